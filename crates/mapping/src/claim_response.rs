@@ -1,0 +1,360 @@
+//! openIMIS `ClaimResponse` to the CHT record that raises the task for the community health worker.
+
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::bikram_sambat;
+use crate::fhir::{CODE, Identifier, Reference, UUID, day, identifier, midnight_ms, shape_of};
+use crate::ids::{ClaimUuid, InsureeUuid};
+use crate::issue::{Issue, IssueType};
+use crate::json::{Node, Text, document, object_shape};
+use crate::{MapResult, Mapped};
+
+/// The calendar of the record's year, month and day fields.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Calendar {
+    /// As CHT's `bsYear`, `bsMonth` and `bsDay` fields expect (Nepal).
+    #[default]
+    BikramSambat,
+    /// The civil calendar.
+    Gregorian,
+}
+
+/// Names of the fields of the CHT form. Defaults: the documented `OP` form.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FieldNames {
+    /// The contact, or openIMIS' uuid of the patient.
+    pub patient_id: String,
+    /// The claim's code.
+    pub claim_id: String,
+    /// The claim's uuid.
+    pub claim_uuid: String,
+    /// Year of the claim date.
+    pub year: String,
+    /// 1 to 12, no leading zero.
+    pub month: String,
+    /// 1 to 32, no leading zero.
+    pub day: String,
+    /// Milliseconds since 1970-01-01 UTC of the claim date's midnight; empty leaves it out.
+    pub date: String,
+}
+
+impl Default for FieldNames {
+    fn default() -> Self {
+        Self {
+            patient_id: "patient_id".into(),
+            claim_id: "op_claim_id".into(),
+            claim_uuid: "op_claim_uuid".into(),
+            year: "op_year".into(),
+            month: "op_month".into(),
+            day: "op_day".into(),
+            date: "op_date".into(),
+        }
+    }
+}
+
+/// How a record is written.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Code of the CHT form. Default `OP`.
+    pub form: String,
+    /// Names of its fields.
+    pub fields: FieldNames,
+    /// Default Bikram Sambat.
+    pub calendar: Calendar,
+    /// Minutes east of UTC of the clock that decides on which day a claim was made. Default 0, as CHT's server as shipped.
+    pub utc_offset_minutes: i16,
+    /// `_meta.locale`, for example `ne`. Empty: none.
+    pub locale: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            form: "OP".into(),
+            fields: FieldNames::default(),
+            calendar: Calendar::default(),
+            utc_offset_minutes: 0,
+            locale: String::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Everything that is wrong with these settings, as sentences; empty if nothing is.
+    pub fn problems(&self) -> Vec<String> {
+        let fields = &self.fields;
+        let mut names = vec!["_meta"];
+        let mut problems = Vec::new();
+        if self.form.trim().is_empty() {
+            problems.push("form: is empty; expected the code of the CHT form, for example OP".to_owned());
+        }
+        if self.offset().is_none() {
+            problems.push("utc_offset_minutes: expected -1080 to 1080".to_owned());
+        }
+        for (key, name) in [
+            ("patient_id", &fields.patient_id),
+            ("claim_id", &fields.claim_id),
+            ("claim_uuid", &fields.claim_uuid),
+            ("year", &fields.year),
+            ("month", &fields.month),
+            ("day", &fields.day),
+            ("date", &fields.date),
+        ] {
+            if name.is_empty() && key != "date" {
+                problems.push(format!("fields.{key}: is empty; expected the name of a field of the form"));
+            } else if !name.is_empty() && names.contains(&name.as_str()) {
+                problems.push(format!("fields.{key}: the name is used twice"));
+            }
+            names.push(name);
+        }
+        problems
+    }
+
+    fn offset(&self) -> Option<Offset> {
+        (-1080..=1080)
+            .contains(&self.utc_offset_minutes)
+            .then(|| Offset::from_seconds(i32::from(self.utc_offset_minutes) * 60).ok())
+            .flatten()
+    }
+}
+
+/// The CHT contact of the claim's patient.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContactLink {
+    /// `_id` of the contact, or its short `patient_id`: CHT accepts either.
+    pub contact_id: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct ClaimResponse<'a> {
+    #[serde(borrow, default, rename = "resourceType")]
+    resource_type: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    id: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    identifier: Node<Vec<Node<Identifier<'a>>>>,
+    #[serde(borrow, default)]
+    patient: Node<Reference<'a>>,
+    #[serde(borrow, default)]
+    created: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    request: Node<Reference<'a>>,
+}
+
+object_shape!(ClaimResponse);
+
+/// What can be told of a claim before it is mapped, and even if it cannot be.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Envelope {
+    /// openIMIS' uuid of the claim.
+    pub claim_uuid: Option<ClaimUuid>,
+    /// The code people use.
+    pub claim_code: Option<String>,
+    /// openIMIS' uuid of the patient.
+    pub insuree_uuid: Option<InsureeUuid>,
+}
+
+/// Reads the [`Envelope`]; never fails.
+pub fn envelope(claim_response: &str) -> Envelope {
+    let Ok(resource) = document::<ClaimResponse>(claim_response, NAME) else { return Envelope::default() };
+    let mut unused = Vec::new();
+    Envelope {
+        claim_uuid: resource.claim_uuid(&mut unused),
+        claim_code: identifier(&resource.identifier, CODE).map(str::to_owned),
+        insuree_uuid: resource.patient.value().and_then(|patient| {
+            InsureeUuid::parse(&patient.uuid("", PATIENT_TYPES, &mut unused)?.to_string())
+        }),
+    }
+}
+
+const NAME: &str = "ClaimResponse";
+const PATIENT_TYPES: &[&str] = &["Patient"];
+/// openIMIS writes `ClaimV2/…`, FHIR says `Claim/…`.
+const CLAIM_TYPES: &[&str] = &["Claim", "ClaimV2"];
+
+/// Turns an openIMIS `ClaimResponse` into the CHT record that asks the insuree for feedback.
+///
+/// # Shapes
+/// `claim_response`: FHIR R4 JSON as openIMIS posts it. `contact`: the CHT contact of the insuree; without one the record's
+/// `patient_id` is openIMIS' uuid of the patient. Returns the body of CHT `POST /api/v2/records`; all its values are strings.
+/// # Units
+/// `date`: milliseconds since 1970-01-01 UTC, midnight at `utc_offset_minutes`. Year, month, day: in `calendar`.
+/// # Errors
+/// Other JSON; no uuid, `Code` identifier, patient or `created`; a date outside the calendar's table. All at once.
+/// # Source
+/// CHT documentation, openIMIS interoperability. Cases: `tests/fixtures/claim-response/`.
+pub fn map(claim_response: &str, contact: Option<&ContactLink>, settings: &Settings) -> MapResult {
+    let resource: ClaimResponse = document(claim_response, NAME)?;
+    let mut issues = Vec::new();
+    let kind = resource.resource_type.require("ClaimResponse.resourceType", "ClaimResponse", &mut issues);
+    if let Some(kind) = kind.filter(|kind| kind.0 != NAME) {
+        let found = if kind.0.len() < 64 && kind.0.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            kind.0.to_string()
+        } else {
+            shape_of(&kind.0)
+        };
+        return Err(vec![Issue::fatal("ClaimResponse.resourceType", format!("expected ClaimResponse; found {found}"))]);
+    }
+    let uuid = resource.claim_uuid(&mut issues);
+    let code = resource.code(&mut issues);
+    let patient = resource
+        .patient
+        .require("ClaimResponse.patient", "a reference to Patient by its uuid", &mut issues)
+        .and_then(|patient| patient.uuid("ClaimResponse.patient", PATIENT_TYPES, &mut issues));
+    let dates = match settings.offset() {
+        Some(offset) => resource.dates(settings, offset, &mut issues),
+        None => {
+            let text = "setting utc-offset-minutes: expected -1080 to 1080";
+            issues.push(Issue::error(IssueType::BusinessRule, "", text));
+            None
+        }
+    };
+
+    let blocking = issues.iter().any(|issue| issue.severity <= crate::Severity::Error);
+    let (Some(uuid), Some(code), Some(patient), Some(dates), false) = (uuid, code, patient, dates, blocking) else {
+        return Err(issues);
+    };
+    let patient = patient.hyphenated().to_string();
+    let claim_uuid = uuid.to_string();
+    let record = Record {
+        settings,
+        patient_id: contact.map_or(&patient, |contact| &contact.contact_id),
+        claim_id: code,
+        claim_uuid: &claim_uuid,
+        dates,
+    };
+    let body = serde_json::to_string(&record)
+        .map_err(|_| vec![Issue::fatal(NAME, "the record could not be written")])?;
+    Ok(Mapped { body, idempotency_key: format!("claim/{claim_uuid}"), warnings: issues })
+}
+
+/// The claim's day in the settings' calendar and as milliseconds.
+struct Dates {
+    year: i32,
+    month: u8,
+    day: u8,
+    midnight_ms: i64,
+}
+
+impl ClaimResponse<'_> {
+    /// openIMIS writes the claim's uuid three times: identifier `UUID`, `id` and `request`. The first one that is there counts;
+    /// the seed documents hold a sample whose `request` differs, so a disagreement is a warning that names all.
+    fn claim_uuid(&self, issues: &mut Vec<Issue>) -> Option<ClaimUuid> {
+        let mut unused = Vec::new();
+        let named = [
+            ("identifier", identifier(&self.identifier, UUID).and_then(ClaimUuid::parse)),
+            ("id", self.id.value().and_then(|id| ClaimUuid::parse(&id.0))),
+            (
+                "request",
+                self.request
+                    .value()
+                    .and_then(|request| request.uuid("", CLAIM_TYPES, &mut unused))
+                    .and_then(|uuid| ClaimUuid::parse(&uuid.to_string())),
+            ),
+        ];
+        let mut found = named.iter().filter_map(|(name, uuid)| uuid.map(|uuid| (name, uuid)));
+        let Some((taken_from, uuid)) = found.next() else {
+            let expected = "openIMIS' uuid of the claim in the identifier of type UUID, in id or in request";
+            let what = match (&self.id, identifier(&self.identifier, UUID)) {
+                (Node::Absent, None) => Issue::missing("ClaimResponse.id", expected),
+                (Node::Value(id), _) => Issue::unusable("ClaimResponse.id", expected, shape_of(&id.0)),
+                (Node::Other(kind), _) => Issue::unusable("ClaimResponse.id", expected, kind),
+                (Node::Absent, Some(value)) => Issue::unusable(
+                    "ClaimResponse.identifier.where(type.coding.code = 'UUID').value",
+                    expected,
+                    shape_of(value),
+                ),
+            };
+            issues.push(what);
+            return None;
+        };
+        let others: Vec<String> =
+            found.filter(|(_, other)| *other != uuid).map(|(name, other)| format!("{name} says {other}")).collect();
+        if !others.is_empty() {
+            let text = format!("{taken_from} says {uuid}, {}; {uuid} was taken as the claim's uuid", others.join(", "));
+            issues.push(Issue::error(IssueType::Conflict, "ClaimResponse.request", text).as_warning());
+        }
+        Some(uuid)
+    }
+
+    fn code(&self, issues: &mut Vec<Issue>) -> Option<&str> {
+        const PATH: &str = "ClaimResponse.identifier.where(type.coding.code = 'Code').value";
+        let code = identifier(&self.identifier, CODE);
+        if code.is_none() {
+            let expected = "the claim's code";
+            issues.push(match &self.identifier {
+                Node::Other(kind) => Issue::unusable("ClaimResponse.identifier", "a list of identifiers", kind),
+                _ => Issue::missing(PATH, expected),
+            });
+        }
+        code
+    }
+
+    fn dates(&self, settings: &Settings, offset: Offset, issues: &mut Vec<Issue>) -> Option<Dates> {
+        const PATH: &str = "ClaimResponse.created";
+        const EXPECTED: &str = "the claim's day, as 2025-08-25 or as a date and time";
+        let text = self.created.require(PATH, EXPECTED, issues)?;
+        let date = day(&text.0, offset).map_err(|found| issues.push(Issue::unusable(PATH, EXPECTED, found))).ok()?;
+        let dates = in_calendar(date, settings.calendar).and_then(|(year, month, day)| {
+            Some(Dates { year, month, day, midnight_ms: midnight_ms(date, offset)? })
+        });
+        if dates.is_none() {
+            let (first, last) = (bikram_sambat::FIRST, bikram_sambat::LAST);
+            let expected = format!("a day that the Bikram Sambat calendar covers, {first} to {last}");
+            issues.push(Issue::unusable(PATH, &expected, date));
+        }
+        dates
+    }
+}
+
+fn in_calendar(date: Date, calendar: Calendar) -> Option<(i32, u8, u8)> {
+    match calendar {
+        Calendar::BikramSambat => {
+            bikram_sambat::from_gregorian(date).map(|bs| (i32::from(bs.year), bs.month, bs.day))
+        }
+        Calendar::Gregorian => {
+            Some((date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs()))
+        }
+    }
+}
+
+/// Body of `POST /api/v2/records`. Strings only: CHT stores a report with errors for anything else, and says 200.
+struct Record<'a> {
+    settings: &'a Settings,
+    patient_id: &'a str,
+    claim_id: &'a str,
+    claim_uuid: &'a str,
+    dates: Dates,
+}
+
+#[derive(Serialize)]
+struct Meta<'a> {
+    form: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    locale: &'a str,
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Settings { form, fields, locale, .. } = self.settings;
+        let mut record = serializer.serialize_map(None)?;
+        record.serialize_entry("_meta", &Meta { form, locale })?;
+        record.serialize_entry(&fields.patient_id, self.patient_id)?;
+        record.serialize_entry(&fields.claim_id, self.claim_id)?;
+        record.serialize_entry(&fields.claim_uuid, self.claim_uuid)?;
+        record.serialize_entry(&fields.year, &self.dates.year.to_string())?;
+        record.serialize_entry(&fields.month, &self.dates.month.to_string())?;
+        record.serialize_entry(&fields.day, &self.dates.day.to_string())?;
+        if !fields.date.is_empty() {
+            record.serialize_entry(&fields.date, &self.dates.midnight_ms.to_string())?;
+        }
+        record.end()
+    }
+}

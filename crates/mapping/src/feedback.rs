@@ -1,0 +1,284 @@
+//! CHT's feedback form to the FHIR `Communication` that openIMIS keeps on the claim.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fhir::{IG, shape_of};
+use crate::ids::{ClaimUuid, InsureeUuid};
+use crate::issue::{Issue, IssueType};
+use crate::json::{Node, Scalar, Text, document, object_shape};
+use crate::{MapResult, Mapped};
+
+/// openIMIS' own spelling and required: `api_fhir_r4/defaultConfig.py`, `fhir_asessment_code`.
+const ASSESSMENT: &str = "Asessment";
+
+/// How answers are read.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Lowest rating that the form offers. Default 0.
+    pub rating_min: u8,
+    /// Highest rating that the form offers. Default 5.
+    pub rating_max: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { rating_min: 0, rating_max: 5 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Push<'a> {
+    #[serde(borrow, default)]
+    care_rendered: Node<Scalar<'a>>,
+    #[serde(borrow, default)]
+    payment_asked: Node<Scalar<'a>>,
+    #[serde(borrow, default)]
+    drug_prescribed: Node<Scalar<'a>>,
+    #[serde(borrow, default)]
+    drug_received: Node<Scalar<'a>>,
+    #[serde(borrow, default)]
+    assessment_rating: Node<Scalar<'a>>,
+    /// As the documentation spells it.
+    #[serde(borrow, default)]
+    claimuuid: Node<Text<'a>>,
+    /// As the published configuration spells it.
+    #[serde(borrow, default, rename = "claimUUID")]
+    claim_uuid: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    insureeuuid: Node<Text<'a>>,
+    #[serde(borrow, default, rename = "insureeUUID")]
+    insuree_uuid: Node<Text<'a>>,
+    /// CHT's outbound writes a mapping key `doc._id` as a nested object.
+    #[serde(borrow, default)]
+    doc: Node<Doc<'a>>,
+    #[serde(borrow, default, rename = "doc._id")]
+    dotted_doc_id: Node<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Doc<'a> {
+    #[serde(borrow, default, rename = "_id")]
+    id: Node<Text<'a>>,
+}
+
+object_shape!(Push, Doc);
+
+impl Push<'_> {
+    fn report_id(&self) -> Option<&str> {
+        let nested = self.doc.value().and_then(|doc| doc.id.value());
+        let id = nested.or(self.dotted_doc_id.value())?;
+        Some(id.trimmed()).filter(|id| !id.is_empty())
+    }
+}
+
+/// What can be told of a feedback before it is mapped, and even if it cannot be.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Envelope {
+    /// The claim that was asked about.
+    pub claim_uuid: Option<ClaimUuid>,
+    /// The insuree who answered.
+    pub insuree_uuid: Option<InsureeUuid>,
+    /// `_id` of the CHT report.
+    pub report_id: Option<String>,
+}
+
+/// Reads the [`Envelope`]; never fails.
+pub fn envelope(feedback: &str) -> Envelope {
+    let Ok(push) = document::<Push>(feedback, "feedback") else { return Envelope::default() };
+    let first = |a: &Node<Text>, b: &Node<Text>| a.value().or(b.value()).map(|text| text.0.to_string());
+    Envelope {
+        claim_uuid: first(&push.claimuuid, &push.claim_uuid).and_then(|text| ClaimUuid::parse(&text)),
+        insuree_uuid: first(&push.insureeuuid, &push.insuree_uuid).and_then(|text| InsureeUuid::parse(&text)),
+        report_id: push.report_id().map(str::to_owned),
+    }
+}
+
+/// Turns what CHT's outbound push sends into the body of openIMIS' `POST Communication/`.
+///
+/// # Shapes
+/// `feedback`: a JSON object with four yes/no answers, a rating, the claim's and the insuree's uuid, and `doc._id`.
+/// Returns a FHIR R4 `Communication` with the five payloads that openIMIS requires; `yes` and `no` in lower case,
+/// the rating as a whole number in text, uuids in lower case (openIMIS finds no other).
+/// # Errors
+/// Every missing or nonsensical answer, every missing or malformed uuid, all at once.
+/// # Source
+/// Exchanges: `tests/fixtures/feedback/`. openIMIS: `api_fhir_r4/converters/communicationConverter.py`.
+pub fn map(feedback: &str, settings: &Settings) -> MapResult {
+    let push: Push = document(feedback, "feedback")?;
+    let mut issues = Vec::new();
+    let claim =
+        named_uuid("claimuuid", &push.claimuuid, &push.claim_uuid, "the claim", ClaimUuid::parse, &mut issues);
+    let insuree =
+        named_uuid("insureeuuid", &push.insureeuuid, &push.insuree_uuid, "the insuree", InsureeUuid::parse, &mut issues);
+    let answers = [
+        ("CareRendered", yes_or_no("care_rendered", &push.care_rendered, &mut issues)),
+        ("PaymentAsked", yes_or_no("payment_asked", &push.payment_asked, &mut issues)),
+        ("DrugPrescribed", yes_or_no("drug_prescribed", &push.drug_prescribed, &mut issues)),
+        ("DrugReceived", yes_or_no("drug_received", &push.drug_received, &mut issues)),
+    ];
+    let rating = rating(&push.assessment_rating, settings, &mut issues);
+    let (Some(claim), Some(insuree), Some(rating), true) = (claim, insuree, rating, issues.is_empty()) else {
+        return Err(issues);
+    };
+
+    let [care, asked, prescribed, received] =
+        answers.map(|(code, answer)| Payload::new(code, Cow::Borrowed(answer.unwrap_or_default())));
+    let communication = Communication {
+        resource_type: "Communication",
+        status: "completed",
+        subject: Reference { reference: format!("Patient/{insuree}"), kind: "Patient" },
+        about: [Reference { reference: format!("Claim/{claim}"), kind: "Claim" }],
+        payload: [care, asked, prescribed, received, Payload::new(ASSESSMENT, Cow::Owned(rating.to_string()))],
+    };
+    let body = serde_json::to_string(&communication)
+        .map_err(|_| vec![Issue::fatal("feedback", "the Communication could not be written")])?;
+    let report = push.report_id().map_or_else(|| claim.to_string(), str::to_owned);
+    Ok(Mapped { body, idempotency_key: format!("feedback/{report}"), warnings: Vec::new() })
+}
+
+/// What openIMIS takes: exactly these elements, `about` with its type, five payloads.
+#[derive(Serialize)]
+struct Communication {
+    #[serde(rename = "resourceType")]
+    resource_type: &'static str,
+    status: &'static str,
+    subject: Reference,
+    about: [Reference; 1],
+    payload: [Payload; 5],
+}
+
+#[derive(Serialize)]
+struct Reference {
+    reference: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct Payload {
+    extension: [PayloadType; 1],
+    #[serde(rename = "contentString")]
+    content: Cow<'static, str>,
+}
+
+#[derive(Serialize)]
+struct PayloadType {
+    url: String,
+    #[serde(rename = "valueCodeableConcept")]
+    value: Coded,
+}
+
+#[derive(Serialize)]
+struct Coded {
+    coding: [Code; 1],
+}
+
+#[derive(Serialize)]
+struct Code {
+    system: String,
+    code: &'static str,
+}
+
+impl Payload {
+    fn new(code: &'static str, content: Cow<'static, str>) -> Self {
+        let coding = [Code { system: format!("{IG}/CodeSystem/feedback-payload"), code }];
+        let url = format!("{IG}/StructureDefinition/communication-payload-type");
+        Self { extension: [PayloadType { url, value: Coded { coding } }], content }
+    }
+}
+
+/// Reads a uuid that two spellings of a key may hold; two different uuids are a conflict, not a choice.
+fn named_uuid<T: Copy + PartialEq>(
+    path: &'static str,
+    documented: &Node<Text>,
+    published: &Node<Text>,
+    whose: &str,
+    parse: fn(&str) -> Option<T>,
+    issues: &mut Vec<Issue>,
+) -> Option<T> {
+    let expected = format!("openIMIS' uuid of {whose}");
+    let mut found = Vec::new();
+    for node in [documented, published] {
+        match node {
+            Node::Absent => {}
+            Node::Value(text) => match parse(&text.0) {
+                Some(id) => found.push(id),
+                None => issues.push(Issue::unusable(path, &expected, shape_of(&text.0))),
+            },
+            Node::Other(kind) => issues.push(Issue::unusable(path, &expected, kind)),
+        }
+    }
+    match found[..] {
+        [one, other] if one != other => {
+            issues.push(Issue::error(IssueType::Conflict, path, "two spellings of this key hold different uuids"));
+            None
+        }
+        [one, ..] => Some(one),
+        [] => {
+            if matches!((documented, published), (Node::Absent, Node::Absent)) {
+                issues.push(Issue::missing(path, &expected));
+            }
+            None
+        }
+    }
+}
+
+fn yes_or_no(path: &'static str, node: &Node<Scalar>, issues: &mut Vec<Issue>) -> Option<&'static str> {
+    const EXPECTED: &str = "yes or no (also true/false, 1/0)";
+    let answer = match node.require(path, EXPECTED, issues)? {
+        Scalar::Bool(true) | Scalar::Integer(1) => return Some("yes"),
+        Scalar::Bool(false) | Scalar::Integer(0) => return Some("no"),
+        Scalar::Integer(_) | Scalar::Float(_) => {
+            issues.push(Issue::unusable(path, EXPECTED, "another number"));
+            return None;
+        }
+        Scalar::Text(text) => text,
+    };
+    match plain(answer).as_str() {
+        "yes" | "true" | "1" => Some("yes"),
+        "no" | "false" | "0" => Some("no"),
+        _ => {
+            issues.push(Issue::unusable(path, EXPECTED, shape_of(answer)));
+            None
+        }
+    }
+}
+
+fn rating(node: &Node<Scalar>, settings: &Settings, issues: &mut Vec<Issue>) -> Option<u8> {
+    let path = "assessment_rating";
+    let range = settings.rating_min..=settings.rating_max;
+    let expected = format!("a whole number from {} to {}", range.start(), range.end());
+    let (number, found) = match node.require(path, &expected, issues)? {
+        Scalar::Integer(number) => (Some(*number), Cow::Borrowed("another number")),
+        // Exact: no whole number in the range is near another float.
+        Scalar::Float(number) if number.fract() == 0.0 && number.abs() < 256.0 => {
+            (Some(*number as i64), Cow::Borrowed("another number"))
+        }
+        Scalar::Float(_) => (None, Cow::Borrowed("another number")),
+        Scalar::Bool(_) => (None, Cow::Borrowed("a boolean")),
+        Scalar::Text(text) => {
+            let number = plain(text).parse().ok();
+            let found = if number.is_some() { "another number".into() } else { shape_of(text).into() };
+            (number, found)
+        }
+    };
+    let rating = number.and_then(|number| u8::try_from(number).ok()).filter(|number| range.contains(number));
+    if rating.is_none() {
+        issues.push(Issue::unusable(path, &expected, found));
+    }
+    rating
+}
+
+/// Without surrounding blanks, in lower case, Nepali digits as Western ones.
+fn plain(text: &str) -> String {
+    text.trim()
+        .chars()
+        .map(|character| match character {
+            '०'..='९' => char::from(b'0' + (u32::from(character) - u32::from('०')) as u8),
+            other => other.to_ascii_lowercase(),
+        })
+        .collect()
+}

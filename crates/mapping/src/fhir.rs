@@ -1,0 +1,211 @@
+//! The few FHIR R4 elements that the maps read. Narrow on purpose: ten fields, not R4.
+
+use std::ops::Range;
+
+use jiff::civil::{Date, Time};
+use jiff::tz::Offset;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::issue::{Issue, IssueType};
+use crate::json::{Node, Text, object_shape};
+
+/// Where openIMIS' FHIR profiles, extensions and code systems live.
+pub(crate) const IG: &str = "https://openimis.github.io/openimis_fhir_r4_ig";
+/// Type code of the identifier that holds openIMIS' uuid.
+pub(crate) const UUID: &str = "UUID";
+/// Type code of the identifier that holds the code people use: a claim's code, an insuree's insurance number.
+pub(crate) const CODE: &str = "Code";
+
+/// FHIR `Identifier`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Identifier<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub kind: Node<CodeableConcept<'a>>,
+    #[serde(borrow, default)]
+    pub value: Node<Text<'a>>,
+}
+
+/// FHIR `CodeableConcept`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CodeableConcept<'a> {
+    #[serde(borrow, default)]
+    pub coding: Node<Vec<Node<Coding<'a>>>>,
+}
+
+/// FHIR `Coding`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Coding<'a> {
+    #[serde(borrow, default)]
+    pub code: Node<Text<'a>>,
+}
+
+/// FHIR `Reference`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reference<'a> {
+    #[serde(borrow, default)]
+    pub reference: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    pub identifier: Node<Identifier<'a>>,
+}
+
+object_shape!(Identifier, CodeableConcept, Coding, Reference);
+
+impl CodeableConcept<'_> {
+    pub fn has_code(&self, code: &str) -> bool {
+        self.codes().any(|found| found == code)
+    }
+
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        self.coding.items().filter_map(|coding| coding.code.value()).map(Text::trimmed)
+    }
+}
+
+/// The non-empty value of the first identifier of a type, whatever the order and number of identifiers.
+pub(crate) fn identifier<'n>(identifiers: &'n Node<Vec<Node<Identifier<'_>>>>, code: &str) -> Option<&'n str> {
+    identifiers
+        .items()
+        .filter(|identifier| identifier.kind.value().is_some_and(|kind| kind.has_code(code)))
+        .filter_map(|identifier| identifier.value.value())
+        .map(Text::trimmed)
+        .find(|value| !value.is_empty())
+}
+
+/// Reads a UUID in any spelling.
+pub(crate) fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text.trim()).ok()
+}
+
+/// What a text that should be something else looks like, without telling what it says.
+pub(crate) fn shape_of(text: &str) -> String {
+    match text.trim().chars().count() {
+        0 => "an empty text".to_owned(),
+        1 => "a text of 1 character".to_owned(),
+        count => format!("a text of {count} characters"),
+    }
+}
+
+impl Reference<'_> {
+    /// The UUID this reference points at: `Type/x`, an absolute URL, `urn:uuid:x`, a bare uuid, or an identifier of type `UUID` only.
+    /// Problems go to `issues` (as warnings where the other way of naming it still works).
+    pub fn uuid(&self, path: &'static str, types: &[&str], issues: &mut Vec<Issue>) -> Option<Uuid> {
+        let expected = format!("a reference to {} by its uuid", types.join(" or "));
+        let by_identifier = self
+            .identifier
+            .value()
+            .filter(|identifier| identifier.kind.value().is_some_and(|kind| kind.has_code(UUID)))
+            .and_then(|identifier| identifier.value.value())
+            .and_then(|value| uuid(&value.0));
+        let by_reference = match &self.reference {
+            Node::Value(text) => read_reference(text.trimmed(), types).map_err(|found| {
+                Issue::unusable(format!("{path}.reference"), &expected, found)
+            }),
+            Node::Other(kind) => Err(Issue::unusable(format!("{path}.reference"), &expected, kind)),
+            Node::Absent => Err(Issue::missing(format!("{path}.reference"), &expected)),
+        };
+        match (by_reference, by_identifier) {
+            (Ok(reference), Some(identifier)) if reference != identifier => {
+                issues.push(
+                    Issue::error(
+                        IssueType::Conflict,
+                        path,
+                        format!("the reference names {reference}, its identifier {identifier}; the reference was taken"),
+                    )
+                    .as_warning(),
+                );
+                Some(reference)
+            }
+            (Ok(reference), _) => Some(reference),
+            (Err(_), Some(identifier)) if matches!(self.reference, Node::Absent) => Some(identifier),
+            (Err(issue), Some(identifier)) => {
+                issues.push(issue.as_warning());
+                Some(identifier)
+            }
+            (Err(issue), None) => {
+                issues.push(issue);
+                None
+            }
+        }
+    }
+}
+
+/// Takes the id out of a reference's text. The error says what was found.
+fn read_reference(text: &str, types: &[&str]) -> Result<Uuid, String> {
+    if let Some(urn) = text.strip_prefix("urn:uuid:") {
+        return uuid(urn).ok_or_else(|| "a urn:uuid that holds no UUID".to_owned());
+    }
+    let versionless = text.split("/_history/").next().unwrap_or(text);
+    let mut parts = versionless.rsplit('/');
+    let id = parts.next().unwrap_or_default();
+    match parts.next() {
+        Some(kind) if !types.contains(&kind) => Err(format!("a reference to something else, {}", shape_of(text))),
+        _ => uuid(id).ok_or_else(|| format!("a reference whose id is no UUID, {}", shape_of(id))),
+    }
+}
+
+/// Reads a FHIR `date` or `dateTime` as the day it is at `offset`; a time without a zone is taken as written.
+/// The error says what was found. By hand: jiff's parser alone would triple the size of a component.
+pub(crate) fn day(text: &str, offset: Offset) -> Result<Date, String> {
+    let text = text.trim();
+    let no_such = || "a day or time that does not exist".to_owned();
+    match text.len() {
+        4 if number(text, 0..4).is_some() => return Err("a year only".to_owned()),
+        7 if number(text, 0..4).is_some() && number(text, 5..7).is_some() => {
+            return Err("a year and month only".to_owned());
+        }
+        _ => {}
+    }
+    let bytes = text.as_bytes();
+    let (Some(year), Some(month), Some(day), Some(b'-'), Some(b'-'), None | Some(b'T')) =
+        (number(text, 0..4), number(text, 5..7), number(text, 8..10), bytes.get(4), bytes.get(7), bytes.get(10))
+    else {
+        return Err(shape_of(text));
+    };
+    let date = Date::new(year, month as i8, day as i8).map_err(|_| no_such())?;
+    let Some(time) = text.get(11..) else { return Ok(date) };
+    let (time, zone) = time_of_day(time).ok_or_else(|| shape_of(text))?;
+    let time = time.ok_or_else(no_such)?;
+    let Some(zone) = zone else { return Ok(date) };
+    let zone = Offset::from_seconds(zone).map_err(|_| no_such())?;
+    let instant = zone.to_timestamp(date.to_datetime(time)).map_err(|_| no_such())?;
+    Ok(offset.to_datetime(instant).date())
+}
+
+/// Digits only, at most four.
+fn number(text: &str, range: Range<usize>) -> Option<i16> {
+    let part = text.get(range).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?;
+    part.parse().ok()
+}
+
+/// Reads `hh:mm[:ss[.fff]][Z|±hh:mm]`: the time (none if there is no such time) and its zone in seconds east of UTC.
+fn time_of_day(text: &str) -> Option<(Option<Time>, Option<i32>)> {
+    let zone_at = text.find(['Z', '+', '-']).unwrap_or(text.len());
+    let (clock, zone) = text.split_at(zone_at);
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let (hour, minute) = (number(clock, 0..2)?, number(clock, 3..5)?);
+    let second = match clock.len() {
+        5 => 0,
+        8 if clock.as_bytes()[5] == b':' => number(clock, 6..8)?,
+        _ => return None,
+    };
+    if clock.as_bytes()[2] != b':' || fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let second = if second == 60 { 59 } else { second }; // a leap second, which FHIR allows, is the same day
+    let time = Time::new(hour as i8, minute as i8, second as i8, 0).ok();
+    let zone = match (zone.as_bytes().first(), zone.len()) {
+        (None, _) => None,
+        (Some(b'Z'), 1) => Some(0),
+        (Some(sign @ (b'+' | b'-')), 6) if zone.as_bytes()[3] == b':' => {
+            let seconds = i32::from(number(zone, 1..3)?) * 3600 + i32::from(number(zone, 4..6)?) * 60;
+            Some(if *sign == b'-' { -seconds } else { seconds })
+        }
+        _ => return None,
+    };
+    Some((time, zone))
+}
+
+/// Milliseconds since 1970-01-01 UTC of a day's midnight at `offset`.
+pub(crate) fn midnight_ms(day: Date, offset: Offset) -> Option<i64> {
+    offset.to_timestamp(day.to_datetime(Time::midnight())).ok().map(|instant| instant.as_millisecond())
+}

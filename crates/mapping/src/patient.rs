@@ -1,0 +1,301 @@
+//! openIMIS insuree (FHIR `Patient`) to CHT person. Nothing is invented: what openIMIS does not say is left out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fhir::{CODE, Identifier, UUID, identifier, shape_of};
+use crate::ids::{InsureeUuid, contact_id};
+use crate::issue::{Issue, IssueType, Severity};
+use crate::json::{Node, Text, document, object_shape};
+use crate::{MapResult, Mapped};
+
+/// One row of the table openIMIS location to CHT place.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceLink {
+    /// Code of the openIMIS location, for example `R1D1M1V1`.
+    pub location_code: String,
+    /// `_id` of the CHT place.
+    pub place_id: String,
+}
+
+/// How a person is written.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// CHT contact type of the person. Default `person`.
+    pub person_type: String,
+    /// openIMIS location to CHT place. Default empty.
+    pub places: Vec<PlaceLink>,
+    /// CHT place for insurees whose location is not in the table. Empty: such an insuree is an issue.
+    pub default_place: String,
+    /// Country calling code, for example `+977`, for numbers written without one. Empty: such a number is left out.
+    pub phone_prefix: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            person_type: "person".into(),
+            places: Vec::new(),
+            default_place: String::new(),
+            phone_prefix: String::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Everything that is wrong with these settings, as sentences; empty if nothing is.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.person_type.trim().is_empty() {
+            problems.push("person_type: is empty; expected a CHT contact type, for example person".to_owned());
+        }
+        let prefix = &self.phone_prefix;
+        let digits = prefix.strip_prefix('+').unwrap_or_default();
+        if !prefix.is_empty() && !((1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())) {
+            problems.push("phone_prefix: expected a country calling code such as +977".to_owned());
+        }
+        for (index, row) in self.places.iter().enumerate() {
+            if row.location_code.trim().is_empty() || row.place_id.trim().is_empty() {
+                problems.push(format!("places[{index}]: expected a location_code and a place_id"));
+            } else if self.places[..index].iter().any(|other| other.location_code == row.location_code) {
+                problems.push(format!("places[{index}]: {} is there twice", row.location_code));
+            }
+        }
+        problems
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Patient<'a> {
+    #[serde(borrow, default, rename = "resourceType")]
+    resource_type: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    id: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    identifier: Node<Vec<Node<Identifier<'a>>>>,
+    #[serde(borrow, default)]
+    name: Node<Vec<Node<HumanName<'a>>>>,
+    #[serde(borrow, default)]
+    telecom: Node<Vec<Node<ContactPoint<'a>>>>,
+    #[serde(borrow, default)]
+    gender: Node<Text<'a>>,
+    #[serde(borrow, default, rename = "birthDate")]
+    birth_date: Node<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct HumanName<'a> {
+    #[serde(borrow, default)]
+    text: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    family: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    given: Node<Vec<Node<Text<'a>>>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ContactPoint<'a> {
+    #[serde(borrow, default)]
+    system: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    value: Node<Text<'a>>,
+}
+
+object_shape!(Patient, HumanName, ContactPoint);
+
+/// Body of CHT `POST /api/v1/people`.
+#[derive(Serialize)]
+struct Person<'a> {
+    #[serde(rename = "_id")]
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    name: String,
+    place: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sex: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_of_birth: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+    /// CHT's outbound push sends it back as `insureeuuid`.
+    openimis_id: String,
+    /// openIMIS' word for the insurance number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chf_id: Option<&'a str>,
+}
+
+/// Turns an openIMIS insuree into a CHT person.
+///
+/// # Shapes
+/// `patient`: FHIR R4 `Patient` as openIMIS answers it. `location_codes`: codes of the insuree's openIMIS location, the village
+/// first, then what it is part of; the first one in the table wins. Returns the body of CHT `POST /api/v1/people`.
+/// # Units
+/// `phone` is E.164, `date_of_birth` is `YYYY-MM-DD`, `_id` a UUIDv5 of the insuree's uuid.
+/// # Errors
+/// Other JSON; no uuid or name; no place for the insuree's location. A phone, sex or birth date that cannot be used is a warning.
+/// # Source
+/// Cases: `tests/fixtures/patient/`. CHT: `api/src/services/people.js`.
+pub fn map(patient: &str, location_codes: &[String], settings: &Settings) -> MapResult {
+    let resource: Patient = document(patient, "Patient")?;
+    let mut issues = Vec::new();
+    let kind = resource.resource_type.require("Patient.resourceType", "Patient", &mut issues);
+    if kind.is_some_and(|kind| kind.0 != "Patient") {
+        return Err(vec![Issue::fatal("Patient.resourceType", "expected Patient; found another resource")]);
+    }
+    let uuid = resource.uuid(&mut issues);
+    let name = resource.full_name(&mut issues);
+    let place = place(location_codes, settings, &mut issues);
+    let sex = resource.sex(&mut issues);
+    let date_of_birth = resource.date_of_birth(&mut issues);
+    let phone = resource.phone(&settings.phone_prefix, &mut issues);
+    let blocking = issues.iter().any(|issue| issue.severity <= Severity::Error);
+    let (Some(uuid), Some(name), Some(place), false) = (uuid, name, place, blocking) else { return Err(issues) };
+
+    let id = contact_id(uuid).hyphenated().to_string();
+    let idempotency_key = format!("person/{id}");
+    let person = Person {
+        id,
+        kind: &settings.person_type,
+        name,
+        place,
+        sex,
+        date_of_birth,
+        phone,
+        openimis_id: uuid.to_string(),
+        chf_id: identifier(&resource.identifier, CODE),
+    };
+    let body = serde_json::to_string(&person)
+        .map_err(|_| vec![Issue::fatal("Patient", "the person could not be written")])?;
+    Ok(Mapped { body, idempotency_key, warnings: issues })
+}
+
+impl Patient<'_> {
+    fn uuid(&self, issues: &mut Vec<Issue>) -> Option<InsureeUuid> {
+        const EXPECTED: &str = "openIMIS' uuid of the insuree";
+        if let Some(uuid) = identifier(&self.identifier, UUID).and_then(InsureeUuid::parse) {
+            return Some(uuid);
+        }
+        let id = self.id.require("Patient.id", EXPECTED, issues)?;
+        let uuid = InsureeUuid::parse(&id.0);
+        if uuid.is_none() {
+            issues.push(Issue::unusable("Patient.id", EXPECTED, shape_of(&id.0)));
+        }
+        uuid
+    }
+
+    /// Given names, then the family name; else the name's text.
+    fn full_name(&self, issues: &mut Vec<Issue>) -> Option<String> {
+        let full = self.name.items().find_map(|name| {
+            let parts: Vec<&str> = name
+                .given
+                .items()
+                .chain(name.family.value())
+                .map(Text::trimmed)
+                .filter(|part| !part.is_empty())
+                .collect();
+            let text = name.text.value().map(Text::trimmed).filter(|text| !text.is_empty());
+            if parts.is_empty() { text.map(str::to_owned) } else { Some(parts.join(" ")) }
+        });
+        if full.is_none() {
+            issues.push(Issue::missing("Patient.name", "a given or family name"));
+        }
+        full
+    }
+
+    fn sex(&self, issues: &mut Vec<Issue>) -> Option<&'static str> {
+        match &self.gender {
+            Node::Value(gender) if gender.0 == "male" => Some("male"),
+            Node::Value(gender) if gender.0 == "female" => Some("female"),
+            Node::Absent => None,
+            _ => {
+                let text = "CHT knows male and female; left out";
+                issues.push(Issue {
+                    severity: Severity::Information,
+                    ..Issue::error(IssueType::NotSupported, "Patient.gender", text)
+                });
+                None
+            }
+        }
+    }
+
+    fn date_of_birth(&self, issues: &mut Vec<Issue>) -> Option<&str> {
+        let expected = "a full date; left out";
+        let found = match &self.birth_date {
+            Node::Absent => return None,
+            Node::Other(kind) => kind.to_string(),
+            Node::Value(text) => match crate::fhir::day(&text.0, jiff::tz::Offset::UTC) {
+                Ok(_) => return text.trimmed().get(..10),
+                Err(found) => found,
+            },
+        };
+        issues.push(Issue::unusable("Patient.birthDate", expected, found).as_warning());
+        None
+    }
+
+    /// The first telephone number that can be written as E.164.
+    fn phone(&self, prefix: &str, issues: &mut Vec<Issue>) -> Option<String> {
+        let mut unusable = false;
+        for contact in self.telecom.items() {
+            let system = contact.system.value().map_or("phone", Text::trimmed);
+            let Some(number) = contact.value.value().map(Text::trimmed).filter(|number| !number.is_empty()) else {
+                continue;
+            };
+            if !matches!(system, "phone" | "sms") {
+                continue;
+            }
+            match e164(number, prefix) {
+                Some(phone) => return Some(phone),
+                None => unusable = true,
+            }
+        }
+        if unusable {
+            let expected = "a telephone number with its country calling code (or a setting phone_prefix); left out";
+            issues.push(Issue::unusable("Patient.telecom", expected, "another text").as_warning());
+        }
+        None
+    }
+}
+
+fn place<'a>(location_codes: &[String], settings: &'a Settings, issues: &mut Vec<Issue>) -> Option<&'a str> {
+    let linked = location_codes
+        .iter()
+        .find_map(|code| settings.places.iter().find(|row| row.location_code == *code))
+        .map(|row| row.place_id.as_str());
+    let place = linked.or(Some(settings.default_place.as_str()).filter(|place| !place.is_empty()));
+    if place.is_none() {
+        let codes = if location_codes.is_empty() { "no location".to_owned() } else { location_codes.join(", ") };
+        let text = format!("no CHT place for {codes}; add it to the places table or set a default place");
+        issues.push(Issue::error(IssueType::NotFound, "Patient.address", text));
+    }
+    place
+}
+
+/// Writes a telephone number as E.164: `+`, then 8 to 15 digits. Blanks, hyphens, dots, slashes and brackets are separators.
+fn e164(number: &str, prefix: &str) -> Option<String> {
+    let mut plain = String::with_capacity(number.len());
+    for character in number.chars() {
+        match character {
+            '0'..='9' => plain.push(character),
+            '०'..='९' => plain.push(char::from(b'0' + (u32::from(character) - u32::from('०')) as u8)),
+            '+' if plain.is_empty() => plain.push('+'),
+            ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}' => {}
+            _ => return None,
+        }
+    }
+    let international = if let Some(digits) = plain.strip_prefix('+') {
+        digits.to_owned()
+    } else if let Some(digits) = plain.strip_prefix("00") {
+        digits.to_owned()
+    } else {
+        let country = prefix.strip_prefix('+').filter(|country| !country.is_empty())?;
+        // A national number is written with or without its trunk 0; nine digits or more with the country's code in front have it already.
+        match plain.strip_prefix(country) {
+            Some(national) if national.len() >= 8 => plain,
+            _ => format!("{country}{}", plain.strip_prefix('0').unwrap_or(&plain)),
+        }
+    };
+    let valid = (8..=15).contains(&international.len()) && !international.starts_with('0');
+    valid.then(|| format!("+{international}"))
+}

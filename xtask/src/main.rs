@@ -1,0 +1,116 @@
+//! `cargo xtask`: sets up what a command needs, then runs it. Standard library and the component encoder only, so that it builds fast.
+
+mod components;
+mod openimis;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+  run [options]   builds all and starts the mediator with sandbox peers; options go to `openimis-mediator serve`
+  test [filter]   builds all, brings a real openIMIS up, runs every test; says what it had to skip
+  build           builds the mapping components into target/components, and the host
+  lint            rustfmt and clippy, warnings are errors
+  openimis [up|down|wipe]   the real openIMIS that the tests use, on 127.0.0.1:8000
+";
+
+/// What a step of a command gives: nothing, or a sentence for the person at the terminal.
+type Done<T = ()> = Result<T, String>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest = args.get(1..).unwrap_or_default();
+    let done = match args.first().map(String::as_str) {
+        Some("run") => run(rest),
+        Some("test") => test(rest),
+        Some("build") => build(),
+        Some("lint") => lint(),
+        Some("openimis") => openimis::command(rest.first().map_or("up", String::as_str)),
+        _ => {
+            print!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("xtask: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Done {
+    components::build()?;
+    say("building the host");
+    cargo(&["build", "--package", "openimis-mediator"])
+}
+
+fn run(options: &[String]) -> Done {
+    build()?;
+    let mut serve = Command::new(target_dir().join("debug/openimis-mediator"));
+    serve.args(["serve", "--sandbox"]).args(options).current_dir(root());
+    check(&mut serve, "the mediator")
+}
+
+fn lint() -> Done {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn test(filter: &[String]) -> Done {
+    components::build()?;
+    let mut skipped = Vec::new();
+    let with_openimis = match openimis::up() {
+        Ok(()) => true,
+        Err(reason) => {
+            skipped.push(format!("tests/tests/openimis.rs (the loop against a real openIMIS): {reason}"));
+            false
+        }
+    };
+    say("running the tests");
+    let mut test = vec!["test", "--workspace", "--exclude", "map-claim-response", "--exclude", "map-feedback"];
+    test.extend(["--exclude", "map-patient", "--exclude", "xtask"]);
+    test.extend(filter.iter().map(String::as_str));
+    cargo(&test)?;
+    if with_openimis {
+        say("running the tests against the real openIMIS");
+        let mut test = vec!["test", "--package", "mediator-tests", "--test", "openimis"];
+        test.extend(filter.iter().map(String::as_str));
+        test.extend(["--", "--ignored", "--test-threads=1", "--nocapture"]);
+        cargo(&test)?;
+    }
+    println!("\nxtask: all tests passed; {} group(s) skipped", skipped.len());
+    for reason in &skipped {
+        println!("  SKIPPED {reason}");
+    }
+    Ok(())
+}
+
+fn cargo(args: &[&str]) -> Done {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    check(Command::new(cargo).args(args).current_dir(root()), &format!("cargo {}", args[0]))
+}
+
+fn check(command: &mut Command, name: &str) -> Done {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{name} failed ({status})")),
+        Err(error) => Err(format!("{name} could not be started: {error}")),
+    }
+}
+
+fn say(what: &str) {
+    eprintln!("xtask: {what}");
+}
+
+/// The workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
