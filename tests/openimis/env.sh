@@ -6,6 +6,7 @@ PGPORT=${PGPORT:-55432}
 VAR=$ROOT/var
 PG=$ROOT/pg
 export OPENIMIS_VAR=$VAR DB_PORT=$PGPORT PYTHONDONTWRITEBYTECODE=1
+export SITE_URL=${SITE_URL:-http://127.0.0.1:$PORT}
 
 say() { echo "[openimis +${SECONDS}s] $*"; }
 

@@ -52,4 +52,4 @@ if [ "$(cat "$PG/.seed" 2>/dev/null || true)" != "$SEED" ]; then
   echo "$SEED" > "$PG/.seed"
 fi
 
-exec "$HERE/start-server.sh"
+exec bash "$HERE/start-server.sh"

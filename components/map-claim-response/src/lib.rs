@@ -14,6 +14,7 @@ export!(Component);
 impl Guest for Component {
     fn map_claim_response(
         claim_response: String,
+        claim_date: Option<String>,
         contact: Option<ContactLink>,
         settings: Settings,
     ) -> Result<types::Mapped, Vec<types::Issue>> {
@@ -37,6 +38,6 @@ impl Guest for Component {
             utc_offset_minutes: settings.utc_offset_minutes,
             locale: settings.locale.unwrap_or_default(),
         };
-        to_wit(map::map(&claim_response, contact.as_ref(), &settings))
+        to_wit(map::map(&claim_response, claim_date.as_deref(), contact.as_ref(), &settings))
     }
 }

@@ -1,1 +1,84 @@
-//! x
+//! What happens to a message, once, for every runtime: it is received, stored, mapped, delivered, or parked with a reason.
+//!
+//! No sockets, no database, no clock of its own: those are [`ports`]. The native host and the edge app bring them along.
+//!
+//! # Layout
+//! - [`receive`]: what comes in is stored before it is answered.
+//! - [`deliver`]: one leased message to its [`Outcome`]; the steps of each kind are in `ways/`.
+//! - [`poll`], [`subscription`]: what openIMIS does not tell by itself, and keeping it telling what it does.
+//! - [`decide`]: pure policy. [`peers`]: how openIMIS and CHT are spoken to.
+//! - [`message`], [`ports`], [`settings`]: the vocabulary.
+#![forbid(unsafe_code)]
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+pub mod decide;
+pub mod deliver;
+pub mod message;
+pub mod peers;
+pub mod poll;
+pub mod ports;
+pub mod receive;
+pub mod settings;
+pub mod subscription;
+
+mod ways;
+
+pub use mapping;
+pub use message::{Kind, Message, MessageId, Origin, Outcome, State};
+use peers::{Directory, Pause, Peer, Token};
+use ports::{Clock, Http, Mapper, Store};
+pub use settings::Settings;
+
+/// The mediator's logic over a runtime's ports. Shared by all requests and workers of a process.
+pub struct Flow<H, S, C, M> {
+    /// Sends requests to the peers.
+    pub http: H,
+    /// Keeps messages, links and watermarks.
+    pub store: S,
+    /// Tells the time.
+    pub clock: C,
+    /// Runs the mappings.
+    pub mapper: M,
+    /// What the operator decided.
+    pub settings: Settings,
+    token: Mutex<Option<Token>>,
+    pauses: Mutex<Vec<Pause>>,
+    directory: Mutex<Directory>,
+}
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// Puts the logic on a runtime's ports.
+    pub fn new(http: H, store: S, clock: C, mapper: M, settings: Settings) -> Self {
+        Self {
+            http,
+            store,
+            clock,
+            mapper,
+            settings,
+            token: Mutex::default(),
+            pauses: Mutex::default(),
+            directory: Mutex::default(),
+        }
+    }
+
+    /// Until when a peer is left alone, and why.
+    pub fn paused(&self, peer: Peer) -> Option<(Timestamp, String)> {
+        let now = self.clock.now();
+        let pauses = held(&self.pauses);
+        pauses.iter().find(|pause| pause.peer == peer && pause.until > now).map(|p| (p.until, p.reason.clone()))
+    }
+
+    fn pause(&self, peer: Peer, until: Timestamp, reason: &str) {
+        let mut pauses = held(&self.pauses);
+        pauses.retain(|pause| pause.peer != peer);
+        pauses.push(Pause { peer, until, reason: reason.to_owned() });
+    }
+}
+
+/// Locks a mutex whose content is whole after every statement: a panic elsewhere leaves nothing half done.
+fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -6,7 +6,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::bikram_sambat;
-use crate::fhir::{CODE, Identifier, Reference, UUID, day, identifier, midnight_ms, shape_of};
+use crate::fhir::{CODE, CodeableConcept, Identifier, Reference, UUID, day, identifier, midnight_ms, shape_of};
 use crate::ids::{ClaimUuid, InsureeUuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, document, object_shape};
@@ -146,9 +146,34 @@ struct ClaimResponse<'a> {
     created: Node<Text<'a>>,
     #[serde(borrow, default)]
     request: Node<Reference<'a>>,
+    #[serde(borrow, default)]
+    outcome: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    total: Node<Vec<Node<Total<'a>>>>,
 }
 
-object_shape!(ClaimResponse);
+#[derive(Debug, Deserialize)]
+struct Total<'a> {
+    #[serde(borrow, default)]
+    category: Node<CodeableConcept<'a>>,
+}
+
+object_shape!(ClaimResponse, Total);
+
+/// openIMIS' status of a claim, in the order in which a claim goes through them.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum ClaimStatus {
+    /// 1: refused by openIMIS' own checks.
+    Rejected,
+    /// 2: typed in, not yet submitted.
+    Entered,
+    /// 4: submitted and checked.
+    Checked,
+    /// 8: processed.
+    Processed,
+    /// 16: valuated.
+    Valuated,
+}
 
 /// What can be told of a claim before it is mapped, and even if it cannot be.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -159,6 +184,8 @@ pub struct Envelope {
     pub claim_code: Option<String>,
     /// openIMIS' uuid of the patient.
     pub insuree_uuid: Option<InsureeUuid>,
+    /// None where the resource does not tell.
+    pub status: Option<ClaimStatus>,
 }
 
 /// Reads the [`Envelope`]; never fails.
@@ -171,6 +198,7 @@ pub fn envelope(claim_response: &str) -> Envelope {
         insuree_uuid: resource.patient.value().and_then(|patient| {
             InsureeUuid::parse(&patient.uuid("", PATIENT_TYPES, &mut unused)?.to_string())
         }),
+        status: resource.status(),
     }
 }
 
@@ -182,7 +210,8 @@ const CLAIM_TYPES: &[&str] = &["Claim", "ClaimV2"];
 /// Turns an openIMIS `ClaimResponse` into the CHT record that asks the insuree for feedback.
 ///
 /// # Shapes
-/// `claim_response`: FHIR R4 JSON as openIMIS posts it. `contact`: the CHT contact of the insuree; without one the record's
+/// `claim_response`: FHIR R4 JSON as openIMIS posts it. `claim_date`: FHIR `date` or `dateTime` of the claim where the host has read
+/// it; without it `created`, into which openIMIS 1.10 writes the day of its answer. `contact`: the CHT contact of the insuree; without one the record's
 /// `patient_id` is openIMIS' uuid of the patient. Returns the body of CHT `POST /api/v2/records`; all its values are strings.
 /// # Units
 /// `date`: milliseconds since 1970-01-01 UTC, midnight at `utc_offset_minutes`. Year, month, day: in `calendar`.
@@ -190,7 +219,12 @@ const CLAIM_TYPES: &[&str] = &["Claim", "ClaimV2"];
 /// Other JSON; no uuid, `Code` identifier, patient or `created`; a date outside the calendar's table. All at once.
 /// # Source
 /// CHT documentation, openIMIS interoperability. Cases: `tests/fixtures/claim-response/`.
-pub fn map(claim_response: &str, contact: Option<&ContactLink>, settings: &Settings) -> MapResult {
+pub fn map(
+    claim_response: &str,
+    claim_date: Option<&str>,
+    contact: Option<&ContactLink>,
+    settings: &Settings,
+) -> MapResult {
     let resource: ClaimResponse = document(claim_response, NAME)?;
     let mut issues = Vec::new();
     let kind = resource.resource_type.require("ClaimResponse.resourceType", "ClaimResponse", &mut issues);
@@ -209,7 +243,7 @@ pub fn map(claim_response: &str, contact: Option<&ContactLink>, settings: &Setti
         .require("ClaimResponse.patient", "a reference to Patient by its uuid", &mut issues)
         .and_then(|patient| patient.uuid("ClaimResponse.patient", PATIENT_TYPES, &mut issues));
     let dates = match settings.offset() {
-        Some(offset) => resource.dates(settings, offset, &mut issues),
+        Some(offset) => resource.dates(claim_date, settings, offset, &mut issues),
         None => {
             let text = "setting utc-offset-minutes: expected -1080 to 1080";
             issues.push(Issue::error(IssueType::BusinessRule, "", text));
@@ -284,6 +318,23 @@ impl ClaimResponse<'_> {
         Some(uuid)
     }
 
+    /// openIMIS lists a total for each status a claim has reached; a rejected claim is complete and has none.
+    /// (Its items' adjudications say "rejected" of entered claims as well.)
+    fn status(&self) -> Option<ClaimStatus> {
+        let reached = self.total.items().filter_map(|total| total.category.value()).flat_map(CodeableConcept::codes);
+        let highest = reached
+            .filter_map(|code| match code {
+                "2" => Some(ClaimStatus::Entered),
+                "4" => Some(ClaimStatus::Checked),
+                "8" => Some(ClaimStatus::Processed),
+                "16" => Some(ClaimStatus::Valuated),
+                _ => None,
+            })
+            .max();
+        let complete = self.outcome.value().is_some_and(|outcome| outcome.0 == "complete");
+        highest.or((complete && matches!(self.total, Node::Absent)).then_some(ClaimStatus::Rejected))
+    }
+
     fn code(&self, issues: &mut Vec<Issue>) -> Option<&str> {
         const PATH: &str = "ClaimResponse.identifier.where(type.coding.code = 'Code').value";
         let code = identifier(&self.identifier, CODE);
@@ -297,18 +348,29 @@ impl ClaimResponse<'_> {
         code
     }
 
-    fn dates(&self, settings: &Settings, offset: Offset, issues: &mut Vec<Issue>) -> Option<Dates> {
-        const PATH: &str = "ClaimResponse.created";
+    fn dates(
+        &self,
+        claim_date: Option<&str>,
+        settings: &Settings,
+        offset: Offset,
+        issues: &mut Vec<Issue>,
+    ) -> Option<Dates> {
         const EXPECTED: &str = "the claim's day, as 2025-08-25 or as a date and time";
-        let text = self.created.require(PATH, EXPECTED, issues)?;
-        let date = day(&text.0, offset).map_err(|found| issues.push(Issue::unusable(PATH, EXPECTED, found))).ok()?;
+        let (path, text) = match claim_date {
+            Some(text) => ("Claim.created", text),
+            None => {
+                let path = "ClaimResponse.created";
+                (path, self.created.require(path, EXPECTED, issues)?.0.as_ref())
+            }
+        };
+        let date = day(text, offset).map_err(|found| issues.push(Issue::unusable(path, EXPECTED, found))).ok()?;
         let dates = in_calendar(date, settings.calendar).and_then(|(year, month, day)| {
             Some(Dates { year, month, day, midnight_ms: midnight_ms(date, offset)? })
         });
         if dates.is_none() {
             let (first, last) = (bikram_sambat::FIRST, bikram_sambat::LAST);
             let expected = format!("a day that the Bikram Sambat calendar covers, {first} to {last}");
-            issues.push(Issue::unusable(PATH, &expected, date));
+            issues.push(Issue::unusable(path, &expected, date));
         }
         dates
     }

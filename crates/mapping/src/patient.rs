@@ -22,7 +22,7 @@ pub struct PlaceLink {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// CHT contact type of the person. Default `person`.
+    /// CHT contact type of the person. Default `person`; another one is written as `contact_type`.
     pub person_type: String,
     /// openIMIS location to CHT place. Default empty.
     pub places: Vec<PlaceLink>,
@@ -111,6 +111,8 @@ struct Person<'a> {
     id: String,
     #[serde(rename = "type")]
     kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact_type: Option<&'a str>,
     name: String,
     place: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,9 +157,14 @@ pub fn map(patient: &str, location_codes: &[String], settings: &Settings) -> Map
 
     let id = contact_id(uuid).hyphenated().to_string();
     let idempotency_key = format!("person/{id}");
+    let (kind, contact_type) = match settings.person_type.as_str() {
+        "person" => ("person", None),
+        configured => ("contact", Some(configured)),
+    };
     let person = Person {
         id,
-        kind: &settings.person_type,
+        kind,
+        contact_type,
         name,
         place,
         sex,

@@ -1,0 +1,89 @@
+//! Pure policy: when to try again, when to give up. Time is an argument.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::message::{Message, MessageId, Outcome};
+use crate::peers::PeerError;
+use crate::settings::Retry;
+
+/// When a message is tried again after its `attempt`th failure: doubled each time up to the longest wait, and up to a fifth
+/// earlier, so that messages which failed together do not come back together.
+pub fn retry_at(now: Timestamp, id: MessageId, attempt: u32, retry: &Retry) -> Timestamp {
+    let doubled = 2_i32.checked_pow(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+    let wait = retry.first.checked_mul(doubled).map_or(retry.longest, |wait| wait.min(retry.longest));
+    // Fibonacci hashing spreads neighbouring ids; no random numbers in here.
+    let spread = (id.0 as u64).wrapping_add(u64::from(attempt) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    let fifth = wait.as_millis() / 5;
+    let earlier = fifth * i128::from(spread) >> 32;
+    let wait = wait - SignedDuration::from_millis(earlier as i64);
+    now.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// What follows from a peer's failure. `effect`: the request may have changed something at the peer.
+pub fn after(error: &PeerError, effect: bool, message: &Message, now: Timestamp, retry: &Retry) -> Outcome {
+    let uncertain = match error {
+        PeerError::Paused { until, reason, peer } => {
+            let reason = format!("{peer} is left alone: {reason}");
+            return Outcome::Waiting { at: *until, reason };
+        }
+        PeerError::Refused(..) => return Outcome::Dead { reason: error.to_string(), issues: Vec::new() },
+        PeerError::NoAnswer(..) | PeerError::Unreadable(..) => effect || message.uncertain,
+        PeerError::NotSent(..) | PeerError::Failed(..) => message.uncertain,
+    };
+    again(error.to_string(), uncertain, message, now, retry)
+}
+
+/// Try again, or give up if that has gone on for too long.
+pub fn again(reason: String, uncertain: bool, message: &Message, now: Timestamp, retry: &Retry) -> Outcome {
+    if now.duration_since(message.received_at) > retry.give_up_after {
+        let reason = format!("given up after {} attempts: {reason}", message.attempt);
+        return Outcome::Dead { reason, issues: Vec::new() };
+    }
+    Outcome::Retry { at: retry_at(now, message.id, message.attempt, retry), reason, uncertain }
+}
+
+/// When a claim that is not submitted yet is looked at again: the older it is the later, at most a day. None: no more.
+pub fn recheck_at(now: Timestamp, received_at: Timestamp, retry: &Retry) -> Option<Timestamp> {
+    let age = now.duration_since(received_at);
+    if age > SignedDuration::from_hours(180 * 24) {
+        return None;
+    }
+    let wait = age.max(retry.recheck).min(SignedDuration::from_hours(24).max(retry.recheck));
+    now.saturating_add(wait).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(attempt: u32, id: i64) -> SignedDuration {
+        let now = Timestamp::UNIX_EPOCH;
+        retry_at(now, MessageId(id), attempt, &Retry::default()).duration_since(now)
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_differ_between_messages() {
+        for id in 1..200 {
+            for attempt in 1..=40 {
+                let full = SignedDuration::from_secs(5 * 2_i64.pow((attempt - 1).min(20))).min(SignedDuration::from_hours(1));
+                let wait = wait(attempt, id);
+                assert!(wait <= full && wait >= full * 4 / 5, "attempt {attempt} of message {id} waits {wait:#}, full {full:#}");
+            }
+        }
+        assert_ne!(wait(5, 1), wait(5, 2));
+        assert_ne!(wait(20, 1), wait(21, 1));
+    }
+
+    #[test]
+    fn an_unsubmitted_claim_is_looked_at_less_and_less_often_and_then_no_more() {
+        let retry = Retry::default();
+        let after = |hours| {
+            let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours);
+            recheck_at(now, Timestamp::UNIX_EPOCH, &retry).map(|at| at.duration_since(now))
+        };
+        assert_eq!(after(0), Some(SignedDuration::from_mins(10)));
+        assert_eq!(after(5), Some(SignedDuration::from_hours(5)));
+        assert_eq!(after(100), Some(SignedDuration::from_hours(24)));
+        assert_eq!(after(181 * 24), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! One leased message to its outcome. What each kind does is in `ways/`; here it is begun and written down.
+
+use crate::Flow;
+use crate::message::{Kind, Message, Outcome, TrailEntry};
+use crate::peers::Trail;
+use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
+
+/// What an attempt left behind.
+pub(crate) struct Attempt {
+    pub trail: Trail,
+    /// The document as it was to be sent.
+    pub mapped: Option<String>,
+}
+
+/// Why a way ends before its end.
+pub(crate) enum Stop {
+    Outcome(Outcome),
+    Store(StoreError),
+}
+
+impl From<Outcome> for Stop {
+    fn from(outcome: Outcome) -> Self {
+        Self::Outcome(outcome)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// Tries to deliver a message and settles it. After a crash the same function runs again from the top: each of its steps
+    /// is safe to repeat.
+    pub async fn deliver(&self, message: &Message) -> Result<Outcome, StoreError> {
+        let mut attempt = Attempt { trail: Trail::default(), mapped: None };
+        let way = match message.kind {
+            Kind::ClaimResponse => self.deliver_claim_response(message, &mut attempt).await,
+            Kind::Feedback => self.deliver_feedback(message, &mut attempt).await,
+        };
+        let outcome = match way {
+            Ok(outcome) | Err(Stop::Outcome(outcome)) => outcome,
+            Err(Stop::Store(error)) => return Err(error), // the lease runs out, or is released at the next start
+        };
+        let now = self.clock.now();
+        let (event, detail) = match &outcome {
+            Outcome::Delivered { note } => ("delivered", note.clone()),
+            Outcome::Skipped { reason } => ("skipped", reason.clone()),
+            Outcome::Waiting { at, reason } => ("waiting", format!("until {at}: {reason}")),
+            Outcome::Retry { at, reason, .. } => ("retry", format!("at {at}: {reason}")),
+            Outcome::Dead { reason, .. } => ("dead letter", reason.clone()),
+        };
+        attempt.trail.0.push(TrailEntry { at: now, event: event.into(), detail, status: None, duration_ms: None });
+        self.store.settle(message.id, &outcome, attempt.mapped.as_deref(), &attempt.trail.0, now).await?;
+        Ok(outcome)
+    }
+}
+
+/// A mapping that failed by itself: the message is parked, others go on.
+pub(crate) fn parked(error: &MapperError) -> Outcome {
+    Outcome::Dead { reason: format!("{error}: repair or replace the component, then retry"), issues: Vec::new() }
+}
+
+/// A document that cannot be mapped.
+pub(crate) fn unmappable(what: &str, issues: Vec<mapping::Issue>) -> Outcome {
+    let first = issues.first().map(ToString::to_string).unwrap_or_default();
+    let more = if issues.len() > 1 { format!(" (and {} more)", issues.len() - 1) } else { String::new() };
+    Outcome::Dead { reason: format!("{what} cannot be mapped: {first}{more}"), issues }
+}

@@ -1,0 +1,205 @@
+//! Messages: what came in, what became of it, and the trail it left.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use mapping::Issue;
+use serde::{Deserialize, Serialize};
+
+/// Number of a message in the store, in the order of arrival.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct MessageId(pub i64);
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Words that are stored and shown: each variant is one, spelled once.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word that is stored and shown.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// Reads the word back.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.word())
+            }
+        }
+    };
+}
+
+words! {
+    /// What a message is.
+    Kind {
+        /// A claim of openIMIS that becomes a CHT record.
+        ClaimResponse = "claim-response",
+        /// Answers from CHT that become a `Communication` on the claim.
+        Feedback = "feedback",
+    }
+}
+
+words! {
+    /// How a message came.
+    Origin {
+        /// Posted to the mediator.
+        Push = "push",
+        /// Found by polling `ClaimResponse`.
+        Poll = "poll",
+        /// Found by polling `CommunicationRequest`: an officer selected the claim for feedback.
+        Selected = "selected",
+    }
+}
+
+words! {
+    /// Where a message is.
+    State {
+        /// To be delivered when it is due.
+        Pending = "pending",
+        /// A worker has it.
+        Leased = "leased",
+        /// Done.
+        Delivered = "delivered",
+        /// Left out by the task policy.
+        Skipped = "skipped",
+        /// Dead letter: an admin has to look.
+        Dead = "dead",
+    }
+}
+
+/// A message that is to be stored.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// What it is.
+    pub kind: Kind,
+    /// How it came.
+    pub origin: Origin,
+    /// Two messages with the same key are one.
+    pub dedupe_key: String,
+    /// Messages of one lane are delivered in the order of arrival. The claim's uuid where it is known.
+    pub lane: String,
+    /// openIMIS' uuid of the claim, where it could be read.
+    pub claim_uuid: Option<String>,
+    /// The code people use for the claim, where it could be read.
+    pub claim_code: Option<String>,
+    /// openIMIS' uuid of the insuree, where it could be read.
+    pub insuree_uuid: Option<String>,
+    /// As received, byte for byte.
+    pub body: Vec<u8>,
+    /// Not empty: it cannot be mapped and goes to the dead letters at once.
+    pub issues: Vec<Issue>,
+}
+
+/// What the store did with a [`NewMessage`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Accepted {
+    /// Stored.
+    New(MessageId),
+    /// Was there and had been left out or parked; the new body takes its place and is tried.
+    Revived(MessageId),
+    /// Was there: nothing to do.
+    Duplicate(MessageId, State),
+}
+
+impl Accepted {
+    /// The stored message.
+    pub fn id(&self) -> MessageId {
+        match self {
+            Self::New(id) | Self::Revived(id) | Self::Duplicate(id, _) => *id,
+        }
+    }
+}
+
+/// A message in a worker's hands.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its number.
+    pub id: MessageId,
+    /// What it is.
+    pub kind: Kind,
+    /// How it came.
+    pub origin: Origin,
+    /// Its lane: the claim's uuid.
+    pub lane: String,
+    /// openIMIS' uuid of the claim.
+    pub claim_uuid: Option<String>,
+    /// As received.
+    pub body: Vec<u8>,
+    /// When it was received, or last put back by an admin.
+    pub received_at: Timestamp,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// An earlier attempt may have reached the peer: ask before sending again.
+    pub uncertain: bool,
+}
+
+/// What became of one attempt to deliver a message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// The peer has it.
+    Delivered {
+        /// What the peer said, for example the id it gave.
+        note: String,
+    },
+    /// The task policy leaves it out.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing was tried; look again later.
+    Waiting {
+        /// When.
+        at: Timestamp,
+        /// For what.
+        reason: String,
+    },
+    /// Did not work; try again.
+    Retry {
+        /// When.
+        at: Timestamp,
+        /// What went wrong.
+        reason: String,
+        /// The peer may have it all the same.
+        uncertain: bool,
+    },
+    /// Will not work until somebody changes something.
+    Dead {
+        /// Why, and what to do.
+        reason: String,
+        /// What is wrong with the document, if it is the document.
+        issues: Vec<Issue>,
+    },
+}
+
+/// One line of a message's trail. Never personal data.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TrailEntry {
+    /// When it began.
+    pub at: Timestamp,
+    /// What was done, for example `POST api/v2/records`.
+    pub event: String,
+    /// How it went.
+    pub detail: String,
+    /// HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// How long it took, where it took time.
+    pub duration_ms: Option<i64>,
+}

@@ -1,0 +1,229 @@
+//! CHT's API (cht-core 5): records, people, look-ups, and what its answers mean.
+
+use http::{Method, StatusCode};
+use mapping::ids::{ClaimUuid, InsureeUuid, contact_id};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use url::Url;
+
+use super::{Answer, Peer, PeerError, Trail, basic, request, shortened};
+use crate::Flow;
+use crate::ports::{Clock, Http, Mapper, Store};
+use crate::settings::MatchBy;
+
+const PEER: Peer = Peer::Cht;
+
+#[derive(Deserialize)]
+struct RecordAnswer {
+    success: bool,
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PersonAnswer {
+    ok: bool,
+}
+
+/// CHT's error body. `details` come with what is wrong in the request itself.
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: Option<serde_json::Value>,
+    reason: Option<String>,
+    details: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct View {
+    rows: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    doc: Option<Report>,
+}
+
+#[derive(Deserialize)]
+struct Report {
+    #[serde(default)]
+    fields: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Contacts {
+    docs: Vec<Contact>,
+}
+
+#[derive(Deserialize)]
+struct Contact {
+    #[serde(rename = "_id")]
+    id: String,
+    name: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    contact_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Ids {
+    data: Vec<String>,
+}
+
+/// What of a mapped person is needed to find it.
+#[derive(Deserialize)]
+struct Wanted {
+    name: String,
+    phone: Option<String>,
+    chf_id: Option<String>,
+}
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// Sends one request to CHT.
+    async fn cht(&self, method: Method, url: Url, body: Option<String>, trail: &mut Trail) -> Result<Answer, PeerError> {
+        let settings = &self.settings.cht;
+        let password = settings.password.as_ref().map_or("", |password| password.expose_secret());
+        let request = request(method, &url, &basic(&settings.username, password), body)
+            .map_err(|why| PeerError::NotSent(PEER, why))?;
+        let answer = self.send(PEER, request, settings.timeout, trail).await?;
+        self.judge_cht(answer)
+    }
+
+    fn judge_cht(&self, answer: Answer) -> Result<Answer, PeerError> {
+        let status = answer.status;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let body: Option<ErrorBody> = serde_json::from_str(&answer.text).ok();
+        let words = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let (text, details) = match body {
+            Some(body) => {
+                let details = body.details.map(words);
+                (details.clone().or(body.reason).or(body.error.map(words)).unwrap_or_default(), details)
+            }
+            None => ("no JSON".to_owned(), None),
+        };
+        let text = shortened(&text);
+        Err(match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                // After a few wrong tries the account is locked: hammering would keep it so.
+                let why = format!("it refused cht.username and password, or the user lacks a permission ({text})");
+                self.leave_alone(PEER, self.settings.retry.pause, &why)
+            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => PeerError::Failed(PEER, status, text),
+            // CHT says 500 to a bad request, too, and then tells the details.
+            StatusCode::INTERNAL_SERVER_ERROR if details.is_some() => PeerError::Refused(PEER, status, text),
+            status if status.is_client_error() => PeerError::Refused(PEER, status, text),
+            status => PeerError::Failed(PEER, status, text),
+        })
+    }
+
+    fn cht_address(&self, path: &str) -> Result<Url, PeerError> {
+        let wrong = || PeerError::NotSent(PEER, "cht.url is missing or cannot be used".to_owned());
+        let mut base = self.settings.cht.url.clone().ok_or_else(wrong)?;
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        base.join(path).map_err(|_| wrong())
+    }
+
+    /// Posts a record; returns the id of the report that CHT made of it.
+    pub(crate) async fn post_record(&self, record: String, trail: &mut Trail) -> Result<String, PeerError> {
+        let url = self.cht_address("api/v2/records")?;
+        let answer = self.cht(Method::POST, url, Some(record), trail).await?;
+        match answer.json(PEER, "success and id")? {
+            RecordAnswer { success: true, id: Some(id) } => Ok(id),
+            _ => Err(PeerError::Unreadable(PEER, answer.status, "no success and id".to_owned())),
+        }
+    }
+
+    /// The report of a claim that an earlier attempt may have left. CHT does not deduplicate; this asks the view that any online user may read.
+    pub(crate) async fn find_record(
+        &self,
+        contact: &str,
+        claim: ClaimUuid,
+        trail: &mut Trail,
+    ) -> Result<Option<String>, PeerError> {
+        let mut url = self.cht_address("medic/_design/medic-client/_view/reports_by_subject")?;
+        let key = serde_json::Value::from(contact).to_string();
+        url.query_pairs_mut().append_pair("key", &key).append_pair("include_docs", "true");
+        let answer = self.cht(Method::GET, url, None, trail).await?;
+        let view: View = answer.json(PEER, "rows of a view")?;
+        let field = self.settings.mapping.claim_response.fields.claim_uuid.to_lowercase(); // CHT lower-cases field names
+        let is_claim = |row: &&Row| {
+            let found = row.doc.as_ref().and_then(|doc| doc.fields.get(&field)).and_then(|value| value.as_str());
+            found.and_then(ClaimUuid::parse) == Some(claim)
+        };
+        Ok(view.rows.iter().find(is_claim).map(|row| row.id.clone()))
+    }
+
+    /// Looks for an existing contact of an insuree in the ways that the settings allow. `person` is the mapped person.
+    pub(crate) async fn find_contact(&self, person: &str, trail: &mut Trail) -> Result<Option<(String, MatchBy)>, PeerError> {
+        let Ok(wanted) = serde_json::from_str::<Wanted>(person) else { return Ok(None) };
+        for way in &self.settings.cht.match_by {
+            let found = match way {
+                MatchBy::InsuranceNumber => self.contacts_by_insurance_number(&wanted, trail).await?,
+                MatchBy::Phone => self.contacts_by_phone(&wanted, trail).await?,
+            };
+            match &found[..] {
+                [] => {}
+                [one] => return Ok(Some((one.clone(), *way))),
+                many => trail.note(
+                    self.clock.now(),
+                    "match",
+                    format!("{} CHT contacts fit by {way:?}; none was taken", many.len()),
+                ),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn contacts_by_insurance_number(&self, wanted: &Wanted, trail: &mut Trail) -> Result<Vec<String>, PeerError> {
+        // CHT puts the term between quotes without escaping them.
+        let Some(number) = wanted.chf_id.as_ref().filter(|number| !number.contains(['"', '\\'])) else {
+            return Ok(Vec::new());
+        };
+        let mut url = self.cht_address("api/v1/contact/uuid")?;
+        url.query_pairs_mut()
+            .append_pair("type", &self.settings.mapping.patient.person_type)
+            .append_pair("freetext", &format!("chf_id:{number}"));
+        let ids: Ids = self.cht(Method::GET, url, None, trail).await?.json(PEER, "a list of ids")?;
+        Ok(ids.data)
+    }
+
+    async fn contacts_by_phone(&self, wanted: &Wanted, trail: &mut Trail) -> Result<Vec<String>, PeerError> {
+        let Some(phone) = &wanted.phone else { return Ok(Vec::new()) };
+        let mut url = self.cht_address("api/v1/contacts-by-phone")?;
+        url.query_pairs_mut().append_pair("phone", phone);
+        let answer = match self.cht(Method::GET, url, None, trail).await {
+            Err(PeerError::Refused(_, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, _)) => return Ok(Vec::new()),
+            other => other?,
+        };
+        let contacts: Contacts = answer.json(PEER, "docs")?;
+        let person_type = &self.settings.mapping.patient.person_type;
+        // A family shares a phone: the name has to be the same, too.
+        let same = |contact: &Contact| {
+            contact.contact_type.as_ref().or(contact.kind.as_ref()) == Some(person_type)
+                && contact.name.as_ref().is_some_and(|name| name.trim().to_lowercase() == wanted.name.trim().to_lowercase())
+        };
+        Ok(contacts.docs.into_iter().filter(same).map(|contact| contact.id).collect())
+    }
+
+    /// Creates the person of an insuree. "Exists" is success: its `_id` is the insuree's for ever.
+    pub(crate) async fn create_person(
+        &self,
+        insuree: InsureeUuid,
+        person: String,
+        trail: &mut Trail,
+    ) -> Result<String, PeerError> {
+        let id = contact_id(insuree).to_string();
+        let url = self.cht_address("api/v1/people")?;
+        match self.cht(Method::POST, url, Some(person), trail).await {
+            Ok(answer) => match answer.json(PEER, "ok")? {
+                PersonAnswer { ok: true } => Ok(id),
+                PersonAnswer { ok: false } => Err(PeerError::Unreadable(PEER, answer.status, "not ok".to_owned())),
+            },
+            Err(PeerError::Refused(_, StatusCode::CONFLICT, _)) => Ok(id),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! How the peers are spoken to: requests are built and answers are judged here; sending is the runtime's.
+
+pub(crate) mod cht;
+pub(crate) mod openimis;
+
+use std::fmt;
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use url::Url;
+
+use crate::Flow;
+use crate::message::TrailEntry;
+use crate::ports::{Clock, Http, HttpError, Mapper, Store};
+use crate::settings::std_duration;
+
+pub(crate) use openimis::{Directory, Token};
+
+/// A system the mediator speaks to.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Peer {
+    /// The insurer.
+    OpenImis,
+    /// Where community health workers get their tasks.
+    Cht,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OpenImis => "openIMIS",
+            Self::Cht => "CHT",
+        })
+    }
+}
+
+/// A peer that is left alone for a while.
+pub(crate) struct Pause {
+    pub peer: Peer,
+    pub until: Timestamp,
+    pub reason: String,
+}
+
+/// Why a peer did not do what it was asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PeerError {
+    /// It is left alone for a while; nothing was sent.
+    #[error("{peer} is left alone until {until}: {reason}")]
+    Paused {
+        /// Who.
+        peer: Peer,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing was sent.
+    #[error("{0}: {1}")]
+    NotSent(Peer, String),
+    /// Sent, and no answer came: it may have been done.
+    #[error("{0}: {1}")]
+    NoAnswer(Peer, String),
+    /// It failed; the same request may work later.
+    #[error("{0} answered {1}: {2}")]
+    Failed(Peer, StatusCode, String),
+    /// It does not want this request, now or later.
+    #[error("{0} refused with {1}: {2}")]
+    Refused(Peer, StatusCode, String),
+    /// It answered something that is not its own: a proxy's page, another server. It may have been done.
+    #[error("{0} answered {1} with something that is not {0}'s: {2}")]
+    Unreadable(Peer, StatusCode, String),
+}
+
+/// The answer of a peer, read as text.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub status: StatusCode,
+    pub text: String,
+}
+
+impl Answer {
+    fn read(response: Response<Vec<u8>>) -> Self {
+        Self { status: response.status(), text: String::from_utf8_lossy(response.body()).into_owned() }
+    }
+
+    pub fn json<'a, T: serde::Deserialize<'a>>(&'a self, peer: Peer, expected: &str) -> Result<T, PeerError> {
+        serde_json::from_str(&self.text)
+            .map_err(|_| PeerError::Unreadable(peer, self.status, format!("expected {expected}")))
+    }
+}
+
+/// The lines that one attempt leaves.
+#[derive(Debug, Default)]
+pub(crate) struct Trail(pub Vec<TrailEntry>);
+
+impl Trail {
+    pub fn note(&mut self, at: Timestamp, event: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(TrailEntry { at, event: event.into(), detail: detail.into(), status: None, duration_ms: None });
+    }
+}
+
+/// A request to a peer: JSON both ways.
+pub(crate) fn request(method: Method, url: &Url, authorization: &str, body: Option<String>) -> Result<Request<Vec<u8>>, String> {
+    let mut authorization = HeaderValue::from_str(authorization).map_err(|_| "the credentials cannot be sent as a header".to_owned())?;
+    authorization.set_sensitive(true);
+    let mut request = Request::builder()
+        .method(method)
+        .uri(url.as_str())
+        .header(ACCEPT, "application/json")
+        .header(AUTHORIZATION, authorization);
+    if body.is_some() {
+        // CHT takes no charset here.
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    request.body(body.unwrap_or_default().into_bytes()).map_err(|error| error.to_string())
+}
+
+/// `Basic …` of a user and password.
+pub(crate) fn basic(username: &str, password: &str) -> String {
+    use base64::Engine;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}")))
+}
+
+/// The beginning of a text, for people.
+pub(crate) fn shortened(text: &str) -> String {
+    let mut short: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect();
+    if short.len() < text.trim().len() && short.chars().count() == 300 {
+        short.push('…');
+    }
+    short
+}
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// Sends one request and writes it on the trail (path only: a query may hold a phone number).
+    pub(crate) async fn send(
+        &self,
+        peer: Peer,
+        request: Request<Vec<u8>>,
+        timeout: SignedDuration,
+        trail: &mut Trail,
+    ) -> Result<Answer, PeerError> {
+        if let Some((until, reason)) = self.paused(peer) {
+            return Err(PeerError::Paused { peer, until, reason });
+        }
+        let at = self.clock.now();
+        let event = format!("{} {}", request.method(), request.uri().path());
+        let sent = self.http.send(request, std_duration(timeout)).await;
+        let duration_ms = Some(self.clock.now().duration_since(at).as_millis() as i64);
+        let (status, detail) = match &sent {
+            Ok(response) => (Some(response.status().as_u16()), format!("{peer} answered")),
+            Err(error) => (None, error.to_string()),
+        };
+        trail.0.push(TrailEntry { at, event, detail, status, duration_ms });
+        match sent {
+            Ok(response) => self.judge_transport(peer, Answer::read(response)),
+            Err(HttpError::NotSent(why)) => Err(PeerError::NotSent(peer, why)),
+            Err(HttpError::NoAnswer(why)) => Err(PeerError::NoAnswer(peer, why)),
+        }
+    }
+
+    /// What is the same for all peers: redirects, refused credentials and overload pause the peer.
+    fn judge_transport(&self, peer: Peer, answer: Answer) -> Result<Answer, PeerError> {
+        let wait = match answer.status {
+            StatusCode::TOO_MANY_REQUESTS => Some((SignedDuration::from_mins(1), "it asked for a slower pace".to_owned())),
+            status if status.is_redirection() => {
+                let why = "it redirected us elsewhere, which is not followed: check its url and our credentials".to_owned();
+                Some((self.settings.retry.pause, why))
+            }
+            _ => None,
+        };
+        match wait {
+            Some((wait, reason)) => Err(self.leave_alone(peer, wait, &reason)),
+            None => Ok(answer),
+        }
+    }
+
+    /// Pauses a peer and says so as an error.
+    pub(crate) fn leave_alone(&self, peer: Peer, wait: SignedDuration, reason: &str) -> PeerError {
+        let until = self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        self.pause(peer, until, reason);
+        PeerError::Paused { peer, until, reason: reason.to_owned() }
+    }
+}

@@ -1,0 +1,347 @@
+//! openIMIS' FHIR R4 API (module `api_fhir_r4` 1.10): login, reading, and what its answers mean.
+
+use std::collections::HashMap;
+
+use http::{Method, StatusCode};
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::{Answer, Peer, PeerError, Trail, request, shortened};
+use crate::ports::{Clock, Http, Mapper, Store};
+use crate::settings::OpenImis;
+use crate::{Flow, held};
+
+const PEER: Peer = Peer::OpenImis;
+
+/// A login, kept until shortly before it expires.
+pub(crate) struct Token {
+    value: SecretString,
+    expires: Timestamp,
+}
+
+/// openIMIS' locations: uuid to code and parent.
+#[derive(Default)]
+pub(crate) struct Directory {
+    loaded_at: Option<Timestamp>,
+    locations: HashMap<String, (String, Option<String>)>,
+}
+
+/// Texts of openIMIS' 500 answers that will not change by asking again (`api_fhir_r4`; exchanges in tests/fixtures).
+const PERMANENT: &[&str] = &[
+    "Claim does not exist",
+    "Failed to find the resource",
+    "failed to retrieve",
+    "is required",
+    "must be either 'yes' or 'no'",
+    "must be = completed",
+    "must have 5 elements",
+    "must support all five",
+    "not respecting the mandatory fields",
+    "validation error",
+    "Missing or invalid",
+    "attribute forbidden",
+    "You are not the owner",
+    "id is missing",
+];
+/// What openIMIS says of a missing, wrong or expired login.
+const BAD_CREDENTIALS: &[&str] =
+    &["INCORRECT_CREDENTIALS", "Authentication credentials were not provided.", "Invalid username/password."];
+/// openIMIS has had this claim's feedback before.
+const FEEDBACK_EXISTS: &str = "Feedback exists for this claim";
+/// The claim or patient is not, or no longer, there.
+const NOT_THERE: &str = "failed to retrieve";
+
+impl OpenImis {
+    /// An address below the FHIR API.
+    pub(crate) fn address(&self, path: &str) -> Result<Url, PeerError> {
+        let wrong = || PeerError::NotSent(PEER, "openimis.url is missing or cannot be used".to_owned());
+        let mut base = self.url.clone().ok_or_else(wrong)?;
+        let given = base.path().trim_end_matches('/').to_owned();
+        let root = if given.contains("api_fhir_r4") { given } else { format!("{given}/api/api_fhir_r4") };
+        base.set_path(&format!("{root}/"));
+        base.join(path).map_err(|_| wrong())
+    }
+
+    /// A time as openIMIS' search wants it: local, without a zone.
+    pub(crate) fn search_time(&self, at: Timestamp) -> String {
+        let offset = Offset::from_seconds(i32::from(self.utc_offset_minutes) * 60).unwrap_or(Offset::UTC);
+        let local = offset.to_datetime(at);
+        local.round(jiff::civil::DateTimeRound::new().smallest(jiff::Unit::Second).mode(jiff::RoundMode::Trunc)).unwrap_or(local).to_string()
+    }
+}
+
+#[derive(Deserialize)]
+struct Login {
+    token: String,
+    exp: i64,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    #[serde(default)]
+    issue: Vec<OutcomeIssue>,
+}
+
+#[derive(Deserialize)]
+struct OutcomeIssue {
+    details: Option<OutcomeText>,
+}
+
+#[derive(Deserialize)]
+struct OutcomeText {
+    text: Option<String>,
+}
+
+/// Text of the first issue of an OperationOutcome.
+fn outcome_text(body: &str) -> Option<String> {
+    serde_json::from_str::<Outcome>(body).ok()?.issue.into_iter().next()?.details?.text
+}
+
+/// Every business error of openIMIS is a 500; only its text tells which.
+fn judge(answer: Answer) -> Result<Answer, PeerError> {
+    let status = answer.status;
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let Some(text) = outcome_text(&answer.text) else {
+        let text = "no OperationOutcome".to_owned();
+        return Err(if status.is_client_error() {
+            PeerError::Refused(PEER, status, text)
+        } else {
+            PeerError::Failed(PEER, status, text)
+        });
+    };
+    let permanent = PERMANENT.iter().any(|known| text.contains(known)) || text == FEEDBACK_EXISTS;
+    // 403 is a missing right: the request works once the right is given.
+    let refused = permanent || (status.is_client_error() && status != StatusCode::FORBIDDEN);
+    let text = shortened(&text);
+    Err(if refused { PeerError::Refused(PEER, status, text) } else { PeerError::Failed(PEER, status, text) })
+}
+
+impl PeerError {
+    /// openIMIS' word for "I have it already".
+    pub(crate) fn is_feedback_exists(&self) -> bool {
+        matches!(self, Self::Refused(PEER, _, text) if text == FEEDBACK_EXISTS)
+    }
+
+    /// openIMIS' words for "no such claim or patient".
+    pub(crate) fn is_not_there(&self) -> bool {
+        matches!(self, Self::Refused(PEER, status, text) if *status == StatusCode::NOT_FOUND || text.contains(NOT_THERE))
+    }
+}
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// Sends one request to openIMIS: logs in if need be, and once more if the login has run out.
+    pub(crate) async fn openimis(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        trail: &mut Trail,
+    ) -> Result<Answer, PeerError> {
+        let settings = &self.settings.openimis;
+        let url = settings.address(path)?;
+        for last in [false, true] {
+            let bearer = self.token(trail).await?;
+            let request = request(method.clone(), &url, &bearer, body.clone()).map_err(|why| PeerError::NotSent(PEER, why))?;
+            let answer = self.send(PEER, request, settings.timeout, trail).await?;
+            if answer.status != StatusCode::UNAUTHORIZED {
+                return judge(answer);
+            }
+            // With its database down openIMIS answers 401 as well, with the database's words.
+            if let Some(text) = outcome_text(&answer.text).filter(|text| !BAD_CREDENTIALS.contains(&text.as_str())) {
+                return Err(PeerError::Failed(PEER, answer.status, shortened(&text)));
+            }
+            *held(&self.token) = None;
+            if last {
+                break;
+            }
+        }
+        Err(self.credentials_refused())
+    }
+
+    fn credentials_refused(&self) -> PeerError {
+        let wait = self.settings.retry.pause;
+        self.leave_alone(PEER, wait, "it refused openimis.username and password: correct them and start again")
+    }
+
+    /// `Bearer …` of the current login, or of a new one.
+    async fn token(&self, trail: &mut Trail) -> Result<String, PeerError> {
+        let bearer = |token: &SecretString| format!("Bearer {}", token.expose_secret());
+        let soon = self.clock.now().saturating_add(SignedDuration::from_mins(1)).unwrap_or(Timestamp::MAX);
+        if let Some(token) = held(&self.token).as_ref().filter(|token| token.expires > soon) {
+            return Ok(bearer(&token.value));
+        }
+        let settings = &self.settings.openimis;
+        let password = settings.password.as_ref().map_or("", |password| password.expose_secret());
+        let body = serde_json::json!({"username": settings.username, "password": password}).to_string();
+        let request = http::Request::builder()
+            .method(Method::POST)
+            .uri(settings.address("login/")?.as_str())
+            .header(http::header::ACCEPT, "application/json")
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(body.into_bytes())
+            .map_err(|error| PeerError::NotSent(PEER, error.to_string()))?;
+        let answer = self.send(PEER, request, settings.timeout, trail).await?;
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST => return Err(self.credentials_refused()),
+            status if status.is_client_error() => {
+                return Err(PeerError::Failed(PEER, status, "login/ is not there: check openimis.url".to_owned()));
+            }
+            _ => return judge(answer).and(Err(PeerError::Failed(PEER, StatusCode::OK, "no login".to_owned()))),
+        }
+        let login: Login = answer.json(PEER, "a login's token and exp")?;
+        let token = SecretString::from(login.token);
+        let header = bearer(&token);
+        let expires = Timestamp::from_second(login.exp).unwrap_or(Timestamp::MAX);
+        *held(&self.token) = Some(Token { value: token, expires });
+        Ok(header)
+    }
+
+    /// Codes of a patient's location and of what it is part of, nearest first. Empty where openIMIS does not say.
+    pub(crate) async fn location_codes(&self, patient: &str, trail: &mut Trail) -> Result<Vec<String>, PeerError> {
+        let Some(location) = location_of(patient) else { return Ok(Vec::new()) };
+        let known = held(&self.directory).chain(&location);
+        let now = self.clock.now();
+        let stale = held(&self.directory)
+            .loaded_at
+            .is_none_or(|at| now.duration_since(at) > SignedDuration::from_mins(10));
+        if !known.is_empty() || !stale {
+            return Ok(known);
+        }
+        // A single location cannot be read (500 in 1.10.0); the list can. Its cached total is avoided by a query that is new.
+        let since = unused_search_time(now);
+        let page_size = 500;
+        let mut locations = HashMap::new();
+        for page in 1.. {
+            let path = format!("Location/?_lastUpdated=ge{since}&_count={page_size}&page-offset={page}");
+            let answer = self.openimis(Method::GET, &path, None, trail).await?;
+            let bundle: LocationBundle = answer.json(PEER, "a Bundle of Location")?;
+            let count = bundle.entry.len();
+            for LocationEntry { resource } in bundle.entry {
+                let code = resource.identifier.iter().find(|identifier| identifier.is("Code"));
+                let parent = resource.part_of.and_then(|parent| parent.reference).map(|text| last_segment(&text));
+                if let Some(code) = code.and_then(|identifier| identifier.value.clone()) {
+                    locations.insert(resource.id.to_lowercase(), (code, parent));
+                }
+            }
+            if count < page_size || locations.len() as u64 >= bundle.total.unwrap_or(u64::MAX) {
+                break;
+            }
+        }
+        let mut directory = held(&self.directory);
+        *directory = Directory { loaded_at: Some(now), locations };
+        Ok(directory.chain(&location))
+    }
+}
+
+/// A search time that no earlier query of the last hours had: openIMIS keeps the `total` of a query for an hour.
+pub(crate) fn unused_search_time(now: Timestamp) -> String {
+    let seconds = now.as_second().rem_euclid(1_000_000_000); // about 32 years from 1901
+    let at = jiff::civil::date(1901, 1, 1).at(0, 0, 0, 0).saturating_add(SignedDuration::from_secs(seconds));
+    at.to_string()
+}
+
+impl Directory {
+    fn chain(&self, location: &str) -> Vec<String> {
+        let mut codes = Vec::new();
+        let mut next = Some(location.to_owned());
+        while let Some((code, parent)) = next.and_then(|uuid| self.locations.get(&uuid)) {
+            if codes.contains(code) {
+                break;
+            }
+            codes.push(code.clone());
+            next = parent.clone();
+        }
+        codes
+    }
+}
+
+#[derive(Deserialize)]
+struct LocationBundle {
+    total: Option<u64>,
+    #[serde(default)]
+    entry: Vec<LocationEntry>,
+}
+
+#[derive(Deserialize)]
+struct LocationEntry {
+    resource: Location,
+}
+
+#[derive(Deserialize)]
+struct Location {
+    id: String,
+    #[serde(default)]
+    identifier: Vec<LocationIdentifier>,
+    #[serde(rename = "partOf")]
+    part_of: Option<Pointer>,
+}
+
+#[derive(Deserialize)]
+struct LocationIdentifier {
+    #[serde(rename = "type")]
+    kind: Option<Concept>,
+    value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Concept {
+    #[serde(default)]
+    coding: Vec<Code>,
+}
+
+#[derive(Deserialize)]
+struct Code {
+    code: Option<String>,
+}
+
+impl LocationIdentifier {
+    fn is(&self, code: &str) -> bool {
+        let coding = self.kind.iter().flat_map(|kind| &kind.coding);
+        coding.into_iter().any(|coding| coding.code.as_deref() == Some(code))
+    }
+}
+
+#[derive(Deserialize)]
+struct Pointer {
+    reference: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PatientAddresses {
+    #[serde(default)]
+    address: Vec<Address>,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    #[serde(default)]
+    extension: Vec<Extension>,
+}
+
+#[derive(Deserialize)]
+struct Extension {
+    #[serde(default)]
+    url: String,
+    #[serde(rename = "valueReference")]
+    value: Option<Pointer>,
+}
+
+/// uuid of the location that a patient's address points at.
+fn location_of(patient: &str) -> Option<String> {
+    let patient: PatientAddresses = serde_json::from_str(patient).ok()?;
+    let extensions = patient.address.into_iter().flat_map(|address| address.extension);
+    let reference = extensions
+        .filter(|extension| extension.url.ends_with("/address-location-reference"))
+        .find_map(|extension| extension.value?.reference)?;
+    Some(last_segment(&reference))
+}
+
+fn last_segment(reference: &str) -> String {
+    reference.rsplit('/').next().unwrap_or(reference).to_lowercase()
+}

@@ -1,0 +1,120 @@
+//! What a runtime has to bring: HTTP, a store, a clock and the mappings.
+//!
+//! Plain `async fn` in traits: Spin's futures are not `Send`; the host spawns concrete types, where `Send` is inferred.
+#![allow(async_fn_in_trait)]
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mapping::MapResult;
+
+use crate::message::{Accepted, Message, MessageId, NewMessage, Outcome, TrailEntry};
+
+/// Sends requests. Redirects are not followed: credentials must not travel to where a peer points.
+pub trait Http {
+    /// Sends one request and reads the whole answer, or fails within `timeout`.
+    async fn send(&self, request: http::Request<Vec<u8>>, timeout: Duration) -> Result<http::Response<Vec<u8>>, HttpError>;
+}
+
+/// Why there is no answer. The text tells the next step to an operator and holds no secret.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum HttpError {
+    /// No connection: the peer has received nothing.
+    #[error("no connection: {0}")]
+    NotSent(String),
+    /// The connection broke or the time was up: the peer may have received the request.
+    #[error("no answer: {0}")]
+    NoAnswer(String),
+}
+
+/// Tells the time.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Runs the mappings. The outer error is the mapping's, not the document's.
+pub trait Mapper {
+    /// `map-claim-response`.
+    async fn claim_response(
+        &self,
+        claim_response: &str,
+        claim_date: Option<&str>,
+        contact: Option<&mapping::claim_response::ContactLink>,
+        settings: &mapping::claim_response::Settings,
+    ) -> Result<MapResult, MapperError>;
+
+    /// `map-feedback`.
+    async fn feedback(
+        &self,
+        feedback: &str,
+        settings: &mapping::feedback::Settings,
+    ) -> Result<MapResult, MapperError>;
+
+    /// `map-patient`.
+    async fn patient(
+        &self,
+        patient: &str,
+        location_codes: &[String],
+        settings: &mapping::patient::Settings,
+    ) -> Result<MapResult, MapperError>;
+}
+
+/// A mapping that did not give an answer. Bad data is not among these: that is an issue.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum MapperError {
+    /// It ran longer than allowed.
+    #[error("mapping {0} ran longer than allowed")]
+    Deadline(String),
+    /// It wanted more memory than allowed.
+    #[error("mapping {0} wanted more memory than allowed")]
+    Memory(String),
+    /// It trapped.
+    #[error("mapping {0} stopped: {1}")]
+    Trap(String, String),
+    /// It is not there or cannot be loaded.
+    #[error("mapping {0} cannot be used: {1}")]
+    Unusable(String, String),
+}
+
+/// The store failed. What was to be stored must be taken as not stored.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("store: {0}")]
+pub struct StoreError(pub String);
+
+/// Keeps messages, links and watermarks.
+pub trait Store {
+    /// Stores a message with its first trail entry in one transaction, or says that it was there. On return it is on disk.
+    async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Accepted, StoreError>;
+
+    /// Takes up to `limit` due messages whose lane has nothing earlier unsettled. A lease that has run out is taken again, as uncertain.
+    async fn lease(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError>;
+
+    /// Writes an attempt's outcome, what was mapped and the trail, and gives the lease back.
+    async fn settle(
+        &self,
+        id: MessageId,
+        outcome: &Outcome,
+        mapped: Option<&str>,
+        trail: &[TrailEntry],
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// When the next message is due, if any waits.
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Which of these dedupe keys belong to a message that needs nothing more from a poll (pending, leased, delivered or dead).
+    async fn settled_keys(&self, keys: &[String]) -> Result<Vec<String>, StoreError>;
+
+    /// The CHT contact of an insuree.
+    async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError>;
+
+    /// Links an insuree to a CHT contact, once for all: returns the contact that counts (an earlier link wins).
+    async fn save_link(&self, insuree_uuid: &str, contact_id: &str, how: &str, now: Timestamp) -> Result<String, StoreError>;
+
+    /// Up to when something was read.
+    async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Remembers up to when something was read.
+    async fn save_watermark(&self, name: &str, at: Timestamp) -> Result<(), StoreError>;
+}

@@ -1,0 +1,291 @@
+//! What an operator decides about peers, tasks, polling and retries. The host's configuration file and the edge app both hold it.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+/// All of it. Addresses, users and secrets have no defaults; times, sizes and policies do.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The insurer.
+    pub openimis: OpenImis,
+    /// Where community health workers get their tasks.
+    pub cht: Cht,
+    /// Which claims become a task.
+    pub tasks: Tasks,
+    /// Looking for claims that openIMIS does not tell about.
+    pub poll: Poll,
+    /// Being told about claims.
+    pub subscription: Subscription,
+    /// When to try again.
+    pub retry: Retry,
+    /// How documents are written.
+    pub mapping: Mapping,
+}
+
+/// openIMIS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenImis {
+    /// The server, for example `https://imis.example.org`; `/api/api_fhir_r4/` is added where the path does not name it.
+    pub url: Option<Url>,
+    /// A user with the rights that docs/openimis.md lists.
+    pub username: String,
+    /// Its password.
+    pub password: Option<SecretString>,
+    /// Minutes east of UTC of openIMIS' `TIME_ZONE` setting: its search times carry no zone. Default 0, as openIMIS is shipped.
+    pub utc_offset_minutes: i16,
+    /// Longest wait for an answer. Default 30 s.
+    pub timeout: SignedDuration,
+}
+
+/// CHT.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cht {
+    /// The server, for example `https://cht.example.org`.
+    pub url: Option<Url>,
+    /// A user with the rights that docs/cht.md lists.
+    pub username: String,
+    /// Its password.
+    pub password: Option<SecretString>,
+    /// Ways to find an insuree among the contacts that CHT already has, tried in order before a person is created. Default none.
+    pub match_by: Vec<MatchBy>,
+    /// Longest wait for an answer. Default 30 s.
+    pub timeout: SignedDuration,
+}
+
+/// A way to find an existing contact. Only a single match counts.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum MatchBy {
+    /// A person whose field `chf_id` is the insurance number (CHT 4.18 and later).
+    InsuranceNumber,
+    /// A person with the same phone and the same name.
+    Phone,
+}
+
+/// Which claims become a task.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tasks {
+    /// Default `all`, as CHT's documentation has it. `selected` is what we recommend for a national scheme: docs/tasks.md.
+    pub policy: Policy,
+    /// Also claims that openIMIS rejected. Default no.
+    pub include_rejected: bool,
+}
+
+/// Task policy.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// Every claim, as soon as openIMIS knows it.
+    #[default]
+    All,
+    /// Claims from their submission on.
+    Submitted,
+    /// Claims that an officer selected for feedback.
+    Selected,
+}
+
+/// Polling of openIMIS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Poll {
+    /// Default yes: openIMIS notifies only of claims that come in through FHIR.
+    pub enabled: bool,
+    /// Time between two polls. Default 1 min.
+    pub interval: SignedDuration,
+    /// How far each poll reaches back behind the last one. Default 10 min.
+    pub overlap: SignedDuration,
+    /// How far the very first poll reaches back. Default 1 day.
+    pub lookback: SignedDuration,
+    /// Entries a page. Default 100: openIMIS takes about 5 ms for each.
+    pub page_size: u32,
+}
+
+/// The subscription at openIMIS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Subscription {
+    /// Where openIMIS reaches `/mediator/claim-response`. None: no subscription is kept, claims are found by polling only.
+    pub callback: Option<Url>,
+    /// User that openIMIS shows to the callback. Default: the mediator's own inbound user.
+    pub username: Option<String>,
+    /// Its password.
+    pub password: Option<SecretString>,
+    /// How long a subscription lasts before it ends; renewed when a tenth of it is left. Default 365 days.
+    pub lifetime: SignedDuration,
+    /// Time between two looks at it. Default 1 h.
+    pub check_interval: SignedDuration,
+}
+
+/// Retries.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retry {
+    /// Wait after the first failure; doubled with each further one. Default 5 s.
+    pub first: SignedDuration,
+    /// Longest wait. Default 1 h.
+    pub longest: SignedDuration,
+    /// A message that could not be delivered for so long becomes a dead letter. Default 14 days.
+    pub give_up_after: SignedDuration,
+    /// How long a peer is left alone after it refused our credentials or redirected us. Default 5 min.
+    pub pause: SignedDuration,
+    /// A worker that holds a message longer has died. Default 5 min.
+    pub lease: SignedDuration,
+    /// First wait before a claim that is not submitted yet is looked at again; grows up to a day. Default 10 min.
+    pub recheck: SignedDuration,
+}
+
+/// Settings of the mappings.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mapping {
+    /// Of `map-claim-response`.
+    pub claim_response: mapping::claim_response::Settings,
+    /// Of `map-feedback`.
+    pub feedback: mapping::feedback::Settings,
+    /// Of `map-patient`.
+    pub patient: mapping::patient::Settings,
+}
+
+impl Default for OpenImis {
+    fn default() -> Self {
+        let timeout = SignedDuration::from_secs(30);
+        Self { url: None, username: String::new(), password: None, utc_offset_minutes: 0, timeout }
+    }
+}
+
+impl Default for Cht {
+    fn default() -> Self {
+        let timeout = SignedDuration::from_secs(30);
+        Self { url: None, username: String::new(), password: None, match_by: Vec::new(), timeout }
+    }
+}
+
+impl Default for Poll {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            interval: SignedDuration::from_mins(1),
+            overlap: SignedDuration::from_mins(10),
+            lookback: SignedDuration::from_hours(24),
+            page_size: 100,
+        }
+    }
+}
+
+impl Default for Subscription {
+    fn default() -> Self {
+        Self {
+            callback: None,
+            username: None,
+            password: None,
+            lifetime: SignedDuration::from_hours(365 * 24),
+            check_interval: SignedDuration::from_hours(1),
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            first: SignedDuration::from_secs(5),
+            longest: SignedDuration::from_hours(1),
+            give_up_after: SignedDuration::from_hours(14 * 24),
+            pause: SignedDuration::from_mins(5),
+            lease: SignedDuration::from_mins(5),
+            recheck: SignedDuration::from_mins(10),
+        }
+    }
+}
+
+impl Settings {
+    /// Everything that is wrong, each with its key. Empty: the mediator can work.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        peer_problems("openimis", &self.openimis.url, &self.openimis.username, &self.openimis.password, &mut problems);
+        peer_problems("cht", &self.cht.url, &self.cht.username, &self.cht.password, &mut problems);
+        if !(-1080..=1080).contains(&self.openimis.utc_offset_minutes) {
+            problems.push("openimis.utc_offset_minutes: expected -1080 to 1080".to_owned());
+        }
+        if let Some(callback) = &self.subscription.callback
+            && let Err(reason) = crate::subscription::check_callback(callback)
+        {
+            problems.push(format!("subscription.callback: {reason}"));
+        }
+        for (key, value) in [
+            ("openimis.timeout", self.openimis.timeout),
+            ("cht.timeout", self.cht.timeout),
+            ("poll.interval", self.poll.interval),
+            ("subscription.lifetime", self.subscription.lifetime),
+            ("subscription.check_interval", self.subscription.check_interval),
+            ("retry.first", self.retry.first),
+            ("retry.longest", self.retry.longest),
+            ("retry.give_up_after", self.retry.give_up_after),
+            ("retry.pause", self.retry.pause),
+            ("retry.lease", self.retry.lease),
+            ("retry.recheck", self.retry.recheck),
+        ] {
+            if !value.is_positive() {
+                problems.push(format!("{key}: expected a time longer than 0, for example 30s"));
+            }
+        }
+        for (key, value) in [("poll.overlap", self.poll.overlap), ("poll.lookback", self.poll.lookback)] {
+            if value.is_negative() {
+                problems.push(format!("{key}: expected a time, for example 10m"));
+            }
+        }
+        if self.retry.lease <= self.openimis.timeout.max(self.cht.timeout) * 5 {
+            problems.push("retry.lease: expected more than five times the longest peer timeout".to_owned());
+        }
+        if !(1..=1000).contains(&self.poll.page_size) {
+            problems.push("poll.page_size: expected 1 to 1000".to_owned());
+        }
+        let mapping = &self.mapping;
+        problems.extend(mapping.claim_response.problems().into_iter().map(|p| format!("mapping.claim_response.{p}")));
+        problems.extend(mapping.patient.problems().into_iter().map(|p| format!("mapping.patient.{p}")));
+        if mapping.feedback.rating_min > mapping.feedback.rating_max {
+            problems.push("mapping.feedback.rating_max: expected no less than rating_min".to_owned());
+        }
+        problems
+    }
+}
+
+fn peer_problems(
+    peer: &str,
+    url: &Option<Url>,
+    username: &str,
+    password: &Option<SecretString>,
+    problems: &mut Vec<String>,
+) {
+    let variable = peer.to_uppercase();
+    let (url_variable, example) =
+        if peer == "openimis" { ("OPENIMIS_API_URL", "imis") } else { ("CHT_URL", "cht") };
+    match url {
+        None => problems.push(format!("{peer}.url: is missing; for example https://{example}.example.org ({url_variable})")),
+        Some(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
+            problems.push(format!("{peer}.url: expected an http or https address"));
+        }
+        Some(url) if !url.username().is_empty() || url.password().is_some() => {
+            problems.push(format!("{peer}.url: holds a user or password; set {peer}.username and {peer}.password"));
+        }
+        Some(_) => {}
+    }
+    if username.is_empty() {
+        problems.push(format!("{peer}.username: is missing ({variable}_USERNAME)"));
+    }
+    if password.is_none() {
+        problems.push(format!("{peer}.password: is missing ({variable}_PASSWORD or {variable}_PASSWORD_FILE)"));
+    }
+}
+
+/// A setting as the standard library's duration; a negative one is none at all.
+pub(crate) fn std_duration(duration: SignedDuration) -> Duration {
+    Duration::try_from(duration).unwrap_or_default()
+}

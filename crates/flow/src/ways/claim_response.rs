@@ -1,0 +1,161 @@
+//! A claim: select, link the patient to a CHT contact, map, post the record to CHT.
+
+use std::borrow::Cow;
+
+use http::Method;
+use mapping::claim_response::{ClaimStatus, ContactLink, Envelope, envelope};
+use mapping::ids::InsureeUuid;
+use serde::Deserialize;
+
+use crate::Flow;
+use crate::decide;
+use crate::deliver::{Attempt, Stop, parked, unmappable};
+use crate::message::{Message, Origin, Outcome};
+use crate::peers::PeerError;
+use crate::ports::{Clock, Http, Mapper, Store};
+use crate::settings::Policy;
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    pub(crate) async fn deliver_claim_response(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {
+        let received = String::from_utf8_lossy(&message.body);
+        let claim_response = self.select(message, received, attempt).await?;
+        let claim = envelope(&claim_response);
+        let contact = match claim.insuree_uuid {
+            Some(insuree) => Some(ContactLink { contact_id: self.contact(insuree, message, attempt).await? }),
+            None => None, // the mapping below says what is missing
+        };
+        let date = self.claim_date(&claim, message, attempt).await?;
+        let settings = &self.settings.mapping.claim_response;
+        let mapped =
+            match self.mapper.claim_response(&claim_response, date.as_deref(), contact.as_ref(), settings).await {
+                Ok(Ok(mapped)) => mapped,
+                Ok(Err(issues)) => return Err(unmappable("the claim", issues).into()),
+                Err(error) => return Err(parked(&error).into()),
+            };
+        for warning in &mapped.warnings {
+            attempt.trail.note(self.clock.now(), "mapped", warning.to_string());
+        }
+        attempt.mapped = Some(mapped.body.clone());
+        if message.uncertain
+            && let (Some(contact), Some(claim)) = (&contact, claim.claim_uuid)
+        {
+            let found = self.find_record(&contact.contact_id, claim, &mut attempt.trail).await;
+            if let Some(report) = found.map_err(|error| self.stop(&error, false, message))? {
+                return Ok(Outcome::Delivered { note: format!("CHT has it from an earlier attempt as report {report}") });
+            }
+        }
+        let report = self.post_record(mapped.body, &mut attempt.trail).await;
+        let report = report.map_err(|error| self.stop(&error, true, message))?;
+        Ok(Outcome::Delivered { note: format!("CHT keeps it as report {report}") })
+    }
+
+    fn stop(&self, error: &PeerError, effect: bool, message: &Message) -> Stop {
+        Stop::Outcome(decide::after(error, effect, message, self.clock.now(), &self.settings.retry))
+    }
+
+    /// Whether the claim becomes a task. Returns the claim as it is now.
+    async fn select<'m>(
+        &self,
+        message: &Message,
+        received: Cow<'m, str>,
+        attempt: &mut Attempt,
+    ) -> Result<Cow<'m, str>, Stop> {
+        let tasks = &self.settings.tasks;
+        if message.origin == Origin::Selected {
+            return Ok(received); // an officer asked for this one
+        }
+        let skip = |reason: &str| Err(Stop::Outcome(Outcome::Skipped { reason: reason.to_owned() }));
+        const REJECTED: &str = "openIMIS rejected the claim (tasks.include_rejected is off)";
+        let status = envelope(&received).status;
+        if status == Some(ClaimStatus::Rejected) && !tasks.include_rejected {
+            return skip(REJECTED);
+        }
+        match tasks.policy {
+            Policy::Selected => skip("not selected for feedback (tasks.policy); selecting it in openIMIS brings it back"),
+            Policy::Submitted if status == Some(ClaimStatus::Entered) => {
+                // openIMIS does not tell when a claim is submitted, and its search finds claims by their creation only.
+                let (now, retry) = (self.clock.now(), &self.settings.retry);
+                let Some(at) = decide::recheck_at(now, message.received_at, retry) else {
+                    return skip("entered and not submitted for half a year");
+                };
+                let wait = Stop::Outcome(Outcome::Waiting { at, reason: "entered, not submitted yet".to_owned() });
+                if message.attempt == 1 && now.duration_since(message.received_at) < retry.recheck {
+                    return Err(wait);
+                }
+                let Some(uuid) = message.claim_uuid.as_deref() else { return Ok(received) };
+                match self.openimis(Method::GET, &format!("ClaimResponse/{uuid}/"), None, &mut attempt.trail).await {
+                    Ok(answer) => match envelope(&answer.text).status {
+                        Some(ClaimStatus::Entered) => Err(wait),
+                        Some(ClaimStatus::Rejected) if !tasks.include_rejected => skip(REJECTED),
+                        _ => Ok(Cow::Owned(answer.text)),
+                    },
+                    Err(error) if error.is_not_there() => skip("openIMIS no longer has the claim"),
+                    Err(error) => Err(self.stop(&error, false, message)),
+                }
+            }
+            Policy::Submitted | Policy::All => Ok(received),
+        }
+    }
+
+    /// The day of the claim. openIMIS writes the day of its answer into `ClaimResponse.created`: right for a notification, which comes
+    /// as the claim does; for a claim that was found later the `Claim` itself is asked.
+    async fn claim_date(
+        &self,
+        claim: &Envelope,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<Option<String>, Stop> {
+        #[derive(Deserialize)]
+        struct Claim {
+            created: Option<String>,
+        }
+        let (Origin::Poll | Origin::Selected, Some(uuid)) = (message.origin, claim.claim_uuid) else { return Ok(None) };
+        match self.openimis(Method::GET, &format!("Claim/{uuid}/"), None, &mut attempt.trail).await {
+            Ok(answer) => Ok(serde_json::from_str::<Claim>(&answer.text).ok().and_then(|claim| claim.created)),
+            Err(error) if error.is_not_there() => {
+                Err(Outcome::Skipped { reason: "openIMIS no longer has the claim".to_owned() }.into())
+            }
+            Err(error) => Err(self.stop(&error, false, message)),
+        }
+    }
+
+    /// One CHT contact for one insuree, for ever: the link, else an existing contact, else a new person.
+    async fn contact(&self, insuree: InsureeUuid, message: &Message, attempt: &mut Attempt) -> Result<String, Stop> {
+        let uuid = insuree.to_string();
+        if let Some(contact) = self.store.link(&uuid).await? {
+            return Ok(contact);
+        }
+        let stop = |error: PeerError| self.stop(&error, false, message);
+        let patient = match self.openimis(Method::GET, &format!("Patient/{uuid}/"), None, &mut attempt.trail).await {
+            Ok(answer) => answer.text,
+            Err(error) if error.is_not_there() => {
+                let reason = format!("openIMIS does not know the claim's patient {uuid}");
+                return Err(Outcome::Dead { reason, issues: Vec::new() }.into());
+            }
+            Err(error) => return Err(stop(error)),
+        };
+        let settings = &self.settings.mapping.patient;
+        let codes = match settings.places.is_empty() {
+            true => Vec::new(),
+            false => self.location_codes(&patient, &mut attempt.trail).await.map_err(stop)?,
+        };
+        let person = match self.mapper.patient(&patient, &codes, settings).await {
+            Ok(Ok(person)) => person,
+            Ok(Err(issues)) => return Err(unmappable("the patient", issues).into()),
+            Err(error) => return Err(parked(&error).into()),
+        };
+        for warning in &person.warnings {
+            attempt.trail.note(self.clock.now(), "mapped patient", warning.to_string());
+        }
+        let (contact, how) = match self.find_contact(&person.body, &mut attempt.trail).await.map_err(stop)? {
+            Some((contact, way)) => (contact, format!("matched by {way:?}")),
+            None => {
+                let created = self.create_person(insuree, person.body, &mut attempt.trail).await;
+                (created.map_err(stop)?, "created".to_owned())
+            }
+        };
+        let contact = self.store.save_link(&uuid, &contact, &how, self.clock.now()).await?;
+        attempt.trail.note(self.clock.now(), "linked", format!("CHT contact {contact} ({how})"));
+        Ok(contact)
+    }
+}

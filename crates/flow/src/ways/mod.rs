@@ -1,0 +1,4 @@
+//! A way a kind: straight down from the stored message to the peer.
+
+mod claim_response;
+mod feedback;

@@ -1,0 +1,50 @@
+//! Two stand-in peers for trying out and testing: an openIMIS and a CHT that live in memory and behave as the real
+//! ones were measured (`docs` and the recordings), errors included. No part of a production run.
+
+mod cht;
+mod openimis;
+mod pages;
+mod server;
+
+pub use cht::Cht;
+pub use openimis::{ClaimStatus, OpenImis};
+pub use server::Fault;
+
+use server::Server;
+use std::{io, net::SocketAddr};
+use tokio::net::TcpListener;
+
+/// User name that both stand-ins accept.
+pub const USER: &str = "mediator";
+/// Password of [`USER`] at the openIMIS stand-in.
+pub const OPENIMIS_PASSWORD: &str = "sandbox-openimis";
+/// Password of [`USER`] at the CHT stand-in.
+pub const CHT_PASSWORD: &str = "sandbox-cht";
+
+/// Both stand-ins, served in background tasks until this is dropped.
+pub struct Sandbox {
+    /// The openIMIS stand-in: FHIR R4 under `/api/api_fhir_r4/`, a page for people at `/`.
+    pub openimis: OpenImis,
+    /// The CHT stand-in: its REST API, a page for people at `/`, and `POST /sandbox/feedback`.
+    pub cht: Cht,
+    _servers: [Server; 2],
+}
+
+impl Sandbox {
+    /// Binds both addresses (port 0: any free one) and serves.
+    ///
+    /// # Errors
+    /// An address that cannot be bound.
+    pub async fn start(openimis: SocketAddr, cht: SocketAddr) -> io::Result<Self> {
+        let openimis_listener = TcpListener::bind(openimis).await?;
+        let cht_listener = TcpListener::bind(cht).await?;
+        let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
+        let openimis = OpenImis::new(openimis_listener.local_addr()?, http.clone());
+        let cht = Cht::new(cht_listener.local_addr()?, http);
+        let servers = [
+            server::serve(openimis_listener, openimis.router()),
+            server::serve(cht_listener, cht.router()),
+        ];
+        Ok(Self { openimis, cht, _servers: servers })
+    }
+}

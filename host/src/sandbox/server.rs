@@ -1,0 +1,209 @@
+//! What both stand-ins share: listening, faults on demand, and the log of requests.
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
+    http::header,
+    middleware::Next,
+    response::{IntoResponse, Response},
+    serve::{IncomingStream, Listener},
+};
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+/// Requests kept in the log; older ones are forgotten.
+const LOG_LIMIT: usize = 50_000;
+
+/// What goes wrong with one request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// Answers with this status and the peer's own kind of error body; does not process the request.
+    Status(u16),
+    /// Answers 200 with an HTML page, as a proxy or login page would; does not process the request.
+    Html,
+    /// Keeps silent for so long, then closes the connection; does not process the request.
+    Hang(Duration),
+    /// Closes the connection without a word; does not process the request.
+    Reset,
+    /// Does the work, keeps silent for so long, then closes the connection: the sender cannot know.
+    ProcessThenHang(Duration),
+}
+
+/// Where every request passes: hands out faults and keeps the log.
+#[derive(Clone)]
+pub(super) struct Gate(Arc<Inner>);
+
+struct Inner {
+    faults: Mutex<VecDeque<Fault>>,
+    log: Mutex<VecDeque<(String, u16)>>,
+    refuse: fn(u16) -> Response,
+}
+
+impl Gate {
+    /// `refuse` makes the error body of [`Fault::Status`].
+    pub fn new(refuse: fn(u16) -> Response) -> Self {
+        Self(Arc::new(Inner { faults: Mutex::default(), log: Mutex::default(), refuse }))
+    }
+
+    /// Appends `count` times `fault` to what is pending; a count of 0 clears what is pending.
+    pub fn fail_next(&self, count: usize, fault: Fault) {
+        let mut faults = held(&self.0.faults);
+        match count {
+            0 => faults.clear(),
+            _ => faults.extend(std::iter::repeat_n(fault, count)),
+        }
+    }
+
+    /// `METHOD path?query` and status, in order; status 0 where a fault kept the answer back.
+    pub fn requests(&self) -> Vec<(String, u16)> {
+        held(&self.0.log).iter().cloned().collect()
+    }
+
+    fn note(&self, line: String, status: u16) {
+        let mut log = held(&self.0.log);
+        if log.len() == LOG_LIMIT {
+            log.pop_front();
+        }
+        log.push_back((line, status));
+    }
+}
+
+/// Middleware around everything but the pages: faults, then the log.
+pub(super) async fn pass(
+    State(gate): State<Gate>,
+    ConnectInfo(wire): ConnectInfo<Wire>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    if matches!(path, "/" | "/favicon.ico") || path.starts_with("/sandbox/") {
+        return next.run(request).await;
+    }
+    let target = request.uri().path_and_query().map_or(path, |target| target.as_str());
+    let line = format!("{} {target}", request.method());
+    let fault = held(&gate.0.faults).pop_front();
+    let answer = match fault {
+        None => next.run(request).await,
+        Some(Fault::Status(status)) => (gate.0.refuse)(status),
+        Some(Fault::Html) => {
+            ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], "<html><body>Welcome to nginx!</body></html>\n")
+                .into_response()
+        }
+        Some(Fault::Reset) => return silence(&gate, line, &wire, Duration::ZERO).await,
+        Some(Fault::Hang(pause)) => return silence(&gate, line, &wire, pause).await,
+        Some(Fault::ProcessThenHang(pause)) => {
+            next.run(request).await;
+            return silence(&gate, line, &wire, pause).await;
+        }
+    };
+    gate.note(line, answer.status().as_u16());
+    answer
+}
+
+async fn silence(gate: &Gate, line: String, wire: &Wire, pause: Duration) -> Response {
+    gate.note(line, 0);
+    tokio::time::sleep(pause).await;
+    wire.cut();
+    Response::default()
+}
+
+/// Locks; a panic elsewhere does not make the data unusable here.
+pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A serving task; ends when dropped.
+pub(super) struct Server(JoinHandle<()>);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Serves `router` in a background task.
+pub(super) fn serve(listener: TcpListener, router: Router) -> Server {
+    let service = router.into_make_service_with_connect_info::<Wire>();
+    Server(tokio::spawn(async move {
+        if let Err(error) = axum::serve(Cuttable(listener), service).await {
+            tracing::error!(%error, "a sandbox server ended");
+        }
+    }))
+}
+
+/// One connection's switch: once cut, not a byte more goes out.
+#[derive(Clone, Default)]
+pub(super) struct Wire(Arc<AtomicBool>);
+
+impl Wire {
+    fn cut(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn whole(&self) -> io::Result<()> {
+        if self.0.load(Ordering::Acquire) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+    }
+}
+
+impl Connected<IncomingStream<'_, Cuttable>> for Wire {
+    fn connect_info(stream: IncomingStream<'_, Cuttable>) -> Self {
+        stream.io().wire.clone()
+    }
+}
+
+/// A listener whose connections can be cut from within a handler.
+struct Cuttable(TcpListener);
+
+impl Listener for Cuttable {
+    type Io = Line;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Line, Self::Addr) {
+        let (stream, peer) = Listener::accept(&mut self.0).await;
+        (Line { stream, wire: Wire::default() }, peer)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+struct Line {
+    stream: TcpStream,
+    wire: Wire,
+}
+
+impl AsyncRead for Line {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.wire.whole()?;
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
