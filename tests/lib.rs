@@ -1,1 +1,4 @@
-//! x
+//! What the tests share: a mediator with sandbox peers, and fixture folders.
+
+pub mod fixtures;
+pub mod running;

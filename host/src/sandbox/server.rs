@@ -48,7 +48,8 @@ pub enum Fault {
 pub(super) struct Gate(Arc<Inner>);
 
 struct Inner {
-    faults: Mutex<VecDeque<Fault>>,
+    /// Faults to come, each with how many more times.
+    faults: Mutex<VecDeque<(usize, Fault)>>,
     log: Mutex<VecDeque<(String, u16)>>,
     refuse: fn(u16) -> Response,
 }
@@ -59,18 +60,30 @@ impl Gate {
         Self(Arc::new(Inner { faults: Mutex::default(), log: Mutex::default(), refuse }))
     }
 
-    /// Appends `count` times `fault` to what is pending; a count of 0 clears what is pending.
+    /// Appends `count` times `fault` to what is pending; a count of 0 clears what is pending, `usize::MAX` lasts
+    /// until then.
     pub fn fail_next(&self, count: usize, fault: Fault) {
         let mut faults = held(&self.0.faults);
         match count {
             0 => faults.clear(),
-            _ => faults.extend(std::iter::repeat_n(fault, count)),
+            _ => faults.push_back((count, fault)),
         }
     }
 
     /// `METHOD path?query` and status, in order; status 0 where a fault kept the answer back.
     pub fn requests(&self) -> Vec<(String, u16)> {
         held(&self.0.log).iter().cloned().collect()
+    }
+
+    fn next_fault(&self) -> Option<Fault> {
+        let mut faults = held(&self.0.faults);
+        let (left, fault) = faults.front_mut()?;
+        let fault = *fault;
+        *left -= 1;
+        if *left == 0 {
+            faults.pop_front();
+        }
+        Some(fault)
     }
 
     fn note(&self, line: String, status: u16) {
@@ -95,8 +108,7 @@ pub(super) async fn pass(
     }
     let target = request.uri().path_and_query().map_or(path, |target| target.as_str());
     let line = format!("{} {target}", request.method());
-    let fault = held(&gate.0.faults).pop_front();
-    let answer = match fault {
+    let answer = match gate.next_fault() {
         None => next.run(request).await,
         Some(Fault::Status(status)) => (gate.0.refuse)(status),
         Some(Fault::Html) => {

@@ -7,8 +7,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-const SERVER_ERROR: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Server Error (500)</title>\n</head>\n\
-    <body>\n  <h1>Server Error (500)</h1><p></p>\n</body>\n</html>\n";
+const SERVER_ERROR: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Server Error (500)</title>\n\
+    </head>\n<body>\n  <h1>Server Error (500)</h1><p></p>\n</body>\n</html>\n";
 const NOT_FOUND: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  \
     <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
 
@@ -113,7 +113,8 @@ pub(super) fn json_body(body: &[u8]) -> Result<Value, Refusal> {
             text if text.starts_with("key must be a string") => "Expecting property name enclosed in double quotes",
             _ => "Expecting value",
         };
-        let text = format!("JSON parse error - {expected}: line {line} column {column} (char {})", skipped + column - 1);
+        let text =
+            format!("JSON parse error - {expected}: line {line} column {column} (char {})", skipped + column - 1);
         Refusal::fatal(400, text)
     })
 }
@@ -135,12 +136,12 @@ fn python_identifier(identifier: &Value) -> String {
     }
     let coding = &identifier["type"]["coding"][0];
     format!(
-        "Identifier(resource_type='Identifier', fhir_comments=None, extension=None, id=None, assigner=None, period=None, \
-         system=None, system__ext=None, type=CodeableConcept(resource_type='CodeableConcept', fhir_comments=None, \
-         extension=None, id=None, coding=[Coding(resource_type='Coding', fhir_comments=None, extension=None, id=None, \
-         code={}, code__ext=None, display=None, display__ext=None, system={}, system__ext=None, userSelected=None, \
-         userSelected__ext=None, version=None, version__ext=None)], text=None, text__ext=None), use=None, use__ext=None, \
-         value={}, value__ext=None)",
+        "Identifier(resource_type='Identifier', fhir_comments=None, extension=None, id=None, assigner=None, \
+         period=None, system=None, system__ext=None, type=CodeableConcept(resource_type='CodeableConcept', \
+         fhir_comments=None, extension=None, id=None, coding=[Coding(resource_type='Coding', fhir_comments=None, \
+         extension=None, id=None, code={}, code__ext=None, display=None, display__ext=None, system={}, \
+         system__ext=None, userSelected=None, userSelected__ext=None, version=None, version__ext=None)], text=None, \
+         text__ext=None), use=None, use__ext=None, value={}, value__ext=None)",
         python(&coding["code"]),
         python(&coding["system"]),
         python(&identifier["value"]),

@@ -1,0 +1,54 @@
+//! `config check`: every problem at once, or what was understood.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use openimis_mediator::load_mappings;
+
+use super::Source;
+
+#[derive(Subcommand)]
+pub enum Config {
+    /// Read the configuration and tell every problem of it
+    Check,
+}
+
+impl Config {
+    pub fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
+        let Self::Check = self;
+        let read = source.config();
+        let for_components = match &read {
+            Ok(config) => Some(config.clone()),
+            Err(_) => source.partial_config().ok(),
+        };
+        let mut problems = read.as_ref().err().map(|error| error.0.clone()).unwrap_or_default();
+        if let Some(error) = for_components.and_then(|config| load_mappings(&config).err()) {
+            problems.push(format!("components: {error}"));
+        }
+        let Ok(config) = read else { return Ok(report(&problems)) };
+        if !problems.is_empty() {
+            return Ok(report(&problems));
+        }
+        let shown = |url: &Option<url::Url>| url.as_ref().map(ToString::to_string).unwrap_or_default();
+        println!("The configuration can be used.");
+        println!("  listens on    {}", config.listen);
+        println!("  openIMIS      {} as {}", shown(&config.openimis.url), config.openimis.username);
+        println!("  CHT           {} as {}", shown(&config.cht.url), config.cht.username);
+        println!("  tasks for     {:?} claims", config.tasks.policy);
+        match &config.subscription.callback {
+            Some(url) => println!("  subscription  {url}"),
+            None => println!("  subscription  none: claims are found by polling only (subscription.callback)"),
+        }
+        println!("  messages in   {}", config.store.path.display());
+        println!("  components    {}", config.components_dir().display());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn report(problems: &[String]) -> ExitCode {
+    println!("{} problem(s) in the configuration:", problems.len());
+    for problem in problems {
+        println!("  - {problem}");
+    }
+    ExitCode::FAILURE
+}

@@ -1,0 +1,89 @@
+//! `serve --sandbox`: the mediator with stand-ins for its peers, and what to try first.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use openimis_mediator::Host;
+use openimis_mediator::config::{Config, Log};
+use openimis_mediator::sandbox::{CHT_PASSWORD, OPENIMIS_PASSWORD, Sandbox, USER};
+
+/// As CHT's documentation calls them.
+const INBOUND_USER: &str = "interop-client";
+const INBOUND_PASSWORD: &str = "interop-password";
+/// The ClaimResponse of CHT's documentation.
+const SAMPLE: &str = include_str!("../../../tests/fixtures/claim-response/documented-sample/input.json");
+
+/// Starts the stand-ins and the mediator, prints what to try, serves.
+pub async fn serve(data: PathBuf, port: u16) -> anyhow::Result<ExitCode> {
+    super::serve::log_to_stderr(&Log::default());
+    std::fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
+    let data = data.canonicalize()?;
+    let sample = data.join("sample-claim-response.json");
+    std::fs::write(&sample, SAMPLE).with_context(|| sample.display().to_string())?;
+
+    let address = |offset: u16| SocketAddr::from(([127, 0, 0, 1], port.saturating_add(offset)));
+    let sandbox = Sandbox::start(address(1), address(2)).await.with_context(|| {
+        format!("the stand-ins cannot listen on ports {} and {}: choose another --port", port + 1, port + 2)
+    })?;
+    let mediator = format!("http://{}", address(0));
+    sandbox.cht.set_outbound(
+        format!("{mediator}/mediator/claims-feedback"),
+        INBOUND_USER.to_owned(),
+        INBOUND_PASSWORD.to_owned(),
+    );
+    let config = config(&data, address(0), &sandbox)?;
+    let host = Host::build(config).await?;
+    println!("{}", welcome(&mediator, &sandbox, &sample, &data));
+    super::serve::serve(host).await
+}
+
+fn config(data: &Path, listen: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<Config> {
+    let toml = format!(
+        r#"
+        listen = "{listen}"
+        inbound = {{ username = "{INBOUND_USER}", password = "{INBOUND_PASSWORD}" }}
+        store.path = {store:?}
+        openimis = {{ url = "{openimis}", username = "{USER}", password = "{OPENIMIS_PASSWORD}" }}
+        cht = {{ url = "{cht}", username = "{USER}", password = "{CHT_PASSWORD}" }}
+        poll.interval = "5s"
+        subscription.callback = "http://{listen}/mediator/claim-response"
+        mapping.patient = {{ default_place = "sandbox-village", phone_prefix = "+977" }}
+        "#,
+        store = data.join("mediator.db"),
+        openimis = sandbox.openimis.url(),
+        cht = sandbox.cht.url(),
+    );
+    Ok(Config::from_toml(&toml, &BTreeMap::new())?)
+}
+
+fn welcome(mediator: &str, sandbox: &Sandbox, sample: &Path, data: &Path) -> String {
+    let cht = sandbox.cht.url();
+    let openimis = sandbox.openimis.url().replace("api/api_fhir_r4/", "");
+    let sample = sample.display();
+    let data = data.display();
+    format!(
+        r#"
+openimis-mediator with sandbox peers (stand-ins that behave as the real ones, people are invented)
+
+  mediator   {mediator}   user {INBOUND_USER}, password {INBOUND_PASSWORD}
+  openIMIS   {openimis}   claims and the feedback on them: open it in a browser
+  CHT        {cht}   people, and tasks for the health worker: open it in a browser
+
+Try the loop: paste these two commands into another terminal.
+
+1. A claim comes in from openIMIS (the sample of CHT's documentation) and becomes a task in CHT:
+
+   curl -u {INBOUND_USER}:{INBOUND_PASSWORD} -H 'Content-Type: application/json' --data-binary @'{sample}' {mediator}/mediator/claim-response
+
+2. The health worker asks the patient and sends the form; the answers come back to the claim in openIMIS:
+
+   curl -H 'Content-Type: application/json' --data '{{"claim": "CHT979"}}' {cht}sandbox/feedback
+
+Then look: the pages above, or   openimis-mediator messages list   with OPENIMIS_MEDIATOR__STORE__PATH={data}/mediator.db
+Stop with Ctrl-C. Data is kept in {data}; remove it to begin anew.
+"#
+    )
+}

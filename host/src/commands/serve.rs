@@ -1,0 +1,102 @@
+//! `serve`: the mediator itself, on real peers or on the sandbox.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use openimis_mediator::config::{Log, LogFormat, LogLevel};
+use openimis_mediator::{Host, StartError};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::Source;
+
+#[derive(Args)]
+pub struct Serve {
+    /// Run with stand-ins for openIMIS and CHT, to try the mediator out. No configuration is needed or read
+    #[arg(long)]
+    sandbox: bool,
+    /// Sandbox: where messages and the stand-ins' data are kept
+    #[arg(long, default_value = "sandbox-data")]
+    data: PathBuf,
+    /// Sandbox: the mediator's port; openIMIS gets the next one, CHT the one after
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+}
+
+impl Serve {
+    pub async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
+        if self.sandbox {
+            return super::sandbox::serve(self.data, self.port).await;
+        }
+        let config = source.config()?;
+        log_to_stderr(&config.log);
+        let host = Host::build(config).await?;
+        announce(&host);
+        serve(host).await
+    }
+}
+
+/// Serves until the process is asked to stop.
+pub async fn serve(host: Arc<Host>) -> anyhow::Result<ExitCode> {
+    let address = host.config.listen;
+    let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(async move {
+        if let Err(error) = asked_to_stop().await {
+            tracing::error!(%error, "signals cannot be waited for");
+            return;
+        }
+        tracing::info!("stopping: what is on its way is finished first");
+        stop.send_replace(true);
+    });
+    host.run(listener, stopping).await.context("serving failed")?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn asked_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn announce(host: &Host) {
+    tracing::info!(listen = %host.config.listen, store = %host.config.store.path.display(), "openimis-mediator starts");
+    for (mapping, file) in host.flow.mapper.files() {
+        tracing::info!(mapping, file = %file.display(), "mapping loaded");
+    }
+    if host.config.subscription.callback.is_none() {
+        tracing::info!("no subscription is kept (subscription.callback is not set): claims are found by polling");
+    }
+}
+
+/// Logs to standard error, for people or as JSON.
+pub fn log_to_stderr(log: &Log) {
+    let level = match log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    // Of libraries, warnings only: what they tell of requests may hold personal data or credentials.
+    let targets = Targets::new()
+        .with_default(LevelFilter::WARN.min(level))
+        .with_target("openimis_mediator", level)
+        .with_target("flow", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let registry = tracing_subscriber::registry().with(targets);
+    match log.format {
+        LogFormat::Human => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).init(),
+        LogFormat::Json => registry.with(lines.json()).init(),
+    }
+}

@@ -1,0 +1,52 @@
+//! `subscription list|create|delete`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+use flow::subscription::Kept;
+use openimis_mediator::http::ReqwestHttp;
+use openimis_mediator::store::SqliteStore;
+use openimis_mediator::{HostFlow, SystemClock, load_mappings};
+
+use super::Source;
+
+#[derive(Subcommand)]
+pub enum Subscription {
+    /// List all subscriptions that openIMIS has
+    List,
+    /// Put the mediator's subscription in place, as `serve` does by itself
+    Create,
+    /// Switch the mediator's subscription off
+    Delete,
+}
+
+impl Subscription {
+    pub async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
+        let config = source.config()?;
+        let http = ReqwestHttp::new(config.tls.ca_file.as_deref())?;
+        let store = SqliteStore::open(&config.store.path).await?;
+        let flow = HostFlow::new(http, store, SystemClock, load_mappings(&config)?, config.settings());
+        match self {
+            Self::List => {
+                let all = flow.subscriptions().await.context("subscriptions cannot be listed")?;
+                println!("{:<38}{:<8}{:<10}{:<22}endpoint", "id", "status", "criteria", "end");
+                for listed in &all {
+                    let endpoint = &listed.channel.endpoint;
+                    println!("{:<38}{:<8}{:<10}{:<22}{endpoint}", listed.id, listed.status, listed.criteria, listed.end);
+                }
+                println!("{} subscription(s)", all.len());
+            }
+            Self::Create => match flow.keep_subscription().await.context("the subscription cannot be created")? {
+                Kept::Created(id) => println!("created {id}"),
+                Kept::Renewed(id) => println!("renewed {id}"),
+                Kept::Unchanged(id) => println!("{id} was in place"),
+            },
+            Self::Delete => {
+                let count = flow.delete_subscriptions().await.context("the subscription cannot be deleted")?;
+                println!("deleted {count} subscription(s); a running `serve` puts it back unless subscription.callback is removed");
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,392 @@
+//! The configuration: one typed struct from a TOML file and the environment, read once. All mistakes are told together.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use flow::settings as peers;
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// Everything the host can be told. `config.example.toml` shows every key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the mediator listens. Default 127.0.0.1:8080.
+    pub listen: SocketAddr,
+    /// Who may post to the mediator.
+    pub inbound: Inbound,
+    /// Where messages are kept.
+    pub store: StoreSettings,
+    /// The mapping components.
+    pub components: Components,
+    /// Certificates.
+    pub tls: Tls,
+    /// Background work.
+    pub worker: Worker,
+    /// What is written about it.
+    pub log: Log,
+    /// The insurer.
+    pub openimis: peers::OpenImis,
+    /// Where community health workers get their tasks.
+    pub cht: peers::Cht,
+    /// Which claims become a task.
+    pub tasks: peers::Tasks,
+    /// Looking for claims.
+    pub poll: peers::Poll,
+    /// Being told about claims.
+    pub subscription: peers::Subscription,
+    /// When to try again.
+    pub retry: peers::Retry,
+    /// How documents are written.
+    pub mapping: peers::Mapping,
+}
+
+/// HTTP Basic credentials that openIMIS, CHT or OpenHIM show to the mediator.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inbound {
+    /// User.
+    pub username: String,
+    /// Password.
+    pub password: Option<SecretString>,
+}
+
+/// The store.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// SQLite file. Default `mediator.db` in the working directory.
+    pub path: PathBuf,
+}
+
+/// The mapping components.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Components {
+    /// Directory whose `.wasm` files are the mappings. Default: `components` beside the program or one above it.
+    pub dir: Option<PathBuf>,
+    /// Memory of one call, in bytes. Default 64 MiB.
+    pub memory_limit_bytes: usize,
+    /// Time of one call. Default 1 s.
+    pub time_limit: SignedDuration,
+    /// Calls at the same time. Default 32.
+    pub instances: u32,
+}
+
+/// TLS to the peers. Verification cannot be switched off.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file of further certificate authorities. Default none: the system's only.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Background work.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Worker {
+    /// Messages delivered at the same time. Default 8.
+    pub concurrency: u32,
+    /// How long a stop waits for what is on its way. Default 30 s.
+    pub drain: SignedDuration,
+}
+
+/// Logs.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Default `human`.
+    pub format: LogFormat,
+    /// Default `info`.
+    pub level: LogLevel,
+}
+
+/// Shape of the logs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            inbound: Inbound::default(),
+            store: StoreSettings::default(),
+            components: Components::default(),
+            tls: Tls::default(),
+            worker: Worker::default(),
+            log: Log::default(),
+            openimis: peers::OpenImis::default(),
+            cht: peers::Cht::default(),
+            tasks: peers::Tasks::default(),
+            poll: peers::Poll::default(),
+            subscription: peers::Subscription::default(),
+            retry: peers::Retry::default(),
+            mapping: peers::Mapping::default(),
+        }
+    }
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { path: PathBuf::from("mediator.db") }
+    }
+}
+
+impl Default for Components {
+    fn default() -> Self {
+        let crate::mapper::Limits { memory_bytes, time, instances } = crate::mapper::Limits::default();
+        let time_limit = SignedDuration::try_from(time).unwrap_or(SignedDuration::from_secs(1));
+        Self { dir: None, memory_limit_bytes: memory_bytes, time_limit, instances }
+    }
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { concurrency: 8, drain: SignedDuration::from_secs(30) }
+    }
+}
+
+/// Everything that is wrong with a configuration, a sentence each, with its key.
+#[derive(Debug, thiserror::Error)]
+#[error("{} problem(s) in the configuration:\n{}", .0.len(), .0.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// Environment variables that the documentation names, and the keys they set. Each is read from a file as well: `<NAME>_FILE`.
+const NAMED: &[(&str, &str)] = &[
+    ("OPENIMIS_API_URL", "openimis.url"),
+    ("OPENIMIS_USERNAME", "openimis.username"),
+    ("OPENIMIS_PASSWORD", "openimis.password"),
+    ("CHT_OPENIMIS_CALLBACK_ENDPOINT", "subscription.callback"),
+    ("CHT_URL", "cht.url"),
+    ("CHT_USERNAME", "cht.username"),
+    ("CHT_PASSWORD", "cht.password"),
+    ("MEDIATOR_USERNAME", "inbound.username"),
+    ("MEDIATOR_PASSWORD", "inbound.password"),
+];
+/// `OPENIMIS_MEDIATOR__CHT__URL` sets `cht.url`, and so on for every key.
+const PREFIX: &str = "OPENIMIS_MEDIATOR__";
+
+impl Config {
+    /// Reads the file (if there is one) and the environment over it. Tells all problems at once; what is returned can be used.
+    pub fn load(file: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let (config, mut problems) = Self::read(file, env);
+        problems.extend(config.problems());
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+    }
+
+    /// Reads without asking whether all that is needed is there: enough for work on the store. Mistakes are still told.
+    pub fn load_partial(file: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let (config, problems) = Self::read(file, env);
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+    }
+
+    /// Reads a configuration from text. Tells all problems at once; what is returned can be used.
+    pub fn from_toml(text: &str, env: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let config = merged(parsed(text, "the configuration", &mut problems), env, &mut problems);
+        problems.extend(config.problems());
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+    }
+
+    fn read(file: Option<&Path>, env: &BTreeMap<String, String>) -> (Self, Vec<String>) {
+        let mut problems = Vec::new();
+        let table = match file.map(|path| (path, std::fs::read_to_string(path))) {
+            None => Table::new(),
+            Some((path, Err(error))) => {
+                problems.push(format!("{}: {error}", path.display()));
+                Table::new()
+            }
+            Some((path, Ok(text))) => parsed(&text, &path.display().to_string(), &mut problems),
+        };
+        (merged(table, env, &mut problems), problems)
+    }
+
+    /// What is missing or does not fit together.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = self.settings().problems();
+        if self.inbound.username.is_empty() {
+            problems.push("inbound.username: is missing (MEDIATOR_USERNAME): openIMIS and CHT sign in with it".to_owned());
+        }
+        if self.inbound.username.contains(':') {
+            problems.push("inbound.username: holds a colon, which HTTP Basic cannot carry".to_owned());
+        }
+        if self.inbound.password.is_none() {
+            problems.push("inbound.password: is missing (MEDIATOR_PASSWORD or MEDIATOR_PASSWORD_FILE)".to_owned());
+        }
+        if self.components.memory_limit_bytes < 2 << 20 {
+            problems.push("components.memory_limit_bytes: expected at least 2097152".to_owned());
+        }
+        if !self.components.time_limit.is_positive() {
+            problems.push("components.time_limit: expected a time longer than 0, for example 1s".to_owned());
+        }
+        if !(1..=1000).contains(&self.components.instances) {
+            problems.push("components.instances: expected 1 to 1000".to_owned());
+        }
+        if !(1..=256).contains(&self.worker.concurrency) {
+            problems.push("worker.concurrency: expected 1 to 256".to_owned());
+        }
+        problems
+    }
+
+    /// The part that `flow` works with.
+    pub fn settings(&self) -> flow::Settings {
+        let mut subscription = self.subscription.clone();
+        if subscription.username.is_none() {
+            subscription.username = Some(self.inbound.username.clone());
+            subscription.password = subscription.password.or_else(|| self.inbound.password.clone());
+        }
+        flow::Settings {
+            openimis: self.openimis.clone(),
+            cht: self.cht.clone(),
+            tasks: self.tasks.clone(),
+            poll: self.poll.clone(),
+            subscription,
+            retry: self.retry.clone(),
+            mapping: self.mapping.clone(),
+        }
+    }
+
+    /// Where the components are: as set, else beside the program or one above it.
+    pub fn components_dir(&self) -> PathBuf {
+        if let Some(dir) = &self.components.dir {
+            return dir.clone();
+        }
+        let program = std::env::current_exe().unwrap_or_default();
+        let mut candidates = program.ancestors().skip(1).take(3).map(|directory| directory.join("components"));
+        candidates.find(|candidate| candidate.is_dir()).unwrap_or_else(|| PathBuf::from("components"))
+    }
+}
+
+fn parsed(text: &str, name: &str, problems: &mut Vec<String>) -> Table {
+    text.parse().unwrap_or_else(|error: toml::de::Error| {
+        // The message alone: the quoted line may hold a password.
+        problems.push(format!("{name}: {}", error.message()));
+        Table::new()
+    })
+}
+
+/// The environment over the file.
+fn merged(mut table: Table, env: &BTreeMap<String, String>, problems: &mut Vec<String>) -> Config {
+    for (key, value) in from_env(env, problems) {
+        insert(&mut table, &key, Value::String(value));
+    }
+    typed(table, problems)
+}
+
+/// Keys and values that the environment sets.
+fn from_env(env: &BTreeMap<String, String>, problems: &mut Vec<String>) -> Vec<(String, String)> {
+    let mut values = Vec::new();
+    for (name, key) in NAMED {
+        let file = format!("{name}_FILE");
+        match (env.get(*name), env.get(&file)) {
+            (Some(_), Some(_)) => problems.push(format!("{name} and {file} are both set: keep one")),
+            (Some(value), None) => values.push(((*key).to_owned(), value.clone())),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) => values.push(((*key).to_owned(), text.trim_end_matches(['\r', '\n']).to_owned())),
+                Err(error) => problems.push(format!("{file}: {path}: {error}")),
+            },
+            (None, None) => {}
+        }
+    }
+    let prefixed = env.iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)));
+    values.extend(prefixed.map(|(name, value)| (name.to_lowercase().replace("__", "."), value.clone())));
+    values
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((section, rest)) => {
+            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            match inner {
+                Value::Table(inner) => insert(inner, rest, value),
+                other => {
+                    let mut inner = Table::new();
+                    insert(&mut inner, rest, value);
+                    *other = Value::Table(inner);
+                }
+            }
+        }
+    }
+}
+
+/// Types a table. serde stops at the first mistake: each is written down, taken out, and the rest is tried again.
+fn typed(mut table: Table, problems: &mut Vec<String>) -> Config {
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, Config>(Value::Table(table.clone())) {
+            Ok(config) => return config,
+            Err(error) => error,
+        };
+        let message = error.inner().message().to_owned();
+        let mut path: Vec<String> = error.path().iter().map(ToString::to_string).collect();
+        if let Some(key) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
+            && path.last().is_none_or(|last| last != key)
+        {
+            path.push(key.to_owned());
+        }
+        let key = path.join(".");
+        match take_out(&mut table, &path) {
+            // The environment knows text only: a number, a boolean or a list is read from it.
+            Some(Value::String(text)) if let Some(value) = literal(&text) => insert(&mut table, &key, value),
+            Some(_) => problems.push(format!("{key}: {}", first_sentence(&message))),
+            None => {
+                problems.push(format!("{key}: {}", first_sentence(&message)));
+                return Config::default();
+            }
+        }
+    }
+}
+
+/// What a text says as a TOML value other than text.
+fn literal(text: &str) -> Option<Value> {
+    let value = format!("value = {text}").parse::<Table>().ok()?.remove("value")?;
+    (!value.is_str()).then_some(value)
+}
+
+/// serde's message without the value, which may be a secret.
+fn first_sentence(message: &str) -> String {
+    match message.split_once("invalid type: ").and_then(|(_, rest)| rest.rsplit_once("expected ")) {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => message.to_owned(),
+    }
+}
+
+/// Removes a key; for an element of a list, the whole list.
+fn take_out(table: &mut Table, path: &[String]) -> Option<Value> {
+    match path {
+        [] => None,
+        [key] => table.remove(key),
+        [key, rest @ ..] => match table.get_mut(key) {
+            Some(Value::Table(inner)) => match take_out(inner, rest) {
+                Some(value) => Some(value),
+                None => table.remove(key),
+            },
+            Some(_) => table.remove(key),
+            None => None,
+        },
+    }
+}

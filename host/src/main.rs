@@ -1,0 +1,56 @@
+//! The program `openimis-mediator`: arguments in, commands out.
+
+mod commands;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Mediator between openIMIS and the Community Health Toolkit.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Args {
+    /// TOML file with the configuration; without it `mediator.toml` in the working directory, if there is one. The environment wins over the file.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Receive, deliver, poll: the mediator itself
+    Serve(commands::serve::Serve),
+    /// Map one document, or NDJSON in bulk, and print the result
+    Map(commands::map::Map),
+    /// The subscription at openIMIS
+    #[command(subcommand)]
+    Subscription(commands::subscription::Subscription),
+    /// The configuration
+    #[command(subcommand)]
+    Config(commands::config::Config),
+    /// Stored messages
+    #[command(subcommand)]
+    Messages(commands::messages::Messages),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let source = commands::Source::new(args.config);
+    let done = match args.command {
+        Command::Serve(command) => command.run(&source).await,
+        Command::Map(command) => command.run(&source).await,
+        Command::Subscription(command) => command.run(&source).await,
+        Command::Config(command) => command.run(&source),
+        Command::Messages(command) => command.run(&source).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("openimis-mediator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

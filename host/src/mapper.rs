@@ -1,0 +1,322 @@
+//! The mapping components in wasmtime: a fresh instance for every document, so that nothing of one can reach another; a memory cap
+//! and a time limit, so that a broken mapping harms its own message only.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flow::ports::{Mapper, MapperError};
+use mapping::{Issue, IssueType, MapResult, Mapped, Severity, claim_response, feedback, patient};
+use wasmtime::component::{Component, Instance, InstancePre, Linker};
+use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, ResourceLimiter, Store, Trap};
+
+mod bindings {
+    #![allow(missing_docs)] // generated; the WIT files document it
+    wasmtime::component::bindgen!({ world: "mappings", path: "../wit/mapping" });
+}
+use bindings::exports::openimis_mediator::mapping as wit;
+
+/// How often the clock of running mappings ticks.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What a mapping may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Linear memory of one call.
+    pub memory_bytes: usize,
+    /// Time of one call.
+    pub time: Duration,
+    /// Calls at the same time.
+    pub instances: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory_bytes: 64 << 20, time: Duration::from_secs(1), instances: 32 }
+    }
+}
+
+/// A component directory that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No such directory, or a file that cannot be read.
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
+    /// Not a component, or one that imports something.
+    #[error("{0} is not a mapping component: {1}")]
+    Component(PathBuf, String),
+    /// Two components export one mapping.
+    #[error("{0} and {1} both export {2}: remove one")]
+    Twice(PathBuf, PathBuf, &'static str),
+    /// A mapping is exported by none.
+    #[error("no component in {0} exports {1}: run `cargo xtask build`, or set components.dir")]
+    Missing(PathBuf, &'static str),
+    /// wasmtime cannot run here.
+    #[error("wasmtime: {0}")]
+    Engine(String),
+}
+
+/// The mapping components of a directory, compiled and ready.
+pub struct MappingHost {
+    engine: Engine,
+    limits: Limits,
+    claim_response: Loaded<wit::claim_response::GuestIndices>,
+    feedback: Loaded<wit::feedback::GuestIndices>,
+    patient: Loaded<wit::patient::GuestIndices>,
+}
+
+struct Loaded<I> {
+    name: String,
+    path: PathBuf,
+    pre: InstancePre<Call>,
+    indices: I,
+}
+
+/// What belongs to one call.
+struct Call {
+    memory_bytes: usize,
+}
+
+/// More memory was wanted than is allowed.
+#[derive(Debug)]
+struct MemoryLimit;
+
+impl fmt::Display for MemoryLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("memory limit")
+    }
+}
+
+impl std::error::Error for MemoryLimit {}
+
+impl ResourceLimiter for Call {
+    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > self.memory_bytes || maximum.is_some_and(|maximum| desired > maximum) {
+            return Err(MemoryLimit.into());
+        }
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 20_000 && maximum.is_none_or(|maximum| desired <= maximum))
+    }
+}
+
+impl MappingHost {
+    /// Loads every `.wasm` file of a directory; which mapping it is, its exports say.
+    pub fn load(directory: &Path, limits: Limits) -> Result<Self, LoadError> {
+        let engine = engine(limits).map_err(|error| LoadError::Engine(error.to_string()))?;
+        let linker = Linker::<Call>::new(&engine); // empty: a mapping imports nothing
+        let (mut claim_response, mut feedback, mut patient) = (None, None, None);
+        for path in wasm_files(directory)? {
+            let pre = Component::from_file(&engine, &path)
+                .and_then(|component| linker.instantiate_pre(&component))
+                .map_err(|error| LoadError::Component(path.clone(), format!("{error:#}")))?;
+            let mut useful = keep(&mut claim_response, &path, &pre, "claim-response", wit::claim_response::GuestIndices::new)?;
+            useful |= keep(&mut feedback, &path, &pre, "feedback", wit::feedback::GuestIndices::new)?;
+            useful |= keep(&mut patient, &path, &pre, "patient", wit::patient::GuestIndices::new)?;
+            if !useful {
+                return Err(LoadError::Component(path, "it exports no mapping interface".to_owned()));
+            }
+        }
+        let missing = |name| LoadError::Missing(directory.to_owned(), name);
+        Ok(Self {
+            engine,
+            limits,
+            claim_response: claim_response.ok_or_else(|| missing("claim-response"))?,
+            feedback: feedback.ok_or_else(|| missing("feedback"))?,
+            patient: patient.ok_or_else(|| missing("patient"))?,
+        })
+    }
+
+    /// Which file serves which mapping.
+    pub fn files(&self) -> [(&str, &Path); 3] {
+        [
+            (&self.claim_response.name, &self.claim_response.path),
+            (&self.feedback.name, &self.feedback.path),
+            (&self.patient.name, &self.patient.path),
+        ]
+    }
+
+    /// Runs one call in an instance of its own.
+    fn call<I, T>(
+        &self,
+        loaded: &Loaded<I>,
+        call: impl FnOnce(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<T>,
+    ) -> Result<T, MapperError> {
+        let mut store = Store::new(&self.engine, Call { memory_bytes: self.limits.memory_bytes });
+        store.limiter(|call| call);
+        let ticks = self.limits.time.as_millis().div_ceil(TICK.as_millis()) as u64;
+        store.set_epoch_deadline(ticks + 1);
+        let result = loaded.pre.instantiate(&mut store).and_then(|instance| call(&loaded.indices, &mut store, &instance));
+        result.map_err(|error| {
+            let name = loaded.name.clone();
+            match error.downcast_ref::<Trap>() {
+                Some(Trap::Interrupt) => MapperError::Deadline(name),
+                _ if error.is::<MemoryLimit>() => MapperError::Memory(name),
+                Some(trap) => MapperError::Trap(name, trap.to_string()),
+                None => MapperError::Unusable(name, format!("{error:#}")),
+            }
+        })
+    }
+}
+
+fn engine(limits: Limits) -> wasmtime::Result<Engine> {
+    let instances = limits.instances;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 4)
+        .total_memories(instances)
+        .total_tables(instances * 2)
+        .max_memory_size(limits.memory_bytes)
+        .linear_memory_keep_resident(1 << 20)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config.epoch_interruption(true).allocation_strategy(pool);
+    let engine = Engine::new(&config)?;
+    let weak = engine.weak(); // the ticker ends with the engine
+    std::thread::Builder::new().name("mapping-clock".to_owned()).spawn(move || {
+        while let Some(engine) = weak.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    })?;
+    Ok(engine)
+}
+
+fn wasm_files(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let named = |error| LoadError::File(directory.to_owned(), error);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(named)? {
+        let path = entry.map_err(named)?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Keeps a component for a mapping that it exports.
+fn keep<I>(
+    slot: &mut Option<Loaded<I>>,
+    path: &Path,
+    pre: &InstancePre<Call>,
+    name: &'static str,
+    find: fn(&InstancePre<Call>) -> wasmtime::Result<I>,
+) -> Result<bool, LoadError> {
+    let Ok(indices) = find(pre) else { return Ok(false) };
+    if let Some(other) = slot {
+        return Err(LoadError::Twice(other.path.clone(), path.to_owned(), name));
+    }
+    *slot = Some(Loaded { name: name.to_owned(), path: path.to_owned(), pre: pre.clone(), indices });
+    Ok(true)
+}
+
+impl Mapper for MappingHost {
+    async fn claim_response(
+        &self,
+        text: &str,
+        date: Option<&str>,
+        contact: Option<&claim_response::ContactLink>,
+        settings: &claim_response::Settings,
+    ) -> Result<MapResult, MapperError> {
+        use wit::claim_response::{Calendar, ContactLink, FieldNames, Settings};
+        let contact = contact.map(|contact| ContactLink { contact_id: contact.contact_id.clone() });
+        let fields = &settings.fields;
+        let settings = Settings {
+            form: settings.form.clone(),
+            fields: FieldNames {
+                patient_id: fields.patient_id.clone(),
+                claim_id: fields.claim_id.clone(),
+                claim_uuid: fields.claim_uuid.clone(),
+                year: fields.year.clone(),
+                month: fields.month.clone(),
+                day: fields.day.clone(),
+                date: non_empty(&fields.date),
+            },
+            calendar: match settings.calendar {
+                claim_response::Calendar::BikramSambat => Calendar::BikramSambat,
+                claim_response::Calendar::Gregorian => Calendar::Gregorian,
+            },
+            utc_offset_minutes: settings.utc_offset_minutes,
+            locale: non_empty(&settings.locale),
+        };
+        let result = self.call(&self.claim_response, |indices, store, instance| {
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_map_claim_response(store, text, date, contact.as_ref(), &settings)
+        })?;
+        Ok(from_wit(result))
+    }
+
+    async fn feedback(&self, text: &str, settings: &feedback::Settings) -> Result<MapResult, MapperError> {
+        let settings = wit::feedback::Settings { rating_min: settings.rating_min, rating_max: settings.rating_max };
+        let result = self.call(&self.feedback, |indices, store, instance| {
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_map_feedback(store, text, settings)
+        })?;
+        Ok(from_wit(result))
+    }
+
+    async fn patient(
+        &self,
+        text: &str,
+        location_codes: &[String],
+        settings: &patient::Settings,
+    ) -> Result<MapResult, MapperError> {
+        let link = |row: &patient::PlaceLink| wit::patient::PlaceLink {
+            location_code: row.location_code.clone(),
+            place_id: row.place_id.clone(),
+        };
+        let settings = wit::patient::Settings {
+            person_type: settings.person_type.clone(),
+            places: settings.places.iter().map(link).collect(),
+            default_place: non_empty(&settings.default_place),
+            phone_prefix: non_empty(&settings.phone_prefix),
+        };
+        let result = self.call(&self.patient, |indices, store, instance| {
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_map_patient(store, text, location_codes, &settings)
+        })?;
+        Ok(from_wit(result))
+    }
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn from_wit(result: Result<wit::types::Mapped, Vec<wit::types::Issue>>) -> MapResult {
+    let issues = |list: Vec<wit::types::Issue>| list.into_iter().map(issue_from_wit).collect();
+    match result {
+        Ok(wit::types::Mapped { body, idempotency_key, warnings }) => {
+            Ok(Mapped { body, idempotency_key, warnings: issues(warnings) })
+        }
+        Err(list) => Err(issues(list)),
+    }
+}
+
+fn issue_from_wit(issue: wit::types::Issue) -> Issue {
+    use wit::types;
+    Issue {
+        severity: match issue.severity {
+            types::Severity::Fatal => Severity::Fatal,
+            types::Severity::Error => Severity::Error,
+            types::Severity::Warning => Severity::Warning,
+            types::Severity::Information => Severity::Information,
+        },
+        code: match issue.code {
+            types::IssueType::Invalid => IssueType::Invalid,
+            types::IssueType::Structure => IssueType::Structure,
+            types::IssueType::Required => IssueType::Required,
+            types::IssueType::Value => IssueType::Value,
+            types::IssueType::Conflict => IssueType::Conflict,
+            types::IssueType::NotFound => IssueType::NotFound,
+            types::IssueType::NotSupported => IssueType::NotSupported,
+            types::IssueType::BusinessRule => IssueType::BusinessRule,
+        },
+        expression: issue.expression.into(),
+        diagnostics: issue.diagnostics,
+    }
+}
