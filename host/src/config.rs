@@ -192,7 +192,7 @@ impl Config {
     /// Reads the file (if there is one) and the environment over it. Tells all problems at once; what is returned can be used.
     pub fn load(file: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let (config, mut problems) = Self::read(file, env);
-        problems.extend(config.problems());
+        and_further(&mut problems, config.problems());
         if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
     }
 
@@ -206,7 +206,7 @@ impl Config {
     pub fn from_toml(text: &str, env: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         let config = merged(parsed(text, "the configuration", &mut problems), env, &mut problems);
-        problems.extend(config.problems());
+        and_further(&mut problems, config.problems());
         if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
     }
 
@@ -352,9 +352,9 @@ fn typed(mut table: Table, problems: &mut Vec<String>) -> Config {
         match take_out(&mut table, &path) {
             // The environment knows text only: a number, a boolean or a list is read from it.
             Some(Value::String(text)) if let Some(value) = literal(&text) => insert(&mut table, &key, value),
-            Some(_) => problems.push(format!("{key}: {}", first_sentence(&message))),
+            Some(_) => problems.push(format!("{key}: {}", told(&key, &message))),
             None => {
-                problems.push(format!("{key}: {}", first_sentence(&message)));
+                problems.push(format!("{key}: {}", told(&key, &message)));
                 return Config::default();
             }
         }
@@ -367,12 +367,25 @@ fn literal(text: &str) -> Option<Value> {
     (!value.is_str()).then_some(value)
 }
 
-/// serde's message without the value, which may be a secret.
-fn first_sentence(message: &str) -> String {
-    match message.split_once("invalid type: ").and_then(|(_, rest)| rest.rsplit_once("expected ")) {
+/// What was expected, without the value: it may be a secret.
+fn told(key: &str, message: &str) -> String {
+    if key.ends_with("url") || key.ends_with("callback") {
+        return "expected an address such as https://server.example.org".to_owned();
+    }
+    if message.contains("duration") {
+        return "expected a time such as 30s, 10m or 24h".to_owned();
+    }
+    match message.split_once("invalid ").and_then(|(_, rest)| rest.rsplit_once("expected ")) {
         Some((_, expected)) => format!("expected {expected}"),
         None => message.to_owned(),
     }
+}
+
+/// Adds what is missing or does not fit, but for keys of which something was said before.
+fn and_further(problems: &mut Vec<String>, further: Vec<String>) {
+    let key = |problem: &str| problem.split(':').next().unwrap_or_default().to_owned();
+    let told: Vec<String> = problems.iter().map(|problem| key(problem)).collect();
+    problems.extend(further.into_iter().filter(|problem| !told.contains(&key(problem))));
 }
 
 /// Removes a key; for an element of a list, the whole list.

@@ -25,7 +25,7 @@ pub async fn serve(data: PathBuf, port: u16) -> anyhow::Result<ExitCode> {
     std::fs::write(&sample, SAMPLE).with_context(|| sample.display().to_string())?;
 
     let address = |offset: u16| SocketAddr::from(([127, 0, 0, 1], port.saturating_add(offset)));
-    let sandbox = Sandbox::start(address(1), address(2)).await.with_context(|| {
+    let sandbox = Sandbox::start_in(address(1), address(2), Some(&data)).await.with_context(|| {
         format!("the stand-ins cannot listen on ports {} and {}: choose another --port", port + 1, port + 2)
     })?;
     let mediator = format!("http://{}", address(0));

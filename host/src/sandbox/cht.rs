@@ -6,6 +6,7 @@ mod error;
 mod records;
 mod routes;
 
+use super::keep::Kept;
 use super::server::{Fault, Gate, held};
 use axum::{Router, response::IntoResponse};
 use chw::{Outbound, Pushed};
@@ -41,6 +42,20 @@ struct State {
     outbound: Option<Outbound>,
     /// Wrong tries in a row, and until when the account is locked.
     tries: HashMap<String, (u32, Option<Instant>)>,
+}
+
+impl Kept for Cht {
+    fn memory(&self) -> Value {
+        let state = self.state();
+        json!([state.people, state.records, state.feedback])
+    }
+
+    fn recall(&self, memory: Value) -> serde_json::Result<()> {
+        let (people, records, feedback) = serde_json::from_value(memory)?;
+        let mut state = self.state();
+        (state.people, state.records, state.feedback) = (people, records, feedback);
+        Ok(())
+    }
 }
 
 impl Cht {

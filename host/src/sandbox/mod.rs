@@ -2,6 +2,7 @@
 //! ones were measured to behave, errors included. No part of a production run.
 
 mod cht;
+mod keep;
 mod openimis;
 mod pages;
 mod server;
@@ -11,7 +12,7 @@ pub use openimis::{ClaimStatus, OpenImis};
 pub use server::Fault;
 
 use server::Server;
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::Path};
 use tokio::net::TcpListener;
 
 /// User name that both stand-ins accept.
@@ -36,12 +37,25 @@ impl Sandbox {
     /// # Errors
     /// An address that cannot be bound.
     pub async fn start(openimis: SocketAddr, cht: SocketAddr) -> io::Result<Self> {
+        Self::start_in(openimis, cht, None).await
+    }
+
+    /// As [`Self::start`]; what the stand-ins hold is kept in a folder and there again at the next start.
+    ///
+    /// # Errors
+    /// An address that cannot be bound, a file that cannot be read.
+    pub async fn start_in(openimis: SocketAddr, cht: SocketAddr, folder: Option<&Path>) -> io::Result<Self> {
         let openimis_listener = TcpListener::bind(openimis).await?;
         let cht_listener = TcpListener::bind(cht).await?;
         let http = http_client().map_err(io::Error::other)?;
         let openimis = OpenImis::new(openimis_listener.local_addr()?, http.clone());
         let cht = Cht::new(cht_listener.local_addr()?, http);
-        let servers = [server::serve(openimis_listener, openimis.router()), server::serve(cht_listener, cht.router())];
+        let (mut openimis_router, mut cht_router) = (openimis.router(), cht.router());
+        if let Some(folder) = folder {
+            openimis_router = keep::keep(openimis_router, &openimis, folder.join("openimis.json"))?;
+            cht_router = keep::keep(cht_router, &cht, folder.join("cht.json"))?;
+        }
+        let servers = [server::serve(openimis_listener, openimis_router), server::serve(cht_listener, cht_router)];
         Ok(Self { openimis, cht, _servers: servers })
     }
 }

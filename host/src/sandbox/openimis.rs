@@ -12,6 +12,7 @@ mod subscription;
 
 pub use claim::ClaimStatus;
 
+use super::keep::Kept;
 use super::server::{Fault, Gate, held};
 use axum::{Router, response::IntoResponse};
 use claim::{Claim, FeedbackStatus};
@@ -54,6 +55,20 @@ struct State {
     tokens: HashMap<String, i64>,
     logins: usize,
     totals: Totals,
+}
+
+impl Kept for OpenImis {
+    fn memory(&self) -> Value {
+        let state = self.state();
+        json!([state.claims, state.feedback, state.subscriptions])
+    }
+
+    fn recall(&self, memory: Value) -> serde_json::Result<()> {
+        let (claims, feedback, subscriptions) = serde_json::from_value(memory)?;
+        let mut state = self.state();
+        (state.claims, state.feedback, state.subscriptions) = (claims, feedback, subscriptions);
+        Ok(())
+    }
 }
 
 impl OpenImis {

@@ -9,6 +9,7 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -34,6 +35,7 @@ pub(super) struct Outbound {
 }
 
 /// A filled-in feedback form and what came of its push.
+#[derive(Deserialize, Serialize)]
 pub(super) struct Pushed {
     /// `_id` of the report that asked for it.
     pub report: Value,

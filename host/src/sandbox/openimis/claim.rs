@@ -5,6 +5,7 @@ use super::{
     refusal::{REQUIRED, Refusal},
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ use uuid::Uuid;
 const FIRST_COVERED_DAY: &str = "2020-01-01";
 
 /// Where a claim stands; the numbers are openIMIS's.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum ClaimStatus {
     /// Refused: `outcome` complete, no `total`.
     Rejected = 1,
@@ -57,7 +58,7 @@ impl ClaimStatus {
 }
 
 /// Whether an officer wants feedback on the claim.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) enum FeedbackStatus {
     Idle,
     Selected,
@@ -82,7 +83,7 @@ impl FeedbackStatus {
 }
 
 /// A claim as stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Claim {
     pub uuid: Uuid,
     pub code: String,

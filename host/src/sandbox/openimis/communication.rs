@@ -8,6 +8,7 @@ use super::{
     refusal::{REQUIRED, Refusal, python},
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -47,7 +48,7 @@ const ELEMENTS: [&str; 32] = [
 ];
 
 /// Feedback as stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Feedback {
     pub validity_from: Timestamp,
     /// The `Communication` as openIMIS shows it.

@@ -7,6 +7,7 @@ use super::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{net::IpAddr, time::Duration};
 use uuid::Uuid;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A subscription as stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Subscription {
     pub id: Uuid,
     pub updated: Timestamp,
