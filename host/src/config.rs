@@ -336,6 +336,7 @@ fn insert(table: &mut Table, key: &str, value: Value) {
 
 /// Types a table. serde stops at the first mistake: each is written down, taken out, and the rest is tried again.
 fn typed(mut table: Table, problems: &mut Vec<String>) -> Config {
+    let mut as_text = BTreeMap::new();
     loop {
         let error = match serde_path_to_error::deserialize::<_, Config>(Value::Table(table.clone())) {
             Ok(config) => return config,
@@ -351,8 +352,14 @@ fn typed(mut table: Table, problems: &mut Vec<String>) -> Config {
         let key = path.join(".");
         match take_out(&mut table, &path) {
             // The environment knows text only: a number, a boolean or a list is read from it.
-            Some(Value::String(text)) if let Some(value) = literal(&text) => insert(&mut table, &key, value),
-            Some(_) => problems.push(format!("{key}: {}", told(&key, &message))),
+            Some(Value::String(text)) if let Some(value) = literal(&text) => {
+                insert(&mut table, &key, value);
+                as_text.insert(key, message);
+            }
+            Some(_) => {
+                let message = as_text.get(&key).unwrap_or(&message);
+                problems.push(format!("{key}: {}", told(&key, message)));
+            }
             None => {
                 problems.push(format!("{key}: {}", told(&key, &message)));
                 return Config::default();
@@ -376,6 +383,7 @@ fn told(key: &str, message: &str) -> String {
         return "expected a time such as 30s, 10m or 24h".to_owned();
     }
     match message.split_once("invalid ").and_then(|(_, rest)| rest.rsplit_once("expected ")) {
+        Some((_, "u8" | "u16" | "u32" | "u64" | "usize" | "i16")) => "expected a whole number that fits".to_owned(),
         Some((_, expected)) => format!("expected {expected}"),
         None => message.to_owned(),
     }

@@ -1,13 +1,14 @@
 //! The doors: what openIMIS, CHT or OpenHIM post, and the health checks. Every answer is JSON: openIMIS takes anything else for a failure.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine;
@@ -24,6 +25,8 @@ use crate::{Host, config::Inbound};
 
 /// Longest body that is taken.
 pub const BODY_LIMIT_BYTES: usize = 1 << 20;
+/// Longest time from a request's first line to its answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// All routes of the mediator.
 pub fn router(host: Arc<Host>) -> Router {
@@ -32,17 +35,26 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/mediator/claims-feedback", post(claims_feedback))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .route_layer(from_fn_with_state(host.clone(), require_credentials));
+    let health = Router::new().route("/health/live", get(live)).route("/health/ready", get(ready));
     Router::new()
         .merge(mediator)
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
+        .merge(health)
         .method_not_allowed_fallback(|| async {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "not-supported", "this route takes another method")
         })
         .fallback(|| async {
             refusal(StatusCode::NOT_FOUND, "not-found", "no such route; the README lists them")
         })
+        .layer(from_fn(within_time))
         .with_state(host)
+}
+
+/// A client that sends its body drop by drop, or a store that hangs, holds a connection no longer than this.
+async fn within_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => refusal(StatusCode::REQUEST_TIMEOUT, "timeout", "the time was up; nothing was acknowledged, send it again"),
+    }
 }
 
 /// An OperationOutcome of the mediator itself; `code` is a FHIR issue type.

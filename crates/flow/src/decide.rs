@@ -14,7 +14,7 @@ pub fn retry_at(now: Timestamp, id: MessageId, attempt: u32, retry: &Retry) -> T
     // Fibonacci hashing spreads neighbouring ids; no random numbers in here.
     let spread = (id.0 as u64).wrapping_add(u64::from(attempt) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     let fifth = wait.as_millis() / 5;
-    let earlier = fifth * i128::from(spread) >> 32;
+    let earlier = (fifth * i128::from(spread)) >> 32;
     let wait = wait - SignedDuration::from_millis(earlier as i64);
     now.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }

@@ -51,7 +51,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Outcome::Retry { at, reason, .. } => ("retry", format!("at {at}: {reason}")),
             Outcome::Dead { reason, .. } => ("dead letter", reason.clone()),
         };
-        attempt.trail.0.push(TrailEntry { at: now, event: event.into(), detail, status: None, duration_ms: None });
+        // A peer that is left alone for hours would fill the trail of every message that waits for it.
+        let nothing_tried = attempt.trail.0.is_empty() && matches!(outcome, Outcome::Waiting { .. });
+        if !nothing_tried {
+            attempt.trail.0.push(TrailEntry { at: now, event: event.into(), detail, status: None, duration_ms: None });
+        }
         self.store.settle(message.id, &outcome, attempt.mapped.as_deref(), &attempt.trail.0, now).await?;
         Ok(outcome)
     }

@@ -48,6 +48,7 @@ impl Serve {
 pub async fn serve(host: Arc<Host>) -> anyhow::Result<ExitCode> {
     let address = host.config.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(async move {
         if let Err(error) = asked_to_stop().await {
@@ -71,7 +72,7 @@ async fn asked_to_stop() -> std::io::Result<()> {
 }
 
 fn announce(host: &Host) {
-    tracing::info!(listen = %host.config.listen, store = %host.config.store.path.display(), "openimis-mediator starts");
+    tracing::info!(store = %host.config.store.path.display(), "openimis-mediator starts");
     for (mapping, file) in host.flow.mapper.files() {
         tracing::info!(mapping, file = %file.display(), "mapping loaded");
     }

@@ -84,11 +84,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let password = settings.password.as_ref().map_or("", |password| password.expose_secret());
         let request = request(method, &url, &basic(&settings.username, password), body)
             .map_err(|why| PeerError::NotSent(PEER, why))?;
+        let look_up = request.method() == Method::GET;
         let answer = self.send(PEER, request, settings.timeout, trail).await?;
-        self.judge_cht(answer)
+        self.judge_cht(answer, look_up)
     }
 
-    fn judge_cht(&self, answer: Answer) -> Result<Answer, PeerError> {
+    fn judge_cht(&self, answer: Answer, look_up: bool) -> Result<Answer, PeerError> {
         let status = answer.status;
         if status.is_success() {
             return Ok(answer);
@@ -104,6 +105,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         };
         let text = shortened(&text);
         Err(match status {
+            // A look-up that the user has no permission for does not keep other messages from being delivered.
+            StatusCode::FORBIDDEN if look_up && !text.contains("locked") => PeerError::Failed(PEER, status, text),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 // After a few wrong tries the account is locked: hammering would keep it so.
                 let why = format!("it refused cht.username and password, or the user lacks a permission ({text})");

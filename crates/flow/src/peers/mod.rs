@@ -5,8 +5,9 @@ pub(crate) mod openimis;
 
 use std::fmt;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
@@ -77,11 +78,18 @@ pub enum PeerError {
 pub(crate) struct Answer {
     pub status: StatusCode,
     pub text: String,
+    /// The peer's clock.
+    pub date: Option<Timestamp>,
 }
 
 impl Answer {
     fn read(response: Response<Vec<u8>>) -> Self {
-        Self { status: response.status(), text: String::from_utf8_lossy(response.body()).into_owned() }
+        let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());
+        Self {
+            status: response.status(),
+            date: date.and_then(|text| Some(rfc2822::parse(text).ok()?.timestamp())),
+            text: String::from_utf8_lossy(response.body()).into_owned(),
+        }
     }
 
     pub fn json<'a, T: serde::Deserialize<'a>>(&'a self, peer: Peer, expected: &str) -> Result<T, PeerError> {
