@@ -7,7 +7,7 @@ use wit_component::ComponentEncoder;
 
 use crate::{Done, cargo, check, root, say, target_dir};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+pub const TARGET: &str = "wasm32-unknown-unknown";
 const COMPONENTS: [&str; 3] = ["map-claim-response", "map-feedback", "map-patient"];
 
 /// Builds all components into `target/components`.
@@ -68,7 +68,7 @@ fn imports(component: &[u8]) -> Result<Vec<String>, wasmparser::BinaryReaderErro
 }
 
 /// The wasm target's standard library, by `rustup target add` or from Debian's `rust-src` where rustup can't download.
-fn install_std() -> Done {
+pub fn install_std() -> Done {
     let sysroot = Command::new("rustc")
         .args(["--print", "sysroot"])
         .output()

@@ -6,7 +6,10 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::bikram_sambat;
-use crate::fhir::{CODE, CodeableConcept, Identifier, Reference, UUID, day, identifier, midnight_ms, shape_of};
+use crate::fhir::{
+    CODE, CodeableConcept, Identifier, Reference, UUID, day, identifier, midnight_ms, require_resource, shape_of,
+    unusable_identifier,
+};
 use crate::ids::{ClaimUuid, InsureeUuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, document, object_shape};
@@ -227,15 +230,7 @@ pub fn map(
 ) -> MapResult {
     let resource: ClaimResponse = document(claim_response, NAME)?;
     let mut issues = Vec::new();
-    let kind = resource.resource_type.require("ClaimResponse.resourceType", "ClaimResponse", &mut issues);
-    if let Some(kind) = kind.filter(|kind| kind.0 != NAME) {
-        let found = if kind.0.len() < 64 && kind.0.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-            kind.0.to_string()
-        } else {
-            shape_of(&kind.0)
-        };
-        return Err(vec![Issue::fatal("ClaimResponse.resourceType", format!("expected ClaimResponse; found {found}"))]);
-    }
+    require_resource(&resource.resource_type, "ClaimResponse.resourceType", NAME, &mut issues)?;
     let uuid = resource.claim_uuid(&mut issues);
     let code = resource.code(&mut issues);
     let patient = resource
@@ -245,11 +240,15 @@ pub fn map(
     let dates = match settings.offset() {
         Some(offset) => resource.dates(claim_date, settings, offset, &mut issues),
         None => {
-            let text = "setting utc-offset-minutes: expected -1080 to 1080";
+            let text = "setting utc_offset_minutes: expected -1080 to 1080";
             issues.push(Issue::error(IssueType::BusinessRule, "", text));
             None
         }
     };
+    if contact.is_some_and(|contact| contact.contact_id.trim().is_empty()) {
+        let text = "contact_id is empty; expected the _id or patient_id of a CHT contact";
+        issues.push(Issue::error(IssueType::BusinessRule, "", text));
+    }
 
     let blocking = issues.iter().any(|issue| issue.severity <= crate::Severity::Error);
     let (Some(uuid), Some(code), Some(patient), Some(dates), false) = (uuid, code, patient, dates, blocking) else {
@@ -312,8 +311,9 @@ impl ClaimResponse<'_> {
         let others: Vec<String> =
             found.filter(|(_, other)| *other != uuid).map(|(name, other)| format!("{name} says {other}")).collect();
         if !others.is_empty() {
+            let path = if others[0].starts_with("id ") { "ClaimResponse.id" } else { "ClaimResponse.request" };
             let text = format!("{taken_from} says {uuid}, {}; {uuid} was taken as the claim's uuid", others.join(", "));
-            issues.push(Issue::error(IssueType::Conflict, "ClaimResponse.request", text).as_warning());
+            issues.push(Issue::error(IssueType::Conflict, path, text).as_warning());
         }
         Some(uuid)
     }
@@ -340,8 +340,9 @@ impl ClaimResponse<'_> {
         let code = identifier(&self.identifier, CODE);
         if code.is_none() {
             let expected = "the claim's code";
-            issues.push(match &self.identifier {
-                Node::Other(kind) => Issue::unusable("ClaimResponse.identifier", "a list of identifiers", kind),
+            issues.push(match (&self.identifier, unusable_identifier(&self.identifier, CODE)) {
+                (Node::Other(kind), _) => Issue::unusable("ClaimResponse.identifier", "a list of identifiers", kind),
+                (_, Some(found)) => Issue::unusable(PATH, expected, found),
                 _ => Issue::missing(PATH, expected),
             });
         }
@@ -368,8 +369,13 @@ impl ClaimResponse<'_> {
             Some(Dates { year, month, day, midnight_ms: midnight_ms(date, offset)? })
         });
         if dates.is_none() {
-            let (first, last) = (bikram_sambat::FIRST, bikram_sambat::LAST);
-            let expected = format!("a day that the Bikram Sambat calendar covers, {first} to {last}");
+            let expected = match settings.calendar {
+                Calendar::BikramSambat => {
+                    let (first, last) = (bikram_sambat::FIRST, bikram_sambat::LAST);
+                    format!("a day that the Bikram Sambat calendar covers, {first} to {last}")
+                }
+                Calendar::Gregorian => "a day before 9999-12-30".to_owned(),
+            };
             issues.push(Issue::unusable(path, &expected, date));
         }
         dates

@@ -109,10 +109,10 @@ pub fn envelope(feedback: &str) -> Envelope {
 pub fn map(feedback: &str, settings: &Settings) -> MapResult {
     let push: Push = document(feedback, "feedback")?;
     let mut issues = Vec::new();
-    let claim =
-        named_uuid("claimuuid", &push.claimuuid, &push.claim_uuid, "the claim", ClaimUuid::parse, &mut issues);
-    let insuree =
-        named_uuid("insureeuuid", &push.insureeuuid, &push.insuree_uuid, "the insuree", InsureeUuid::parse, &mut issues);
+    let keys = [("claimuuid", &push.claimuuid), ("claimUUID", &push.claim_uuid)];
+    let claim = named_uuid(keys, "openIMIS' uuid of the claim", ClaimUuid::parse, &mut issues);
+    let keys = [("insureeuuid", &push.insureeuuid), ("insureeUUID", &push.insuree_uuid)];
+    let insuree = named_uuid(keys, "openIMIS' uuid of the insuree", InsureeUuid::parse, &mut issues);
     let answers = [
         ("CareRendered", yes_or_no("care_rendered", &push.care_rendered, &mut issues)),
         ("PaymentAsked", yes_or_no("payment_asked", &push.payment_asked, &mut issues)),
@@ -192,34 +192,33 @@ impl Payload {
 
 /// Reads a uuid that two spellings of a key may hold; two different uuids are a conflict, not a choice.
 fn named_uuid<T: Copy + PartialEq>(
-    path: &'static str,
-    documented: &Node<Text>,
-    published: &Node<Text>,
-    whose: &str,
+    keys: [(&'static str, &Node<Text>); 2],
+    expected: &str,
     parse: fn(&str) -> Option<T>,
     issues: &mut Vec<Issue>,
 ) -> Option<T> {
-    let expected = format!("openIMIS' uuid of {whose}");
     let mut found = Vec::new();
-    for node in [documented, published] {
+    for (key, node) in keys {
         match node {
             Node::Absent => {}
             Node::Value(text) => match parse(&text.0) {
                 Some(id) => found.push(id),
-                None => issues.push(Issue::unusable(path, &expected, shape_of(&text.0))),
+                None => issues.push(Issue::unusable(key, expected, shape_of(&text.0))),
             },
-            Node::Other(kind) => issues.push(Issue::unusable(path, &expected, kind)),
+            Node::Other(kind) => issues.push(Issue::unusable(key, expected, kind)),
         }
     }
+    let [(documented, _), (published, _)] = keys;
     match found[..] {
         [one, other] if one != other => {
-            issues.push(Issue::error(IssueType::Conflict, path, "two spellings of this key hold different uuids"));
+            let text = format!("{documented} and {published} hold different uuids; expected one of them, or the same in both");
+            issues.push(Issue::error(IssueType::Conflict, documented, text));
             None
         }
         [one, ..] => Some(one),
         [] => {
-            if matches!((documented, published), (Node::Absent, Node::Absent)) {
-                issues.push(Issue::missing(path, &expected));
+            if keys.iter().all(|(_, node)| matches!(node, Node::Absent)) {
+                issues.push(Issue::missing(documented, expected));
             }
             None
         }

@@ -17,6 +17,50 @@ pub(crate) const UUID: &str = "UUID";
 /// Type code of the identifier that holds the code people use: a claim's code, an insuree's insurance number.
 pub(crate) const CODE: &str = "Code";
 
+/// Resources that openIMIS serves. Only these are named in a diagnostic: any other word could be anything.
+const RESOURCES: &[&str] = &[
+    "ActivityDefinition",
+    "Bundle",
+    "Claim",
+    "ClaimResponse",
+    "ClaimV2",
+    "Communication",
+    "CommunicationRequest",
+    "Contract",
+    "Coverage",
+    "CoverageEligibilityRequest",
+    "CoverageEligibilityResponse",
+    "Group",
+    "InsurancePlan",
+    "Invoice",
+    "Location",
+    "Medication",
+    "OperationOutcome",
+    "Organization",
+    "Patient",
+    "PaymentNotice",
+    "PaymentReconciliation",
+    "Practitioner",
+    "PractitionerRole",
+    "Subscription",
+];
+
+/// Whether this is the resource that a map reads. Another one is fatal; no `resourceType` at all is one issue among others.
+pub(crate) fn require_resource(
+    found: &Node<Text>,
+    path: &'static str,
+    expected: &'static str,
+    issues: &mut Vec<Issue>,
+) -> Result<(), Vec<Issue>> {
+    match found.require(path, expected, issues).map(Text::trimmed) {
+        Some(found) if found != expected => {
+            let found = RESOURCES.iter().find(|name| **name == found).unwrap_or(&"another text");
+            Err(vec![Issue::fatal(path, format!("expected {expected}; found {found}"))])
+        }
+        _ => Ok(()),
+    }
+}
+
 /// FHIR `Identifier`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Identifier<'a> {
@@ -69,6 +113,18 @@ pub(crate) fn identifier<'n>(identifiers: &'n Node<Vec<Node<Identifier<'_>>>>, c
         .filter_map(|identifier| identifier.value.value())
         .map(Text::trimmed)
         .find(|value| !value.is_empty())
+}
+
+/// Why a type's identifier cannot be used: what was found instead of its value. None where there is no such identifier.
+pub(crate) fn unusable_identifier(identifiers: &Node<Vec<Node<Identifier<'_>>>>, code: &str) -> Option<String> {
+    identifiers
+        .items()
+        .filter(|identifier| identifier.kind.value().is_some_and(|kind| kind.has_code(code)))
+        .find_map(|identifier| match &identifier.value {
+            Node::Absent => None,
+            Node::Value(text) => Some(shape_of(&text.0)),
+            Node::Other(kind) => Some(kind.to_string()),
+        })
 }
 
 /// Reads a UUID in any spelling.
@@ -135,10 +191,12 @@ fn read_reference(text: &str, types: &[&str]) -> Result<Uuid, String> {
         return uuid(urn).ok_or_else(|| "a urn:uuid that holds no UUID".to_owned());
     }
     let versionless = text.split("/_history/").next().unwrap_or(text);
-    let mut parts = versionless.rsplit('/');
+    let mut parts = versionless.trim_end_matches('/').rsplit('/');
     let id = parts.next().unwrap_or_default();
     match parts.next() {
-        Some(kind) if !types.contains(&kind) => Err(format!("a reference to something else, {}", shape_of(text))),
+        Some(kind) if !types.contains(&kind) => {
+            Err(format!("a reference to {}", RESOURCES.iter().find(|name| **name == kind).unwrap_or(&"something else")))
+        }
         _ => uuid(id).ok_or_else(|| format!("a reference whose id is no UUID, {}", shape_of(id))),
     }
 }
@@ -161,7 +219,7 @@ pub(crate) fn day(text: &str, offset: Offset) -> Result<Date, String> {
     else {
         return Err(shape_of(text));
     };
-    let date = Date::new(year, month as i8, day as i8).map_err(|_| no_such())?;
+    let date = Date::new(year, month as i8, day as i8).ok().filter(|_| year > 0).ok_or_else(no_such)?;
     let Some(time) = text.get(11..) else { return Ok(date) };
     let (time, zone) = time_of_day(time).ok_or_else(|| shape_of(text))?;
     let time = time.ok_or_else(no_such)?;

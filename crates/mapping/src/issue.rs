@@ -82,11 +82,14 @@ impl Issue {
     }
 }
 
-/// One line: severity, type, path, text. What fixtures and logs show.
+/// One line: severity, type, path (if it is about an element), text. What fixtures and logs show.
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { severity, code, expression, diagnostics } = self;
-        write!(f, "{severity} {code} {expression}: {diagnostics}")
+        match expression.as_ref() {
+            "" => write!(f, "{severity} {code}: {diagnostics}"),
+            path => write!(f, "{severity} {code} {path}: {diagnostics}"),
+        }
     }
 }
 

@@ -35,17 +35,12 @@ impl fmt::Display for Kind {
 }
 
 /// An element of a document: absent (or null), of the shape `T`, or of some other kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Node<T> {
+    #[default]
     Absent,
     Value(T),
     Other(Kind),
-}
-
-impl<T> Default for Node<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<T> Node<T> {
@@ -127,7 +122,8 @@ impl<'de, T: Shape<'de>> Visitor<'de> for NodeVisitor<T> {
         Ok(node(T::from_integer(value), Kind::Number))
     }
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(node(i64::try_from(value).ok().and_then(T::from_integer), Kind::Number))
+        // A number beyond i64 is no answer to anything; as a float it is told like any other wrong number.
+        Ok(node(i64::try_from(value).map_or_else(|_| T::from_float(value as f64), T::from_integer), Kind::Number))
     }
     fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
         Ok(node(T::from_float(value), Kind::Number))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fhir::{CODE, Identifier, UUID, identifier, shape_of};
+use crate::fhir::{CODE, Identifier, UUID, identifier, require_resource, shape_of};
 use crate::ids::{InsureeUuid, contact_id};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
@@ -50,9 +50,9 @@ impl Settings {
         if self.person_type.trim().is_empty() {
             problems.push("person_type: is empty; expected a CHT contact type, for example person".to_owned());
         }
-        let prefix = &self.phone_prefix;
-        let digits = prefix.strip_prefix('+').unwrap_or_default();
-        if !prefix.is_empty() && !((1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())) {
+        let digits = self.phone_prefix.strip_prefix('+').unwrap_or_default();
+        let is_country = (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_country && !self.phone_prefix.is_empty() {
             problems.push("phone_prefix: expected a country calling code such as +977".to_owned());
         }
         for (index, row) in self.places.iter().enumerate() {
@@ -86,6 +86,8 @@ struct Patient<'a> {
 
 #[derive(Debug, Deserialize)]
 struct HumanName<'a> {
+    #[serde(borrow, default, rename = "use")]
+    usage: Node<Text<'a>>,
     #[serde(borrow, default)]
     text: Node<Text<'a>>,
     #[serde(borrow, default)]
@@ -96,6 +98,8 @@ struct HumanName<'a> {
 
 #[derive(Debug, Deserialize)]
 struct ContactPoint<'a> {
+    #[serde(borrow, default, rename = "use")]
+    usage: Node<Text<'a>>,
     #[serde(borrow, default)]
     system: Node<Text<'a>>,
     #[serde(borrow, default)]
@@ -103,6 +107,11 @@ struct ContactPoint<'a> {
 }
 
 object_shape!(Patient, HumanName, ContactPoint);
+
+/// Whether FHIR's `use` says that a name or number is no longer in use.
+fn is_old(usage: &Node<Text>) -> bool {
+    usage.value().is_some_and(|usage| usage.trimmed() == "old")
+}
 
 /// Body of CHT `POST /api/v1/people`.
 #[derive(Serialize)]
@@ -142,10 +151,7 @@ struct Person<'a> {
 pub fn map(patient: &str, location_codes: &[String], settings: &Settings) -> MapResult {
     let resource: Patient = document(patient, "Patient")?;
     let mut issues = Vec::new();
-    let kind = resource.resource_type.require("Patient.resourceType", "Patient", &mut issues);
-    if kind.is_some_and(|kind| kind.0 != "Patient") {
-        return Err(vec![Issue::fatal("Patient.resourceType", "expected Patient; found another resource")]);
-    }
+    require_resource(&resource.resource_type, "Patient.resourceType", "Patient", &mut issues)?;
     let uuid = resource.uuid(&mut issues);
     let name = resource.full_name(&mut issues);
     let place = place(location_codes, settings, &mut issues);
@@ -182,6 +188,12 @@ impl Patient<'_> {
     fn uuid(&self, issues: &mut Vec<Issue>) -> Option<InsureeUuid> {
         const EXPECTED: &str = "openIMIS' uuid of the insuree";
         if let Some(uuid) = identifier(&self.identifier, UUID).and_then(InsureeUuid::parse) {
+            // openIMIS answers with the id that it was asked by, so the insurance number in `id` is no disagreement.
+            let id = self.id.value().and_then(|id| InsureeUuid::parse(&id.0)).filter(|id| *id != uuid);
+            if let Some(id) = id {
+                let text = format!("identifier says {uuid}, id says {id}; {uuid} was taken as the insuree's uuid");
+                issues.push(Issue::error(IssueType::Conflict, "Patient.id", text).as_warning());
+            }
             return Some(uuid);
         }
         let id = self.id.require("Patient.id", EXPECTED, issues)?;
@@ -194,7 +206,7 @@ impl Patient<'_> {
 
     /// Given names, then the family name; else the name's text.
     fn full_name(&self, issues: &mut Vec<Issue>) -> Option<String> {
-        let full = self.name.items().find_map(|name| {
+        let full = self.name.items().filter(|name| !is_old(&name.usage)).find_map(|name| {
             let parts: Vec<&str> = name
                 .given
                 .items()
@@ -206,7 +218,12 @@ impl Patient<'_> {
             if parts.is_empty() { text.map(str::to_owned) } else { Some(parts.join(" ")) }
         });
         if full.is_none() {
-            issues.push(Issue::missing("Patient.name", "a given or family name"));
+            let expected = "a given or family name";
+            issues.push(match &self.name {
+                Node::Other(kind) => Issue::unusable("Patient.name", "a list of names", kind),
+                Node::Value(names) if !names.is_empty() => Issue::unusable("Patient.name", expected, "no name that can be used"),
+                _ => Issue::missing("Patient.name", expected),
+            });
         }
         full
     }
@@ -228,7 +245,6 @@ impl Patient<'_> {
     }
 
     fn date_of_birth(&self, issues: &mut Vec<Issue>) -> Option<&str> {
-        let expected = "a full date; left out";
         let found = match &self.birth_date {
             Node::Absent => return None,
             Node::Other(kind) => kind.to_string(),
@@ -237,14 +253,15 @@ impl Patient<'_> {
                 Err(found) => found,
             },
         };
-        issues.push(Issue::unusable("Patient.birthDate", expected, found).as_warning());
+        let found = format!("{found}; left out");
+        issues.push(Issue::unusable("Patient.birthDate", "a full date", found).as_warning());
         None
     }
 
     /// The first telephone number that can be written as E.164.
     fn phone(&self, prefix: &str, issues: &mut Vec<Issue>) -> Option<String> {
-        let mut unusable = false;
-        for contact in self.telecom.items() {
+        let mut unusable = matches!(self.telecom, Node::Other(_));
+        for contact in self.telecom.items().filter(|contact| !is_old(&contact.usage)) {
             let system = contact.system.value().map_or("phone", Text::trimmed);
             let Some(number) = contact.value.value().map(Text::trimmed).filter(|number| !number.is_empty()) else {
                 continue;
@@ -258,8 +275,15 @@ impl Patient<'_> {
             }
         }
         if unusable {
-            let expected = "a telephone number with its country calling code (or a setting phone_prefix); left out";
-            issues.push(Issue::unusable("Patient.telecom", expected, "another text").as_warning());
+            let (expected, found) = match &self.telecom {
+                Node::Other(kind) => ("a list of telephone numbers", format!("{kind}; left out")),
+                _ if prefix.is_empty() => (
+                    "a telephone number with its country calling code, or the setting phone_prefix",
+                    "no number that can be used; left out".to_owned(),
+                ),
+                _ => ("a telephone number", "no number that can be used; left out".to_owned()),
+            };
+            issues.push(Issue::unusable("Patient.telecom", expected, found).as_warning());
         }
         None
     }
@@ -279,15 +303,16 @@ fn place<'a>(location_codes: &[String], settings: &'a Settings, issues: &mut Vec
     place
 }
 
-/// Writes a telephone number as E.164: `+`, then 8 to 15 digits. Blanks, hyphens, dots, slashes and brackets are separators.
+/// Writes a telephone number as E.164: `+`, then 8 to 15 digits. Blanks, hyphens, dots and brackets are separators; a slash is not,
+/// since `4412345/6` is two numbers. A trunk 0 in brackets, `+977 (0) 98…`, is not dialled from abroad.
 fn e164(number: &str, prefix: &str) -> Option<String> {
     let mut plain = String::with_capacity(number.len());
-    for character in number.chars() {
+    for character in number.replacen("(0)", "", 1).chars() {
         match character {
             '0'..='9' => plain.push(character),
             '०'..='९' => plain.push(char::from(b'0' + (u32::from(character) - u32::from('०')) as u8)),
             '+' if plain.is_empty() => plain.push('+'),
-            ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}' => {}
+            ' ' | '-' | '.' | '(' | ')' | '\u{a0}' => {}
             _ => return None,
         }
     }
@@ -297,9 +322,9 @@ fn e164(number: &str, prefix: &str) -> Option<String> {
         digits.to_owned()
     } else {
         let country = prefix.strip_prefix('+').filter(|country| !country.is_empty())?;
-        // A national number is written with or without its trunk 0; nine digits or more with the country's code in front have it already.
+        // A national number is written with or without its trunk 0; seven digits or more after the country's code have it already.
         match plain.strip_prefix(country) {
-            Some(national) if national.len() >= 8 => plain,
+            Some(national) if national.len() >= 7 => plain,
             _ => format!("{country}{}", plain.strip_prefix('0').unwrap_or(&plain)),
         }
     };
