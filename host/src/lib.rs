@@ -92,7 +92,8 @@ impl Host {
     pub async fn run(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) -> std::io::Result<()> {
         let mut background = vec![tokio::spawn(worker::deliver(self.clone(), stop.clone()))];
         if self.config.poll.enabled {
-            background.push(tokio::spawn(worker::poll(self.clone(), stop.clone())));
+            background.push(tokio::spawn(worker::poll_claims(self.clone(), stop.clone())));
+            background.push(tokio::spawn(worker::poll_selected(self.clone(), stop.clone())));
         }
         if self.config.subscription.callback.is_some() {
             background.push(tokio::spawn(worker::keep_subscription(self.clone(), stop.clone())));

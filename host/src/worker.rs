@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flow::message::Outcome;
 use flow::peers::PeerError;
+use flow::poll::{Found, PollError};
 use flow::ports::{Clock, Store};
 use flow::subscription::Kept;
 use jiff::SignedDuration;
@@ -82,27 +83,40 @@ async fn until_next_due(host: &Host) -> Duration {
     }
 }
 
-/// Polls openIMIS until asked to stop.
-pub async fn poll(host: Arc<Host>, mut stop: Stop) {
+/// Polls openIMIS for new claims until asked to stop.
+pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
     let interval = std_duration(host.flow.settings.poll.interval);
     while !*stop.borrow() {
-        for (what, polled) in
-            [("claims", host.flow.poll_claims().await), ("selected claims", host.flow.poll_selected().await)]
-        {
-            match polled {
-                Ok(found) if found.new > 0 => {
-                    tracing::info!(listed = found.listed, new = found.new, "polled {what}");
-                    host.wake.notify_one();
-                }
-                Ok(found) => tracing::debug!(listed = found.listed, complete = found.complete, "polled {what}"),
-                Err(flow::poll::PollError::Peer(error)) => warn_of(&error, &format!("{what} were not polled")),
-                Err(error) => tracing::error!(%error, "{what} were not polled"),
-            }
+        tell_of_poll(&host, "claims", host.flow.poll_claims().await);
+        rest(interval, &mut stop).await;
+    }
+}
+
+/// Polls openIMIS for claims that were selected for feedback until asked to stop.
+pub async fn poll_selected(host: Arc<Host>, mut stop: Stop) {
+    let interval = std_duration(host.flow.settings.poll.selected_interval);
+    while !*stop.borrow() {
+        tell_of_poll(&host, "selected claims", host.flow.poll_selected().await);
+        rest(interval, &mut stop).await;
+    }
+}
+
+fn tell_of_poll(host: &Host, what: &str, polled: Result<Found, PollError>) {
+    match polled {
+        Ok(Found { listed, new, .. }) if new > 0 => {
+            tracing::info!(listed, new, "polled {what}");
+            host.wake.notify_one();
         }
-        tokio::select! {
-            () = sleep(interval) => {}
-            _ = stop.changed() => {}
-        }
+        Ok(Found { listed, complete, .. }) => tracing::debug!(listed, complete, "polled {what}"),
+        Err(PollError::Peer(error)) => warn_of(&error, &format!("{what} were not polled")),
+        Err(PollError::Store(error)) => tracing::error!(%error, "{what} were not polled"),
+    }
+}
+
+async fn rest(pause: Duration, stop: &mut Stop) {
+    tokio::select! {
+        () = sleep(pause) => {}
+        _ = stop.changed() => {}
     }
 }
 
@@ -129,10 +143,7 @@ pub async fn keep_subscription(host: Arc<Host>, mut stop: Stop) {
                 interval.min(Duration::from_secs(60))
             }
         };
-        tokio::select! {
-            () = sleep(wait) => {}
-            _ = stop.changed() => {}
-        }
+        rest(wait, &mut stop).await;
     }
 }
 

@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 
 use crate::Flow;
 use crate::message::Origin;
-use crate::peers::openimis::unused_search_time;
 use crate::peers::{Peer, PeerError, Trail};
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
 use crate::receive::Received;
@@ -124,10 +123,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Ok(found)
     }
 
-    /// Takes in the claims that an officer selected for feedback. openIMIS lists every claim that ever was, by the claim's creation:
-    /// there is no later place to begin.
+    /// Takes in the claims that an officer selected for feedback. openIMIS lists every claim that ever was, by the claim's creation,
+    /// and an old claim may be selected late: only the horizon bounds the list.
     pub async fn poll_selected(&self) -> Result<Found, PollError> {
-        let since = unused_search_time(self.clock.now());
+        let now = self.clock.now();
+        let since = now.saturating_add(-self.settings.poll.selected_horizon).unwrap_or(Timestamp::MIN);
+        let since = self.settings.openimis.search_time(unrepeated(since, now));
         let page_size = self.settings.poll.page_size;
         let mut found = Found { complete: true, ..Found::default() };
         for page in 1.. {

@@ -104,6 +104,10 @@ pub struct Poll {
     pub overlap: SignedDuration,
     /// How far the very first poll reaches back. Default 1 day.
     pub lookback: SignedDuration,
+    /// Time between two looks at the claims that officers selected for feedback. Default 5 min: openIMIS lists all of them each time.
+    pub selected_interval: SignedDuration,
+    /// How old a claim may be to be found when it is selected. Default 180 days: what is older makes every look longer.
+    pub selected_horizon: SignedDuration,
     /// Entries a page. Default 100: openIMIS takes about 5 ms for each.
     pub page_size: u32,
 }
@@ -175,6 +179,8 @@ impl Default for Poll {
             interval: SignedDuration::from_mins(1),
             overlap: SignedDuration::from_mins(10),
             lookback: SignedDuration::from_hours(24),
+            selected_interval: SignedDuration::from_mins(5),
+            selected_horizon: SignedDuration::from_hours(180 * 24),
             page_size: 100,
         }
     }
@@ -223,6 +229,8 @@ impl Settings {
             ("openimis.timeout", self.openimis.timeout),
             ("cht.timeout", self.cht.timeout),
             ("poll.interval", self.poll.interval),
+            ("poll.selected_interval", self.poll.selected_interval),
+            ("poll.selected_horizon", self.poll.selected_horizon),
             ("subscription.lifetime", self.subscription.lifetime),
             ("subscription.check_interval", self.subscription.check_interval),
             ("retry.first", self.retry.first),

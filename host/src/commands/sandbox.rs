@@ -48,7 +48,7 @@ fn config(data: &Path, listen: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<
         store.path = {store:?}
         openimis = {{ url = "{openimis}", username = "{USER}", password = "{OPENIMIS_PASSWORD}" }}
         cht = {{ url = "{cht}", username = "{USER}", password = "{CHT_PASSWORD}" }}
-        poll.interval = "5s"
+        poll = {{ interval = "5s", selected_interval = "5s" }}
         subscription.callback = "http://{listen}/mediator/claim-response"
         mapping.patient = {{ default_place = "sandbox-village", phone_prefix = "+977" }}
         "#,
