@@ -1,10 +1,12 @@
-//! A mediator that really runs: the host on a free port, a store in a temporary folder, stand-ins or other peers.
+//! A mediator that really runs: the host in this process or the program itself, a store in a temporary folder, stand-ins or other
+//! peers.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use openimis_mediator::Host;
@@ -13,6 +15,7 @@ use openimis_mediator::sandbox::{CHT_PASSWORD, OPENIMIS_PASSWORD, Sandbox, USER}
 use openimis_mediator::store::{Filter, SqliteStore, View};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -21,13 +24,32 @@ pub const INBOUND_USER: &str = "interop-client";
 /// Its password.
 pub const INBOUND_PASSWORD: &str = "interop-password";
 
+/// The workspace's folder.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace")
+}
+
+fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |dir| workspace().join(dir))
+}
+
 /// Where `cargo xtask build` puts the components.
 pub fn components_dir() -> PathBuf {
-    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |dir| workspace.join(dir));
-    let dir = target.join("components");
+    let dir = target_dir().join("components");
     assert!(dir.is_dir(), "{} is not there: `cargo xtask test` builds it", dir.display());
     dir
+}
+
+/// The program, as its sources are now: a test must not pass or fail because of an older one.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = std::process::Command::new(cargo);
+        build.args(["build", "--quiet", "--package", "openimis-mediator"]).current_dir(workspace());
+        assert!(build.status().expect("cargo runs").success(), "the program cannot be built");
+        target_dir().join("debug/openimis-mediator")
+    })
 }
 
 /// Peers in memory, on free ports.
@@ -48,13 +70,23 @@ pub struct Mediator {
     served: JoinHandle<()>,
 }
 
+/// Where the store of a test's mediator is.
+pub fn store_path(dir: &TempDir) -> PathBuf {
+    dir.path().join("mediator.db")
+}
+
 /// A mediator's settings for a test: sandbox peers, polling off, quick retries; `changes` are keys and values over that.
 pub fn config(sandbox: &Sandbox, dir: &TempDir, changes: &[(&str, &str)]) -> Config {
-    let store = dir.path().join("mediator.db");
+    Config::from_toml("", &environment(sandbox, dir, changes)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The same as environment variables, for the program.
+pub fn environment(sandbox: &Sandbox, dir: &TempDir, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut values = BTreeMap::from([
+        ("listen".to_owned(), "127.0.0.1:0".to_owned()),
         ("inbound.username".to_owned(), INBOUND_USER.to_owned()),
         ("inbound.password".to_owned(), INBOUND_PASSWORD.to_owned()),
-        ("store.path".to_owned(), store.display().to_string()),
+        ("store.path".to_owned(), store_path(dir).display().to_string()),
         ("components.dir".to_owned(), components_dir().display().to_string()),
         ("openimis.url".to_owned(), sandbox.openimis.url()),
         ("openimis.username".to_owned(), USER.to_owned()),
@@ -71,11 +103,10 @@ pub fn config(sandbox: &Sandbox, dir: &TempDir, changes: &[(&str, &str)]) -> Con
         ("mapping.patient.phone_prefix".to_owned(), "+977".to_owned()),
     ]);
     values.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-    let env = values
+    values
         .into_iter()
         .map(|(key, value)| (format!("OPENIMIS_MEDIATOR__{}", key.to_uppercase().replace('.', "__")), value))
-        .collect();
-    Config::from_toml("", &env).unwrap_or_else(|error| panic!("{error}"))
+        .collect()
 }
 
 impl Mediator {
@@ -104,14 +135,7 @@ impl Mediator {
 
     /// Posts JSON with the right credentials.
     pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
-        self.client
-            .post(format!("{}{path}", self.url))
-            .basic_auth(INBOUND_USER, Some(INBOUND_PASSWORD))
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .expect("an answer")
+        post(&self.client, &format!("{}{path}", self.url), body).await
     }
 
     /// The store.
@@ -121,22 +145,95 @@ impl Mediator {
 
     /// All messages, oldest first.
     pub async fn messages(&self) -> Vec<View> {
-        let list = self.store().list(&Filter { limit: 1000, ..Filter::default() }).await.expect("a list");
-        let mut views = Vec::new();
-        for summary in list.iter().rev() {
-            views.push(self.store().view(summary.id).await.expect("a view").expect("a message"));
-        }
-        views
+        messages(self.store()).await
     }
 
     /// Waits until every message is settled (delivered, skipped or dead); returns them.
     pub async fn settled(&self) -> Vec<View> {
-        eventually("every message is settled", || async {
-            let messages = self.messages().await;
-            let all = messages.iter().all(|message| message.summary.settled_at.is_some());
-            (all && !messages.is_empty()).then_some(messages)
-        })
+        settled(self.store()).await
+    }
+}
+
+/// Posts JSON with the mediator's inbound credentials.
+pub async fn post(client: &reqwest::Client, url: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
+    client
+        .post(url)
+        .basic_auth(INBOUND_USER, Some(INBOUND_PASSWORD))
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
         .await
+        .expect("an answer")
+}
+
+/// All messages of a store, oldest first.
+pub async fn messages(store: &SqliteStore) -> Vec<View> {
+    let list = store.list(&Filter { limit: 1000, ..Filter::default() }).await.expect("a list");
+    let mut views = Vec::new();
+    for summary in list.iter().rev() {
+        views.push(store.view(summary.id).await.expect("a view").expect("a message"));
+    }
+    views
+}
+
+/// Waits until every message of a store is settled; returns them.
+pub async fn settled(store: &SqliteStore) -> Vec<View> {
+    eventually("every message is settled", || async {
+        let messages = messages(store).await;
+        let all = messages.iter().all(|message| message.summary.settled_at.is_some());
+        (all && !messages.is_empty()).then_some(messages)
+    })
+    .await
+}
+
+/// The program itself, serving. Killed when this is dropped.
+pub struct Process {
+    /// `http://127.0.0.1:<port>`.
+    pub url: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `openimis-mediator serve` with nothing in its environment but `env`; what it logs goes to a file in `dir`.
+    pub async fn serve(env: &BTreeMap<String, String>, dir: &TempDir) -> Self {
+        let mut command = Command::new(program());
+        command.arg("serve").env_clear().envs(env);
+        Self::spawn(command, dir).await
+    }
+
+    /// The same for a command that ends up as the program.
+    pub async fn spawn(mut command: Command, dir: &TempDir) -> Self {
+        let (file, log) = tempfile::Builder::new().suffix(".log").tempfile_in(dir).expect("a log").keep().expect("a log");
+        let child = command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true).spawn();
+        let mut process = Self { url: String::new(), child: child.expect("the program starts"), log };
+        process.url = eventually("the program listens", || async {
+            let log = process.log();
+            let address = log.split("address=").nth(1)?.split_whitespace().next()?;
+            Some(format!("http://{address}"))
+        })
+        .await;
+        process
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("a log")
+    }
+
+    /// SIGKILL: it has no time for anything.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("a process to kill");
+    }
+
+    /// SIGTERM, and waits until it has ended.
+    pub async fn terminate(mut self) -> (ExitStatus, String) {
+        let id = self.child.id().expect("a running process").to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
+        assert!(sent.success(), "SIGTERM could not be sent");
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
+        let status = ended.expect("the program ends within 20 s of SIGTERM").expect("a status");
+        (status, self.log())
     }
 }
 

@@ -98,13 +98,10 @@ impl Host {
         if self.config.subscription.callback.is_some() {
             background.push(tokio::spawn(worker::keep_subscription(self.clone(), stop.clone())));
         }
-        let mut stopping = stop;
+        let mut stop = stop;
         let router = inbound::router(self.clone());
         let served = axum::serve(listener, router)
-            .with_graceful_shutdown(async move {
-                // An error means that nobody can ask any more: the process is going away.
-                drop(stopping.wait_for(|stop| *stop).await);
-            })
+            .with_graceful_shutdown(async move { worker::asked(&mut stop).await })
             .await;
         for task in background {
             if let Err(error) = task.await {

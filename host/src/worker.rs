@@ -60,7 +60,7 @@ pub async fn deliver(host: Arc<Host>, mut stop: Stop) {
             () = host.wake.notified() => {}
             Some(_) = running.join_next() => {} // its lane is free now
             () = sleep(until_next_due(&host).await) => {}
-            _ = stop.changed() => {}
+            () = asked(&mut stop) => {}
         }
     }
     let drain = std_duration(host.config.worker.drain);
@@ -101,6 +101,13 @@ pub async fn poll_selected(host: Arc<Host>, mut stop: Stop) {
     }
 }
 
+/// Waits for the word to stop; for ever if nobody is left to give it.
+pub async fn asked(stop: &mut Stop) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 fn tell_of_poll(host: &Host, what: &str, polled: Result<Found, PollError>) {
     match polled {
         Ok(Found { listed, new, .. }) if new > 0 => {
@@ -116,7 +123,7 @@ fn tell_of_poll(host: &Host, what: &str, polled: Result<Found, PollError>) {
 async fn rest(pause: Duration, stop: &mut Stop) {
     tokio::select! {
         () = sleep(pause) => {}
-        _ = stop.changed() => {}
+        () = asked(stop) => {}
     }
 }
 

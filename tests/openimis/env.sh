@@ -7,11 +7,13 @@ VAR=$ROOT/var
 PG=$ROOT/pg
 export OPENIMIS_VAR=$VAR DB_PORT=$PGPORT PYTHONDONTWRITEBYTECODE=1
 export SITE_URL=${SITE_URL:-http://127.0.0.1:$PORT}
+SECONDS=${OPENIMIS_SECONDS:-0} # a script that runs another one hands its time on
 
 say() { echo "[openimis +${SECONDS}s] $*"; }
+fail() { say "$@" >&2; exit 1; }
 
-# The newest PostgreSQL programs that Debian installed, or nothing.
-pgbin() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1; }
+# The newest PostgreSQL server programs that Debian installed, or nothing.
+pgbin() { ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -1 | xargs -r dirname; }
 
 # SQL <database> <statement>: one statement, plain output.
 SQL() { "$(pgbin)/psql" -h 127.0.0.1 -p "$PGPORT" -U imis -d "$1" -qtAc "$2"; }
@@ -20,5 +22,11 @@ SQL() { "$(pgbin)/psql" -h 127.0.0.1 -p "$PGPORT" -U imis -d "$1" -qtAc "$2"; }
 server_running() {
   local pid
   pid=$(cat "$VAR/server.pid" 2>/dev/null) && [ -n "$pid" ] &&
-    tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -q "waitress-serve.*:$PORT "
+    { tr '\0' ' ' < "/proc/$pid/cmdline"; } 2>/dev/null | grep -q "waitress-serve.*:$PORT "
 }
+
+# True while our database server runs.
+database_running() { [ -d "$PG/data" ] && (cd / && runuser -u postgres -- "$(pgbin)/pg_ctl" -D "$PG/data" status) > /dev/null 2>&1; }
+
+# taken <port>: something listens there.
+taken() { (: < "/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

@@ -5,7 +5,8 @@ set -euo pipefail
 answers() { curl -fs -m 5 "http://127.0.0.1:$PORT/healthz" > /dev/null; }
 
 if ! server_running; then
-  if answers; then say "something else answers on port $PORT: set PORT"; exit 1; fi
+  ! taken "$PORT" || fail "port $PORT is taken by another program: stop it, or set PORT to a free port"
+  [ -x "$ROOT/venv/bin/waitress-serve" ] || fail "openIMIS is not installed yet: run up.sh"
   say "starting the web server"
   cd "$HERE/site"
   nohup "$ROOT/venv/bin/waitress-serve" --listen="127.0.0.1:$PORT" --threads=4 openIMIS.wsgi:application \
@@ -17,4 +18,5 @@ for _ in $(seq 240); do
   sleep 0.25
   server_running || break
 done
-say "the web server did not answer"; tail -5 "$VAR/server.log"; exit 1
+tail -5 "$VAR/server.log"
+fail "the web server did not answer; its log is $VAR/server.log"
