@@ -235,6 +235,9 @@ impl Config {
         if self.inbound.password.is_none() {
             problems.push("inbound.password: is missing (MEDIATOR_PASSWORD or MEDIATOR_PASSWORD_FILE)".to_owned());
         }
+        if self.subscription.username.is_some() != self.subscription.password.is_some() {
+            problems.push("subscription.username and subscription.password: set both or neither".to_owned());
+        }
         if self.components.memory_limit_bytes < 2 << 20 {
             problems.push("components.memory_limit_bytes: expected at least 2097152".to_owned());
         }

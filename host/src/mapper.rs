@@ -8,7 +8,7 @@ use std::time::Duration;
 use flow::ports::{Mapper, MapperError};
 use mapping::{Issue, IssueType, MapResult, Mapped, Severity, claim_response, feedback, patient};
 use wasmtime::component::{Component, Instance, InstancePre, Linker};
-use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, ResourceLimiter, Store, Trap};
+use wasmtime::{Config, Enabled, Engine, PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store, Trap};
 
 mod bindings {
     #![allow(missing_docs)] // generated; the WIT files document it
@@ -154,6 +154,7 @@ impl MappingHost {
             match error.downcast_ref::<Trap>() {
                 Some(Trap::Interrupt) => MapperError::Deadline(name),
                 _ if error.is::<MemoryLimit>() => MapperError::Memory(name),
+                _ if error.is::<PoolConcurrencyLimitError>() => MapperError::Busy(name),
                 Some(trap) => MapperError::Trap(name, trap.to_string()),
                 None => MapperError::Unusable(name, format!("{error:#}")),
             }

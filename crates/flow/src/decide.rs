@@ -26,7 +26,7 @@ pub fn after(error: &PeerError, effect: bool, message: &Message, now: Timestamp,
             let reason = format!("{peer} is left alone: {reason}");
             return Outcome::Waiting { at: *until, reason };
         }
-        PeerError::Refused(..) => return Outcome::Dead { reason: error.to_string(), issues: Vec::new() },
+        PeerError::Refused(..) => return Outcome::dead(error.to_string()),
         PeerError::NoAnswer(..) | PeerError::Unreadable(..) => effect || message.uncertain,
         PeerError::NotSent(..) | PeerError::Failed(..) => message.uncertain,
     };
@@ -37,7 +37,7 @@ pub fn after(error: &PeerError, effect: bool, message: &Message, now: Timestamp,
 pub fn again(reason: String, uncertain: bool, message: &Message, now: Timestamp, retry: &Retry) -> Outcome {
     if now.duration_since(message.received_at) > retry.give_up_after {
         let reason = format!("given up after {} attempts: {reason}", message.attempt);
-        return Outcome::Dead { reason, issues: Vec::new() };
+        return Outcome::Dead { reason, issues: Vec::new(), uncertain };
     }
     Outcome::Retry { at: retry_at(now, message.id, message.attempt, retry), reason, uncertain }
 }

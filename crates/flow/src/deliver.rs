@@ -1,6 +1,7 @@
 //! One leased message to its outcome. What each kind does is in `ways/`; here it is begun and written down.
 
 use crate::Flow;
+use crate::decide;
 use crate::message::{Kind, Message, Outcome, TrailEntry};
 use crate::peers::Trail;
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
@@ -61,14 +62,22 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 }
 
-/// A mapping that failed by itself: the message is parked, others go on.
-pub(crate) fn parked(error: &MapperError) -> Outcome {
-    Outcome::Dead { reason: format!("{error}: repair or replace the component, then retry"), issues: Vec::new() }
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// A mapping that failed by itself: the message is parked, others go on.
+    pub(crate) fn parked(&self, error: &MapperError, message: &Message) -> Stop {
+        Stop::Outcome(match error {
+            MapperError::Busy(_) => {
+                let (now, retry) = (self.clock.now(), &self.settings.retry);
+                decide::again(error.to_string(), message.uncertain, message, now, retry)
+            }
+            _ => Outcome::dead(format!("{error}: repair or replace the component, then retry")),
+        })
+    }
 }
 
 /// A document that cannot be mapped.
 pub(crate) fn unmappable(what: &str, issues: Vec<mapping::Issue>) -> Outcome {
-    let first = issues.first().map(ToString::to_string).unwrap_or_default();
+    let first = issues.iter().min_by_key(|issue| issue.severity).map(ToString::to_string).unwrap_or_default();
     let more = if issues.len() > 1 { format!(" (and {} more)", issues.len() - 1) } else { String::new() };
-    Outcome::Dead { reason: format!("{what} cannot be mapped: {first}{more}"), issues }
+    Outcome::Dead { reason: format!("{what} cannot be mapped: {first}{more}"), issues, uncertain: false }
 }

@@ -186,7 +186,16 @@ pub enum Outcome {
         reason: String,
         /// What is wrong with the document, if it is the document.
         issues: Vec<Issue>,
+        /// The peer may have it all the same.
+        uncertain: bool,
     },
+}
+
+impl Outcome {
+    /// A dead letter that the peer surely does not have.
+    pub fn dead(reason: impl Into<String>) -> Self {
+        Self::Dead { reason: reason.into(), issues: Vec::new(), uncertain: false }
+    }
 }
 
 /// One line of a message's trail. Never personal data.

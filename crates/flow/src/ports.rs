@@ -72,6 +72,9 @@ pub enum MapperError {
     /// It trapped.
     #[error("mapping {0} stopped: {1}")]
     Trap(String, String),
+    /// All its instances are at work.
+    #[error("mapping {0} has no free instance")]
+    Busy(String),
     /// It is not there or cannot be loaded.
     #[error("mapping {0} cannot be used: {1}")]
     Unusable(String, String),
@@ -103,7 +106,7 @@ pub trait Store {
     /// When the next message is due, if any waits.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Which of these dedupe keys belong to a message that needs nothing more from a poll (pending, leased, delivered or dead).
+    /// Which of these dedupe keys a poll of selected claims can pass over: on their way, delivered, or taken in as selected before.
     async fn settled_keys(&self, keys: &[String]) -> Result<Vec<String>, StoreError>;
 
     /// The CHT contact of an insuree.

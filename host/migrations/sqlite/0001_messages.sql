@@ -26,6 +26,7 @@ CREATE INDEX message_due   ON message (due_at, id) WHERE state IN ('pending', 'l
 CREATE INDEX message_lane  ON message (lane, id);
 CREATE INDEX message_state ON message (state, id);
 CREATE INDEX message_claim ON message (claim_uuid) WHERE claim_uuid IS NOT NULL;
+CREATE INDEX message_code  ON message (claim_code) WHERE claim_code IS NOT NULL;
 
 CREATE TABLE trail (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

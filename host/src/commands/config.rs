@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::load_mappings;
 
 use super::Source;
@@ -17,13 +18,14 @@ impl Config {
     pub fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
         let Self::Check = self;
         let read = source.config();
-        let for_components = match &read {
+        let readable = match &read {
             Ok(config) => Some(config.clone()),
             Err(_) => source.partial_config().ok(),
         };
         let mut problems = read.as_ref().err().map(|error| error.0.clone()).unwrap_or_default();
-        if let Some(error) = for_components.and_then(|config| load_mappings(&config).err()) {
-            problems.push(format!("components: {error}"));
+        if let Some(config) = readable {
+            problems.extend(load_mappings(&config).err().map(|error| format!("components: {error}")));
+            problems.extend(ReqwestHttp::new(config.tls.ca_file.as_deref()).err().map(|error| error.to_string()));
         }
         let Ok(config) = read else { return Ok(report(&problems)) };
         if !problems.is_empty() {

@@ -119,8 +119,9 @@ impl SqliteStore {
             query.push(" AND kind = ").push_bind(kind.word());
         }
         if let Some(claim) = &filter.claim {
-            query.push(" AND (claim_uuid = ").push_bind(claim.to_lowercase());
-            query.push(" OR claim_code = ").push_bind(claim.clone()).push(")");
+            // A feedback knows its claim by uuid only.
+            query.push(" AND claim_uuid IN (SELECT claim_uuid FROM message WHERE claim_code = ").push_bind(claim.clone());
+            query.push(" UNION SELECT ").push_bind(claim.to_lowercase()).push(")");
         }
         query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.limit);
         let rows = query.build().fetch_all(&self.reader).await.map_err(failed)?;

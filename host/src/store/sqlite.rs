@@ -26,6 +26,7 @@ impl SqliteStore {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory).map_err(|error| named(&error))?;
         }
+        keep_private(path).map_err(|error| named(&error))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -33,7 +34,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full) // what was acknowledged outlives a power failure
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5));
-        let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(10));
+        let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(5));
         let writer = pool(1).connect_with(options.clone()).await.map_err(|error| named(&error))?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(|error| named(&error))?;
         let reader = pool(4).connect_with(options).await.map_err(|error| named(&error))?;
@@ -71,6 +72,12 @@ impl SqliteStore {
     }
 }
 
+/// Patient data is in there: the file, and what SQLite puts beside it, is for this user only.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(|_| ())
+}
+
 async fn note(
     connection: &mut SqliteConnection,
     id: MessageId,
@@ -106,46 +113,48 @@ fn revives(old_state: State, old_origin: Origin, old_body: &[u8], new: &NewMessa
 async fn accept(connection: &mut SqliteConnection, new: &NewMessage, now: Timestamp) -> Result<Accepted, StoreError> {
     let dead = !new.issues.is_empty();
     let state = if dead { State::Dead } else { State::Pending };
-    let reason = new.issues.first().map(|issue| format!("cannot be mapped: {issue}"));
+    let reason = new.issues.iter().min_by_key(|issue| issue.severity).map(|issue| format!("cannot be mapped: {issue}"));
     let settled_at = dead.then(|| ms(now));
-    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    let inserted: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO message (kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, body, reason, issues,
-                              received_at, since, due_at, settled_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?12, ?13)
-         ON CONFLICT (dedupe_key) DO NOTHING RETURNING id",
-    )
-    .bind(new.kind.word())
-    .bind(new.origin.word())
-    .bind(state.word())
-    .bind(&new.dedupe_key)
-    .bind(&new.lane)
-    .bind(&new.claim_uuid)
-    .bind(&new.claim_code)
-    .bind(&new.insuree_uuid)
-    .bind(&new.body)
-    .bind(&reason)
-    .bind(issues_json(&new.issues))
-    .bind(ms(now))
-    .bind(settled_at)
-    .fetch_optional(&mut *tx)
-    .await
-    .map_err(failed)?;
     let received = format!("by {}, {} bytes", new.origin, new.body.len());
-    if let Some(id) = inserted.map(MessageId) {
+    // The write lock comes first, so nobody inserts in between. Inserting and giving way to a conflict would use up a number and
+    // write to disk for each claim that a poll lists again.
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let row = sqlx::query("SELECT id, state, origin, body FROM message WHERE dedupe_key = ?")
+        .bind(&new.dedupe_key)
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(failed)?;
+    let Some(row) = row else {
+        let id = sqlx::query_scalar(
+            "INSERT INTO message (kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, body, reason, issues,
+                                  received_at, since, due_at, settled_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?12, ?13) RETURNING id",
+        )
+        .bind(new.kind.word())
+        .bind(new.origin.word())
+        .bind(state.word())
+        .bind(&new.dedupe_key)
+        .bind(&new.lane)
+        .bind(&new.claim_uuid)
+        .bind(&new.claim_code)
+        .bind(&new.insuree_uuid)
+        .bind(&new.body)
+        .bind(&reason)
+        .bind(issues_json(&new.issues))
+        .bind(ms(now))
+        .bind(settled_at)
+        .fetch_one(&mut *tx)
+        .await
+        .map(MessageId)
+        .map_err(failed)?;
         note(&mut tx, id, now, "received", &received).await?;
         if let Some(reason) = &reason {
             note(&mut tx, id, now, "dead letter", reason).await?;
         }
         tx.commit().await.map_err(failed)?;
         return Ok(Accepted::New(id));
-    }
+    };
 
-    let row = sqlx::query("SELECT id, state, origin, body FROM message WHERE dedupe_key = ?")
-        .bind(&new.dedupe_key)
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(failed)?;
     let id = MessageId(row.get("id"));
     let old_state = word(&row, "state", State::from_word)?;
     let old_origin = word(&row, "origin", Origin::from_word)?;
@@ -237,16 +246,18 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (state, due_at, reason, uncertain, counted, issues) = match outcome {
-            Outcome::Delivered { note } => (State::Delivered, None, note, Some(false), true, None),
-            Outcome::Skipped { reason } => (State::Skipped, None, reason, None, true, None),
-            Outcome::Dead { reason, issues } => (State::Dead, None, reason, None, true, issues_json(issues)),
-            Outcome::Waiting { at, reason } => (State::Pending, Some(*at), reason, None, false, None),
-            Outcome::Retry { at, reason, uncertain } => (State::Pending, Some(*at), reason, Some(*uncertain), true, None),
+            Outcome::Delivered { note } => (State::Delivered, None, note, false, true, None),
+            Outcome::Skipped { reason } => (State::Skipped, None, reason, false, true, None),
+            Outcome::Dead { reason, issues, uncertain } => {
+                (State::Dead, None, reason, *uncertain, true, issues_json(issues))
+            }
+            Outcome::Waiting { at, reason } => (State::Pending, Some(*at), reason, false, false, None),
+            Outcome::Retry { at, reason, uncertain } => (State::Pending, Some(*at), reason, *uncertain, true, None),
         };
         let settled_at = (state != State::Pending).then(|| ms(now));
         let mut tx = self.writer.begin().await.map_err(failed)?;
         sqlx::query(
-            "UPDATE message SET state = ?1, due_at = coalesce(?2, due_at), reason = ?3, uncertain = coalesce(?4, uncertain),
+            "UPDATE message SET state = ?1, due_at = coalesce(?2, due_at), reason = ?3, uncertain = max(uncertain, ?4),
                     attempts = attempts - ?5, issues = ?6, mapped = coalesce(?7, mapped), settled_at = ?8
              WHERE id = ?9 AND state = 'leased'",
         )

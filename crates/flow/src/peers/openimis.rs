@@ -239,10 +239,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 }
 
-/// A search time that no earlier query of the last hours had: openIMIS keeps the `total` of a query for an hour.
+/// A search time that no earlier query of the last weeks had: openIMIS keeps the `total` of a query for an hour. A millisecond of
+/// ours is a second there, so queries of one second differ as well. No earlier than 1753, where SQL Server's times begin.
 pub(crate) fn unused_search_time(now: Timestamp) -> String {
-    let seconds = now.as_second().rem_euclid(1_000_000_000); // about 32 years from 1901
-    let at = jiff::civil::date(1901, 1, 1).at(0, 0, 0, 0).saturating_add(SignedDuration::from_secs(seconds));
+    let seconds = now.as_millisecond().rem_euclid(4_500_000_000); // about 142 years
+    let at = jiff::civil::date(1753, 1, 1).at(0, 0, 0, 0).saturating_add(SignedDuration::from_secs(seconds));
     at.to_string()
 }
 

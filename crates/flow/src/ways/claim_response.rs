@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use http::Method;
-use mapping::claim_response::{ClaimStatus, ContactLink, Envelope, envelope};
-use mapping::ids::InsureeUuid;
+use mapping::claim_response::{ClaimStatus, ContactLink, envelope};
+use mapping::ids::{ClaimUuid, InsureeUuid};
 use serde::Deserialize;
 
 use crate::Flow;
 use crate::decide;
-use crate::deliver::{Attempt, Stop, parked, unmappable};
+use crate::deliver::{Attempt, Stop, unmappable};
 use crate::message::{Message, Origin, Outcome};
 use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, Store};
@@ -24,13 +24,17 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Some(insuree) => Some(ContactLink { contact_id: self.contact(insuree, message, attempt).await? }),
             None => None, // the mapping below says what is missing
         };
-        let date = self.claim_date(&claim, message, attempt).await?;
+        let found_later = message.origin != Origin::Push || matches!(claim_response, Cow::Owned(_));
+        let date = match claim.claim_uuid {
+            Some(uuid) if found_later => self.claim_date(uuid, message, attempt).await?,
+            _ => None,
+        };
         let settings = &self.settings.mapping.claim_response;
         let mapped =
             match self.mapper.claim_response(&claim_response, date.as_deref(), contact.as_ref(), settings).await {
                 Ok(Ok(mapped)) => mapped,
                 Ok(Err(issues)) => return Err(unmappable("the claim", issues).into()),
-                Err(error) => return Err(parked(&error).into()),
+                Err(error) => return Err(self.parked(&error, message)),
             };
         for warning in &mapped.warnings {
             attempt.trail.note(self.clock.now(), "mapped", warning.to_string());
@@ -101,7 +105,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// as the claim does; for a claim that was found later the `Claim` itself is asked.
     async fn claim_date(
         &self,
-        claim: &Envelope,
+        uuid: ClaimUuid,
         message: &Message,
         attempt: &mut Attempt,
     ) -> Result<Option<String>, Stop> {
@@ -109,7 +113,6 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         struct Claim {
             created: Option<String>,
         }
-        let (Origin::Poll | Origin::Selected, Some(uuid)) = (message.origin, claim.claim_uuid) else { return Ok(None) };
         match self.openimis(Method::GET, &format!("Claim/{uuid}/"), None, &mut attempt.trail).await {
             Ok(answer) => Ok(serde_json::from_str::<Claim>(&answer.text).ok().and_then(|claim| claim.created)),
             Err(error) if error.is_not_there() => {
@@ -130,7 +133,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Ok(answer) => answer.text,
             Err(error) if error.is_not_there() => {
                 let reason = format!("openIMIS does not know the claim's patient {uuid}");
-                return Err(Outcome::Dead { reason, issues: Vec::new() }.into());
+                return Err(Outcome::dead(reason).into());
             }
             Err(error) => return Err(stop(error)),
         };
@@ -142,7 +145,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let person = match self.mapper.patient(&patient, &codes, settings).await {
             Ok(Ok(person)) => person,
             Ok(Err(issues)) => return Err(unmappable("the patient", issues).into()),
-            Err(error) => return Err(parked(&error).into()),
+            Err(error) => return Err(self.parked(&error, message)),
         };
         for warning in &person.warnings {
             attempt.trail.note(self.clock.now(), "mapped patient", warning.to_string());

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::Flow;
 use crate::decide;
-use crate::deliver::{Attempt, Stop, parked, unmappable};
+use crate::deliver::{Attempt, Stop, unmappable};
 use crate::message::{Message, Outcome};
 use crate::ports::{Clock, Http, Mapper, Store};
 
@@ -15,7 +15,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let mapped = match self.mapper.feedback(&text, &self.settings.mapping.feedback).await {
             Ok(Ok(mapped)) => mapped,
             Ok(Err(issues)) => return Err(unmappable("the feedback", issues).into()),
-            Err(error) => return Err(parked(&error).into()),
+            Err(error) => return Err(self.parked(&error, message)),
         };
         attempt.mapped = Some(mapped.body.clone());
         // Safe to repeat: openIMIS takes one feedback a claim and says so of a second one.
