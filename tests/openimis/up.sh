@@ -20,6 +20,7 @@ apt_install() { # apt_install <what for> <package…>
     { tail -5 "$VAR/apt.log"; fail "apt-get install $* failed"; }
 }
 
+command -v curl > /dev/null || apt_install curl curl
 if [ -z "$(pgbin)" ]; then
   # The cluster is ours, on our port: Debian's own would only be in the way.
   mkdir -p /etc/postgresql-common
@@ -44,7 +45,7 @@ if [ "$(cat "$ROOT/venv/.lock" 2>/dev/null || true)" != "$LOCK" ]; then
     apt_install Python python3 python3-venv
     choose_python || true
   fi
-  fits "$PY" || fail "openIMIS needs Python 3.11, 3.12 or 3.13; $PY is $("$PY" --version 2>&1 || true). Install one of these, or name it: PYTHON=/path/to/python3.11"
+  fits "$PY" || fail "openIMIS needs Python 3.11, 3.12 or 3.13; $PY is $("$PY" --version 2> /dev/null || echo not there). Install one of these, or name it: PYTHON=/path/to/python3.11"
   makes_venv "$PY" || fail "$PY cannot make a virtual environment: install its venv module (Debian: python3-venv)"
   count=$(grep -c . "$HERE/requirements-lock.txt")
   say "installing $count PyPI packages with $("$PY" --version)"

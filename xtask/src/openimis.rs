@@ -17,10 +17,8 @@ pub fn command(what: &str) -> Done {
 /// Installs what is missing and starts it; about a minute the first time. The error says why it can't run here.
 pub fn up() -> Done {
     for (tool, why) in [
-        ("python3", "Python 3 runs openIMIS"),
-        ("curl", "curl asks whether it is up"),
         ("runuser", "PostgreSQL does not run as root"),
-        ("apt-get", "PostgreSQL comes from Debian's packages"),
+        ("apt-get", "PostgreSQL and Python come from Debian's packages"),
     ] {
         let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output();
         if !found.is_ok_and(|output| output.status.success()) {
@@ -30,7 +28,7 @@ pub fn up() -> Done {
     if !Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n") {
         return Err("its set-up installs packages and starts PostgreSQL: run `cargo xtask test` as root, for example in a container".into());
     }
-    say("bringing a real openIMIS up on 127.0.0.1:8000 (about a minute the first time)");
+    say("bringing a real openIMIS up (about a minute the first time)");
     script("up.sh", &[])
 }
 

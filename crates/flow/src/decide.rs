@@ -28,7 +28,9 @@ pub fn after(error: &PeerError, effect: bool, message: &Message, now: Timestamp,
         }
         PeerError::Refused(..) => return Outcome::dead(error.to_string()),
         PeerError::NoAnswer(..) | PeerError::Unreadable(..) => effect || message.uncertain,
-        PeerError::NotSent(..) | PeerError::Failed(..) => message.uncertain,
+        // A proxy in front of the peer says 502 or 504 when the peer was slow, and the peer 500 when it failed halfway.
+        PeerError::Failed(_, status, _) => (effect && status.is_server_error()) || message.uncertain,
+        PeerError::NotSent(..) => message.uncertain,
     };
     again(error.to_string(), uncertain, message, now, retry)
 }

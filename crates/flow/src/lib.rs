@@ -28,7 +28,7 @@ mod ways;
 
 pub use mapping;
 pub use message::{Kind, Message, MessageId, Origin, Outcome, State};
-use peers::{Directory, Pause, Peer, Token};
+use peers::{Directory, Pause, Peer, Token, Turnstile};
 use ports::{Clock, Http, Mapper, Store};
 pub use settings::Settings;
 
@@ -45,6 +45,8 @@ pub struct Flow<H, S, C, M> {
     /// What the operator decided.
     pub settings: Settings,
     token: Mutex<Option<Token>>,
+    login: Turnstile,
+    cht: Turnstile,
     pauses: Mutex<Vec<Pause>>,
     directory: Mutex<Directory>,
 }
@@ -59,6 +61,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             mapper,
             settings,
             token: Mutex::default(),
+            login: Turnstile::default(),
+            cht: Turnstile::default(),
             pauses: Mutex::default(),
             directory: Mutex::default(),
         }

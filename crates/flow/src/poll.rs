@@ -144,8 +144,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             let keys: Vec<String> = wanted.iter().map(|uuid| format!("claim/{uuid}")).collect();
             let settled = self.store.settled_keys(&keys).await?;
             for (uuid, _) in wanted.iter().zip(&keys).filter(|(_, key)| !settled.contains(key)) {
-                let path = format!("ClaimResponse/{uuid}/");
-                let answer = match self.openimis(Method::GET, &path, None, &mut Trail::default()).await {
+                let answer = match self.openimis_resource("ClaimResponse", uuid, &mut Trail::default()).await {
                     Err(error) if error.is_not_there() => continue, // deleted since the list was made
                     other => other?,
                 };

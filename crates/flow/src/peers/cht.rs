@@ -1,6 +1,6 @@
 //! CHT's API (cht-core 5): records, people, look-ups, and what its answers mean.
 
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode};
 use mapping::ids::{ClaimUuid, InsureeUuid, contact_id};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -84,8 +84,21 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let password = settings.password.as_ref().map_or("", |password| password.expose_secret());
         let request = request(method, &url, &basic(&settings.username, password), body)
             .map_err(|why| PeerError::NotSent(PEER, why))?;
+        if self.cht.is_open() {
+            return self.cht_answer(request, trail).await;
+        }
+        let mut turn = self.cht.turn(PEER, &self.clock).await?;
+        let answer = self.cht_answer(request, trail).await;
+        match &answer {
+            Ok(_) | Err(PeerError::Refused(..)) => self.cht.set_open(true),
+            Err(error) => turn.failed(error, self.clock.now()),
+        }
+        answer
+    }
+
+    async fn cht_answer(&self, request: Request<Vec<u8>>, trail: &mut Trail) -> Result<Answer, PeerError> {
         let look_up = request.method() == Method::GET;
-        let answer = self.send(PEER, request, settings.timeout, trail).await?;
+        let answer = self.send(PEER, request, self.settings.cht.timeout, trail).await?;
         self.judge_cht(answer, look_up)
     }
 

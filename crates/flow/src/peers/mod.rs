@@ -4,7 +4,9 @@ pub(crate) mod cht;
 pub(crate) mod openimis;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::lock::{Mutex, MutexGuard};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::fmt::rfc2822;
@@ -41,6 +43,48 @@ pub(crate) struct Pause {
     pub peer: Peer,
     pub until: Timestamp,
     pub reason: String,
+}
+
+/// Lets one through at a time as long as a peer has not shown that it takes our credentials: it locks an account after a few wrong
+/// tries, and a dozen messages may be due at the same moment.
+#[derive(Default)]
+pub(crate) struct Turnstile {
+    open: AtomicBool,
+    /// The last failure of one who was let through.
+    turn: Mutex<Option<(Timestamp, String)>>,
+}
+
+impl Turnstile {
+    /// Whether the peer took our credentials when they were last shown.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::Release);
+    }
+
+    /// Waits for the own turn. Who waited while another one failed fails as well: nobody waits longer than one answer takes.
+    pub async fn turn(&self, peer: Peer, clock: &impl Clock) -> Result<Turn<'_>, PeerError> {
+        let came = clock.now();
+        let last = self.turn.lock().await;
+        match &*last {
+            Some((at, why)) if *at >= came => Err(PeerError::NotSent(peer, why.clone())),
+            _ => Ok(Turn(last)),
+        }
+    }
+}
+
+/// One's turn; over when dropped.
+pub(crate) struct Turn<'t>(MutexGuard<'t, Option<(Timestamp, String)>>);
+
+impl Turn<'_> {
+    /// Tells those who wait of a failure. Of a pause they learn by themselves.
+    pub fn failed(&mut self, error: &PeerError, now: Timestamp) {
+        if let PeerError::NotSent(_, why) | PeerError::NoAnswer(_, why) | PeerError::Failed(_, _, why) | PeerError::Unreadable(_, _, why) = error {
+            *self.0 = Some((now, why.clone()));
+        }
+    }
 }
 
 /// Why a peer did not do what it was asked for.
@@ -187,6 +231,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     pub(crate) fn leave_alone(&self, peer: Peer, wait: SignedDuration, reason: &str) -> PeerError {
         let until = self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
         self.pause(peer, until, reason);
+        if peer == Peer::Cht {
+            self.cht.set_open(false);
+        }
         PeerError::Paused { peer, until, reason: reason.to_owned() }
     }
 }

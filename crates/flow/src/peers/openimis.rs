@@ -22,6 +22,12 @@ pub(crate) struct Token {
     expires: Timestamp,
 }
 
+impl Token {
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.value.expose_secret())
+    }
+}
+
 /// openIMIS' locations: uuid to code and parent.
 #[derive(Default)]
 pub(crate) struct Directory {
@@ -155,12 +161,28 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             if let Some(text) = outcome_text(&answer.text).filter(|text| !BAD_CREDENTIALS.contains(&text.as_str())) {
                 return Err(PeerError::Failed(PEER, answer.status, shortened(&text)));
             }
-            *held(&self.token) = None;
+            // Unless another message has renewed the login by now.
+            held(&self.token).take_if(|token| token.bearer() == bearer);
             if last {
                 break;
             }
         }
         Err(self.credentials_refused())
+    }
+
+    /// Reads one resource. What is not that resource, a proxy's page for example, says nothing of it.
+    pub(crate) async fn openimis_resource(&self, kind: &str, id: impl std::fmt::Display, trail: &mut Trail) -> Result<Answer, PeerError> {
+        #[derive(Deserialize)]
+        struct Resource {
+            #[serde(rename = "resourceType")]
+            kind: String,
+        }
+        let answer = self.openimis(Method::GET, &format!("{kind}/{id}/"), None, trail).await?;
+        let resource: Resource = answer.json(PEER, kind)?;
+        if resource.kind != kind {
+            return Err(PeerError::Unreadable(PEER, answer.status, format!("expected {kind}")));
+        }
+        Ok(answer)
     }
 
     fn credentials_refused(&self) -> PeerError {
@@ -170,11 +192,22 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     /// `Bearer …` of the current login, or of a new one.
     async fn token(&self, trail: &mut Trail) -> Result<String, PeerError> {
-        let bearer = |token: &SecretString| format!("Bearer {}", token.expose_secret());
-        let soon = self.clock.now().saturating_add(SignedDuration::from_mins(1)).unwrap_or(Timestamp::MAX);
-        if let Some(token) = held(&self.token).as_ref().filter(|token| token.expires > soon) {
-            return Ok(bearer(&token.value));
+        if let Some(bearer) = self.current_login() {
+            return Ok(bearer);
         }
+        let mut turn = self.login.turn(PEER, &self.clock).await?;
+        if let Some(bearer) = self.current_login() {
+            return Ok(bearer); // another message has logged in
+        }
+        self.log_in(trail).await.inspect_err(|error| turn.failed(error, self.clock.now()))
+    }
+
+    fn current_login(&self) -> Option<String> {
+        let soon = self.clock.now().saturating_add(SignedDuration::from_mins(1)).unwrap_or(Timestamp::MAX);
+        held(&self.token).as_ref().filter(|token| token.expires > soon).map(Token::bearer)
+    }
+
+    async fn log_in(&self, trail: &mut Trail) -> Result<String, PeerError> {
         let settings = &self.settings.openimis;
         let password = settings.password.as_ref().map_or("", |password| password.expose_secret());
         let body = serde_json::json!({"username": settings.username, "password": password}).to_string();
@@ -195,11 +228,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             _ => return judge(answer).and(Err(PeerError::Failed(PEER, StatusCode::OK, "no login".to_owned()))),
         }
         let login: Login = answer.json(PEER, "a login's token and exp")?;
-        let token = SecretString::from(login.token);
-        let header = bearer(&token);
         let expires = Timestamp::from_second(login.exp).unwrap_or(Timestamp::MAX);
-        *held(&self.token) = Some(Token { value: token, expires });
-        Ok(header)
+        let token = Token { value: SecretString::from(login.token), expires };
+        let bearer = token.bearer();
+        *held(&self.token) = Some(token);
+        Ok(bearer)
     }
 
     /// Codes of a patient's location and of what it is part of, nearest first. Empty where openIMIS does not say.

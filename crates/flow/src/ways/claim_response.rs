@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use http::Method;
 use mapping::claim_response::{ClaimStatus, ContactLink, envelope};
 use mapping::ids::{ClaimUuid, InsureeUuid};
 use serde::Deserialize;
@@ -87,7 +86,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                     return Err(wait);
                 }
                 let Some(uuid) = message.claim_uuid.as_deref() else { return Ok(received) };
-                match self.openimis(Method::GET, &format!("ClaimResponse/{uuid}/"), None, &mut attempt.trail).await {
+                match self.openimis_resource("ClaimResponse", uuid, &mut attempt.trail).await {
                     Ok(answer) => match envelope(&answer.text).status {
                         Some(ClaimStatus::Entered) => Err(wait),
                         Some(ClaimStatus::Rejected) if !tasks.include_rejected => skip(REJECTED),
@@ -113,7 +112,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         struct Claim {
             created: Option<String>,
         }
-        match self.openimis(Method::GET, &format!("Claim/{uuid}/"), None, &mut attempt.trail).await {
+        match self.openimis_resource("Claim", uuid, &mut attempt.trail).await {
             Ok(answer) => Ok(serde_json::from_str::<Claim>(&answer.text).ok().and_then(|claim| claim.created)),
             Err(error) if error.is_not_there() => {
                 Err(Outcome::Skipped { reason: "openIMIS no longer has the claim".to_owned() }.into())
@@ -129,7 +128,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             return Ok(contact);
         }
         let stop = |error: PeerError| self.stop(&error, false, message);
-        let patient = match self.openimis(Method::GET, &format!("Patient/{uuid}/"), None, &mut attempt.trail).await {
+        let patient = match self.openimis_resource("Patient", &uuid, &mut attempt.trail).await {
             Ok(answer) => answer.text,
             Err(error) if error.is_not_there() => {
                 let reason = format!("openIMIS does not know the claim's patient {uuid}");
