@@ -64,7 +64,11 @@ fn lint() -> Done {
 }
 
 fn test(filter: &[String]) -> Done {
-    build()?;
+    components::build()?;
+    let mediator = ["openimis-mediator", "mapping", "flow", "mediator-tests"];
+    say("building the host and the tests");
+    // With the tests, so that the program is built once: a build without them would choose other features of its libraries.
+    cargo_for(&["build", "--bins", "--tests"], &mediator, &[])?;
     let mut skipped = Vec::new();
     let with_openimis = match openimis::up() {
         Ok(()) => true,
@@ -74,22 +78,26 @@ fn test(filter: &[String]) -> Done {
         }
     };
     say("running the tests");
-    let mut test = vec!["test", "--workspace", "--exclude", "map-claim-response", "--exclude", "map-feedback"];
-    test.extend(["--exclude", "map-patient", "--exclude", "xtask"]);
-    test.extend(filter.iter().map(String::as_str));
-    cargo(&test)?;
+    cargo_for(&["test"], &mediator, filter)?;
+    cargo_for(&["test"], &["fhir-r4-tests"], filter)?;
     if with_openimis {
         say("running the tests against the real openIMIS");
-        let mut test = vec!["test", "--package", "mediator-tests", "--test", "openimis"];
-        test.extend(filter.iter().map(String::as_str));
-        test.extend(["--", "--ignored", "--test-threads=1", "--nocapture"]);
-        cargo(&test)?;
+        let selected = ["--", "--ignored", "--test-threads=1", "--nocapture"].map(str::to_owned);
+        let rest: Vec<String> = filter.iter().cloned().chain(selected).collect();
+        cargo_for(&["test", "--test", "openimis"], &mediator, &rest)?;
     }
     println!("\nxtask: all tests passed; {} group(s) skipped", skipped.len());
     for reason in &skipped {
         println!("  SKIPPED {reason}");
     }
     Ok(())
+}
+
+fn cargo_for(command: &[&str], packages: &[&str], rest: &[String]) -> Done {
+    let mut args = command.to_vec();
+    args.extend(packages.iter().flat_map(|package| ["--package", package]));
+    args.extend(rest.iter().map(String::as_str));
+    cargo(&args)
 }
 
 fn cargo(args: &[&str]) -> Done {

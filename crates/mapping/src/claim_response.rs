@@ -198,9 +198,10 @@ pub fn envelope(claim_response: &str) -> Envelope {
     Envelope {
         claim_uuid: resource.claim_uuid(&mut unused),
         claim_code: identifier(&resource.identifier, CODE).map(str::to_owned),
-        insuree_uuid: resource.patient.value().and_then(|patient| {
-            InsureeUuid::parse(&patient.uuid("", PATIENT_TYPES, &mut unused)?.to_string())
-        }),
+        insuree_uuid: resource
+            .patient
+            .value()
+            .and_then(|patient| InsureeUuid::parse(&patient.uuid("", PATIENT_TYPES, &mut unused)?.to_string())),
         status: resource.status(),
     }
 }
@@ -263,8 +264,8 @@ pub fn map(
         claim_uuid: &claim_uuid,
         dates,
     };
-    let body = serde_json::to_string(&record)
-        .map_err(|_| vec![Issue::fatal(NAME, "the record could not be written")])?;
+    let body =
+        serde_json::to_string(&record).map_err(|_| vec![Issue::fatal(NAME, "the record could not be written")])?;
     Ok(Mapped { body, idempotency_key: format!("claim/{claim_uuid}"), warnings: issues })
 }
 
@@ -365,16 +366,15 @@ impl ClaimResponse<'_> {
             }
         };
         let date = day(text, offset).map_err(|found| issues.push(Issue::unusable(path, EXPECTED, found))).ok()?;
-        let dates = in_calendar(date, settings.calendar).and_then(|(year, month, day)| {
-            Some(Dates { year, month, day, midnight_ms: midnight_ms(date, offset)? })
-        });
+        let dates = in_calendar(date, settings.calendar)
+            .and_then(|(year, month, day)| Some(Dates { year, month, day, midnight_ms: midnight_ms(date, offset)? }));
         if dates.is_none() {
             let expected = match settings.calendar {
                 Calendar::BikramSambat => {
                     let (first, last) = (bikram_sambat::FIRST, bikram_sambat::LAST);
                     format!("a day that the Bikram Sambat calendar covers, {first} to {last}")
                 }
-                Calendar::Gregorian => "a day before 9999-12-30".to_owned(),
+                Calendar::Gregorian => "a day up to 9999-12-30".to_owned(),
             };
             issues.push(Issue::unusable(path, &expected, date));
         }
@@ -384,12 +384,8 @@ impl ClaimResponse<'_> {
 
 fn in_calendar(date: Date, calendar: Calendar) -> Option<(i32, u8, u8)> {
     match calendar {
-        Calendar::BikramSambat => {
-            bikram_sambat::from_gregorian(date).map(|bs| (i32::from(bs.year), bs.month, bs.day))
-        }
-        Calendar::Gregorian => {
-            Some((date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs()))
-        }
+        Calendar::BikramSambat => bikram_sambat::from_gregorian(date).map(|bs| (i32::from(bs.year), bs.month, bs.day)),
+        Calendar::Gregorian => Some((date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs())),
     }
 }
 

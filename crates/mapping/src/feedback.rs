@@ -211,7 +211,8 @@ fn named_uuid<T: Copy + PartialEq>(
     let [(documented, _), (published, _)] = keys;
     match found[..] {
         [one, other] if one != other => {
-            let text = format!("{documented} and {published} hold different uuids; expected one of them, or the same in both");
+            let text =
+                format!("{documented} and {published} hold different uuids; expected one of them, or the same in both");
             issues.push(Issue::error(IssueType::Conflict, documented, text));
             None
         }

@@ -54,7 +54,7 @@ pub(crate) fn require_resource(
 ) -> Result<(), Vec<Issue>> {
     match found.require(path, expected, issues).map(Text::trimmed) {
         Some(found) if found != expected => {
-            let found = RESOURCES.iter().find(|name| **name == found).unwrap_or(&"another text");
+            let found = RESOURCES.iter().find(|name| **name == found).unwrap_or(&"something else");
             Err(vec![Issue::fatal(path, format!("expected {expected}; found {found}"))])
         }
         _ => Ok(()),
@@ -117,14 +117,13 @@ pub(crate) fn identifier<'n>(identifiers: &'n Node<Vec<Node<Identifier<'_>>>>, c
 
 /// Why a type's identifier cannot be used: what was found instead of its value. None where there is no such identifier.
 pub(crate) fn unusable_identifier(identifiers: &Node<Vec<Node<Identifier<'_>>>>, code: &str) -> Option<String> {
-    identifiers
-        .items()
-        .filter(|identifier| identifier.kind.value().is_some_and(|kind| kind.has_code(code)))
-        .find_map(|identifier| match &identifier.value {
+    identifiers.items().filter(|identifier| identifier.kind.value().is_some_and(|kind| kind.has_code(code))).find_map(
+        |identifier| match &identifier.value {
             Node::Absent => None,
             Node::Value(text) => Some(shape_of(&text.0)),
             Node::Other(kind) => Some(kind.to_string()),
-        })
+        },
+    )
 }
 
 /// Reads a UUID in any spelling.
@@ -153,9 +152,8 @@ impl Reference<'_> {
             .and_then(|identifier| identifier.value.value())
             .and_then(|value| uuid(&value.0));
         let by_reference = match &self.reference {
-            Node::Value(text) => read_reference(text.trimmed(), types).map_err(|found| {
-                Issue::unusable(format!("{path}.reference"), &expected, found)
-            }),
+            Node::Value(text) => read_reference(text.trimmed(), types)
+                .map_err(|found| Issue::unusable(format!("{path}.reference"), &expected, found)),
             Node::Other(kind) => Err(Issue::unusable(format!("{path}.reference"), &expected, kind)),
             Node::Absent => Err(Issue::missing(format!("{path}.reference"), &expected)),
         };
@@ -165,7 +163,9 @@ impl Reference<'_> {
                     Issue::error(
                         IssueType::Conflict,
                         path,
-                        format!("the reference names {reference}, its identifier {identifier}; the reference was taken"),
+                        format!(
+                            "the reference names {reference}, its identifier {identifier}; the reference was taken"
+                        ),
                     )
                     .as_warning(),
                 );

@@ -215,6 +215,9 @@ pub(crate) fn document<'a, T>(text: &'a str, expected: &'static str) -> Result<T
 where
     T: Shape<'a>,
 {
+    if text.trim().is_empty() {
+        return Err(vec![Issue::fatal(expected, "expected a JSON object; found nothing")]);
+    }
     match serde_json::from_str::<Node<T>>(text) {
         Ok(Node::Value(document)) => Ok(document),
         Ok(Node::Absent) => Err(vec![Issue::fatal(expected, "expected a JSON object; found null")]),

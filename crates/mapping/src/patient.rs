@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fhir::{CODE, Identifier, UUID, identifier, require_resource, shape_of};
+use crate::fhir::{CODE, Identifier, UUID, identifier, require_resource, shape_of, unusable_identifier};
 use crate::ids::{InsureeUuid, contact_id};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
@@ -108,6 +108,8 @@ struct ContactPoint<'a> {
 
 object_shape!(Patient, HumanName, ContactPoint);
 
+const CHF_ID: &str = "Patient.identifier.where(type.coding.code = 'Code').value";
+
 /// Whether FHIR's `use` says that a name or number is no longer in use.
 fn is_old(usage: &Node<Text>) -> bool {
     usage.value().is_some_and(|usage| usage.trimmed() == "old")
@@ -158,6 +160,7 @@ pub fn map(patient: &str, location_codes: &[String], settings: &Settings) -> Map
     let sex = resource.sex(&mut issues);
     let date_of_birth = resource.date_of_birth(&mut issues);
     let phone = resource.phone(&settings.phone_prefix, &mut issues);
+    let chf_id = resource.chf_id(&mut issues);
     let blocking = issues.iter().any(|issue| issue.severity <= Severity::Error);
     let (Some(uuid), Some(name), Some(place), false) = (uuid, name, place, blocking) else { return Err(issues) };
 
@@ -177,10 +180,10 @@ pub fn map(patient: &str, location_codes: &[String], settings: &Settings) -> Map
         date_of_birth,
         phone,
         openimis_id: uuid.to_string(),
-        chf_id: identifier(&resource.identifier, CODE),
+        chf_id,
     };
-    let body = serde_json::to_string(&person)
-        .map_err(|_| vec![Issue::fatal("Patient", "the person could not be written")])?;
+    let body =
+        serde_json::to_string(&person).map_err(|_| vec![Issue::fatal("Patient", "the person could not be written")])?;
     Ok(Mapped { body, idempotency_key, warnings: issues })
 }
 
@@ -221,7 +224,9 @@ impl Patient<'_> {
             let expected = "a given or family name";
             issues.push(match &self.name {
                 Node::Other(kind) => Issue::unusable("Patient.name", "a list of names", kind),
-                Node::Value(names) if !names.is_empty() => Issue::unusable("Patient.name", expected, "no name that can be used"),
+                Node::Value(names) if !names.is_empty() => {
+                    Issue::unusable("Patient.name", expected, "no name that can be used")
+                }
                 _ => Issue::missing("Patient.name", expected),
             });
         }
@@ -258,20 +263,37 @@ impl Patient<'_> {
         None
     }
 
+    /// The insurance number, where there is one.
+    fn chf_id(&self, issues: &mut Vec<Issue>) -> Option<&str> {
+        let chf_id = identifier(&self.identifier, CODE);
+        if chf_id.is_none() {
+            let (path, found) = match &self.identifier {
+                Node::Other(kind) => ("Patient.identifier", Some(kind.to_string())),
+                _ => (CHF_ID, unusable_identifier(&self.identifier, CODE)),
+            };
+            let issue =
+                |found| Issue::unusable(path, "the insurance number", format!("{found}; left out")).as_warning();
+            issues.extend(found.map(issue));
+        }
+        chf_id
+    }
+
     /// The first telephone number that can be written as E.164.
     fn phone(&self, prefix: &str, issues: &mut Vec<Issue>) -> Option<String> {
         let mut unusable = matches!(self.telecom, Node::Other(_));
         for contact in self.telecom.items().filter(|contact| !is_old(&contact.usage)) {
             let system = contact.system.value().map_or("phone", Text::trimmed);
-            let Some(number) = contact.value.value().map(Text::trimmed).filter(|number| !number.is_empty()) else {
-                continue;
-            };
             if !matches!(system, "phone" | "sms") {
                 continue;
             }
-            match e164(number, prefix) {
-                Some(phone) => return Some(phone),
-                None => unusable = true,
+            match &contact.value {
+                Node::Value(number) if number.trimmed().is_empty() => {}
+                Node::Value(number) => match e164(number.trimmed(), prefix) {
+                    Some(phone) => return Some(phone),
+                    None => unusable = true,
+                },
+                Node::Other(_) => unusable = true,
+                Node::Absent => {}
             }
         }
         if unusable {
@@ -296,8 +318,10 @@ fn place<'a>(location_codes: &[String], settings: &'a Settings, issues: &mut Vec
         .map(|row| row.place_id.as_str());
     let place = linked.or(Some(settings.default_place.as_str()).filter(|place| !place.is_empty()));
     if place.is_none() {
-        let codes = if location_codes.is_empty() { "no location".to_owned() } else { location_codes.join(", ") };
-        let text = format!("no CHT place for {codes}; add it to the places table or set a default place");
+        let text = match location_codes {
+            [] => "openIMIS gives no location and default_place is not set; expected one of them".to_owned(),
+            codes => format!("no CHT place for {}; add one of them to places or set default_place", codes.join(", ")),
+        };
         issues.push(Issue::error(IssueType::NotFound, "Patient.address", text));
     }
     place
