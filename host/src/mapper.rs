@@ -120,13 +120,26 @@ impl MappingHost {
             }
         }
         let missing = |name| LoadError::Missing(directory.to_owned(), name);
-        Ok(Self {
+        let host = Self {
             engine,
             limits,
             claim_response: claim_response.ok_or_else(|| missing("claim-response"))?,
             feedback: feedback.ok_or_else(|| missing("feedback"))?,
             patient: patient.ok_or_else(|| missing("patient"))?,
-        })
+        };
+        // Once through, so that a function of another type is told now and not by the first message.
+        host.probe(&host.claim_response, |indices, store, instance| indices.load(store, instance).map(drop))?;
+        host.probe(&host.feedback, |indices, store, instance| indices.load(store, instance).map(drop))?;
+        host.probe(&host.patient, |indices, store, instance| indices.load(store, instance).map(drop))?;
+        Ok(host)
+    }
+
+    fn probe<I>(
+        &self,
+        loaded: &Loaded<I>,
+        load: impl FnOnce(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<()>,
+    ) -> Result<(), LoadError> {
+        self.call(loaded, load).map_err(|error| LoadError::Component(loaded.path.clone(), error.to_string()))
     }
 
     /// Which file serves which mapping.
@@ -251,11 +264,16 @@ impl Mapper for MappingHost {
         Ok(from_wit(result))
     }
 
-    async fn feedback(&self, text: &str, settings: &feedback::Settings) -> Result<MapResult, MapperError> {
+    async fn feedback(
+        &self,
+        text: &str,
+        insuree_uuid: Option<&str>,
+        settings: &feedback::Settings,
+    ) -> Result<MapResult, MapperError> {
         let settings = wit::feedback::Settings { rating_min: settings.rating_min, rating_max: settings.rating_max };
         let result = self.call(&self.feedback, |indices, store, instance| {
             let guest = indices.load(&mut *store, instance)?;
-            guest.call_map_feedback(store, text, settings)
+            guest.call_map_feedback(store, text, insuree_uuid, settings)
         })?;
         Ok(from_wit(result))
     }

@@ -46,7 +46,9 @@ fn every_feedback_fixture_maps_to_the_same_bytes_in_its_component() {
     let host = built();
     for case in cases("feedback") {
         let settings = case.read("settings.json");
-        same(&case.name, &feedback::map(&case.input, &settings), wait(host.feedback(&case.input, &settings)));
+        let insuree: Option<String> = case.read("insuree.json");
+        let (insuree, input) = (insuree.as_deref(), &case.input);
+        same(&case.name, &feedback::map(input, insuree, &settings), wait(host.feedback(input, insuree, &settings)));
     }
 }
 
@@ -141,6 +143,8 @@ fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
 
 /// What the components of these tests export.
 const FEEDBACK: &str = "openimis-mediator:mapping/feedback@0.1.0#map-feedback";
+/// A text, an insuree or none, two ratings; where the result lies.
+const FEEDBACK_TYPE: &str = "(param i32 i32 i32 i32 i32 i32 i32) (result i32)";
 const CLAIM_RESPONSE: &str = "openimis-mediator:mapping/claim-response@0.1.0#map-claim-response";
 const PATIENT: &str = "openimis-mediator:mapping/patient@0.1.0#map-patient";
 
@@ -168,7 +172,7 @@ fn encode(resolve: &Resolve, world: WorldId, module: &str) -> Vec<u8> {
 }
 
 /// A module with a memory of `pages`, an allocator that never frees and the function `map-feedback`.
-/// The function gets the text's place and length and both ratings, and returns the place of its result.
+/// The function gets the text's place and length, whether there is an insuree, its place and length, and both ratings; it returns the place of its result.
 fn feedback_module(pages: u32, body: &str) -> String {
     format!(
         r#"(module
@@ -178,7 +182,7 @@ fn feedback_module(pages: u32, body: &str) -> String {
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
                 (global.get $next)
                 (global.set $next (i32.add (global.get $next) (i32.and (i32.add (local.get 3) (i32.const 15)) (i32.const -16)))))
-            (func $map (export "{FEEDBACK}") (param i32 i32 i32 i32) (result i32) {body}))"#
+            (func $map (export "{FEEDBACK}") {FEEDBACK_TYPE} {body}))"#
     )
 }
 
@@ -196,9 +200,9 @@ const LIMITS: Limits = Limits { memory_bytes: 8 << 20, time: Duration::from_mill
 fn broken(body: &str) -> MapperError {
     let dir = with_feedback(&feedback_component(body));
     let host = MappingHost::load(dir.path(), LIMITS).unwrap_or_else(|error| panic!("{error}"));
-    let first = wait(host.feedback("{}", &feedback::Settings::default())).expect_err("a broken mapping");
+    let first = wait(host.feedback("{}", None, &feedback::Settings::default())).expect_err("a broken mapping");
     works(&host);
-    let second = wait(host.feedback("{}", &feedback::Settings::default())).expect_err("a broken mapping");
+    let second = wait(host.feedback("{}", None, &feedback::Settings::default())).expect_err("a broken mapping");
     works(&host);
     assert_eq!(first.to_string(), second.to_string());
     first
@@ -230,7 +234,7 @@ fn a_mapping_gets_the_time_it_is_allowed_and_little_more() {
     let dir = with_feedback(&feedback_component("(loop $forever (br $forever)) (unreachable)"));
     let host = MappingHost::load(dir.path(), LIMITS).unwrap_or_else(|error| panic!("{error}"));
     let begun = Instant::now();
-    let error = wait(host.feedback("{}", &feedback::Settings::default())).expect_err("an endless mapping");
+    let error = wait(host.feedback("{}", None, &feedback::Settings::default())).expect_err("an endless mapping");
     let ran = begun.elapsed();
     assert!(matches!(error, MapperError::Deadline(_)), "{error:?}");
     assert!(ran >= LIMITS.time && ran < LIMITS.time * 10, "{ran:?}");
@@ -249,9 +253,9 @@ fn a_document_that_needs_more_memory_than_allowed_is_told_as_that() {
     let host = MappingHost::load(&components_dir(), limits).unwrap_or_else(|error| panic!("{error}"));
     let settings = feedback::Settings::default();
     let large = format!("{{\"care_rendered\": \"{}\"}}", "no ".repeat(2 << 20));
-    let error = wait(host.feedback(&large, &settings)).expect_err("a document that does not fit");
+    let error = wait(host.feedback(&large, None, &settings)).expect_err("a document that does not fit");
     assert!(matches!(error, MapperError::Memory(_)), "{error:?}");
-    same("after", &feedback::map("{}", &settings), wait(host.feedback("{}", &settings)));
+    same("after", &feedback::map("{}", None, &settings), wait(host.feedback("{}", None, &settings)));
 }
 
 #[test]
@@ -260,7 +264,7 @@ fn a_mapping_that_traps_fails_its_own_call_only() {
         ("(unreachable)", "unreachable"),
         ("(i32.div_u (i32.const 1) (i32.const 0))", "divide by zero"),
         ("(i32.load (i32.const -8))", "out of bounds"),
-        ("(call $map (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))", "stack"),
+        ("(call $map (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5) (local.get 6))", "stack"),
     ];
     for (body, why) in traps {
         let error = broken(body);
@@ -305,7 +309,7 @@ fn nothing_of_one_call_reaches_the_next() {
     let dir = with_feedback(&feedback_component(&body));
     let host = MappingHost::load(dir.path(), LIMITS).unwrap_or_else(|error| panic!("{error}"));
     for call in 0..50 {
-        let result = wait(host.feedback("{\"name\": \"Sita Sharma\"}", &feedback::Settings::default()));
+        let result = wait(host.feedback("{\"name\": \"Sita Sharma\"}", None, &feedback::Settings::default()));
         assert!(matches!(&result, Ok(Err(issues)) if issues.is_empty()), "call {call}: {result:?}");
         works(&host);
     }
@@ -316,7 +320,7 @@ fn calls_at_the_same_time_do_not_disturb_each_other() {
     let dir = with_feedback(&feedback_component("(loop $forever (br $forever)) (unreachable)"));
     let host = MappingHost::load(dir.path(), LIMITS).unwrap_or_else(|error| panic!("{error}"));
     std::thread::scope(|scope| {
-        let endless = scope.spawn(|| wait(host.feedback("{}", &feedback::Settings::default())));
+        let endless = scope.spawn(|| wait(host.feedback("{}", None, &feedback::Settings::default())));
         for _ in 0..4 {
             scope.spawn(|| (0..25).for_each(|_| works(&host)));
         }
@@ -338,7 +342,7 @@ fn trapping_module() -> String {
             (memory (export "memory") 1)
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (unreachable))
             (func (export "{CLAIM_RESPONSE}") (param i32) (result i32) (unreachable))
-            (func (export "{FEEDBACK}") (param i32 i32 i32 i32) (result i32) (unreachable))
+            (func (export "{FEEDBACK}") {FEEDBACK_TYPE} (unreachable))
             (func (export "{PATIENT}") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (unreachable)))"#
     )
 }
@@ -413,21 +417,14 @@ fn a_file_that_is_no_mapping_component_is_named_with_the_reason() {
 }
 
 #[test]
-fn a_mapping_with_other_types_is_refused_at_its_first_call_at_the_latest() {
+fn a_mapping_with_other_types_is_refused_at_load() {
     let other_type = foreign(
         "package openimis-mediator:mapping@0.1.0; interface feedback { map-feedback: func(feedback: string) -> string; }
          world w { export feedback; }",
-        &feedback_module(1, "(unreachable)").replace("(param i32 i32 i32 i32) (result i32) (u", "(param i32 i32) (result i32) (u"),
+        &feedback_module(1, "(unreachable)").replace(FEEDBACK_TYPE, "(param i32 i32) (result i32)"),
     );
     let dir = with_feedback(&other_type);
-    let told = match MappingHost::load(dir.path(), LIMITS) {
-        Err(error) => error.to_string(),
-        Ok(host) => {
-            let error = wait(host.feedback("{}", &feedback::Settings::default())).expect_err("another type");
-            assert!(matches!(error, MapperError::Unusable(..)), "{error:?}");
-            works(&host);
-            error.to_string()
-        }
-    };
+    let (error, told) = load_error(dir.path());
+    assert!(matches!(error, LoadError::Component(..)), "{error:?}");
     assert!(told.contains("type mismatch"), "{told}");
 }

@@ -15,7 +15,8 @@ fn map_claim_response(case: &Case) -> MapResult {
 }
 
 fn map_feedback(case: &Case) -> MapResult {
-    feedback::map(&case.input, &case.read("settings.json"))
+    let insuree: Option<String> = case.read("insuree.json");
+    feedback::map(&case.input, insuree.as_deref(), &case.read("settings.json"))
 }
 
 fn map_patient(case: &Case) -> MapResult {
@@ -135,7 +136,7 @@ fn a_megabyte_of_nonsense_is_told_by_its_size_only() {
     for document in &documents {
         let results = [
             claim_response::map(document, Some(&nonsense), None, &claim_response::Settings::default()),
-            feedback::map(document, &feedback::Settings::default()),
+            feedback::map(document, None, &feedback::Settings::default()),
             patient::map(document, &[], &patient::Settings::default()),
         ];
         for result in results {
@@ -163,7 +164,9 @@ fn an_envelope_names_the_claim_that_is_mapped() {
         let Ok(mapped) = map_feedback(&case) else { continue };
         let body: Value = serde_json::from_str(&mapped.body).expect("JSON");
         let claim = envelope.claim_uuid.map(|uuid| format!("Claim/{uuid}")).unwrap_or_default();
-        let insuree = envelope.insuree_uuid.map(|uuid| format!("Patient/{uuid}")).unwrap_or_default();
+        let known: Option<String> = case.read("insuree.json");
+        let insuree = envelope.insuree_uuid.map(|uuid| uuid.to_string()).or(known.map(|uuid| uuid.to_lowercase()));
+        let insuree = insuree.map(|uuid| format!("Patient/{uuid}")).unwrap_or_default();
         assert_eq!(body["about"][0]["reference"], claim, "{}", case.name);
         assert_eq!(body["subject"]["reference"], insuree, "{}", case.name);
         let id = envelope.report_id.or(envelope.claim_uuid.map(|uuid| uuid.to_string()));

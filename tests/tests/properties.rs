@@ -161,9 +161,9 @@ fn any_feedback_is_mapped_or_refused() {
         "feedback",
         |text| {
             feedback::envelope(text);
-            feedback::map(text, &settings)
+            feedback::map(text, None, &settings)
         },
-        |text| wait(host.feedback(text, &settings)),
+        |text| wait(host.feedback(text, None, &settings)),
     ));
 }
 

@@ -12,8 +12,12 @@ struct Component;
 export!(Component);
 
 impl Guest for Component {
-    fn map_feedback(feedback: String, settings: Settings) -> Result<types::Mapped, Vec<types::Issue>> {
+    fn map_feedback(
+        feedback: String,
+        insuree_uuid: Option<String>,
+        settings: Settings,
+    ) -> Result<types::Mapped, Vec<types::Issue>> {
         let settings = map::Settings { rating_min: settings.rating_min, rating_max: settings.rating_max };
-        to_wit(map::map(&feedback, &settings))
+        to_wit(map::map(&feedback, insuree_uuid.as_deref(), &settings))
     }
 }

@@ -48,6 +48,7 @@ pub trait Mapper {
     async fn feedback(
         &self,
         feedback: &str,
+        insuree_uuid: Option<&str>,
         settings: &mapping::feedback::Settings,
     ) -> Result<MapResult, MapperError>;
 
@@ -108,6 +109,9 @@ pub trait Store {
 
     /// Which of these dedupe keys a poll of selected claims can pass over: on their way, delivered, or taken in as selected before.
     async fn settled_keys(&self, keys: &[String]) -> Result<Vec<String>, StoreError>;
+
+    /// openIMIS' uuid of a claim's patient, where the claim came by.
+    async fn insuree_of(&self, claim_uuid: &str) -> Result<Option<String>, StoreError>;
 
     /// The CHT contact of an insuree.
     async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError>;

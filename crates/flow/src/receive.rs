@@ -58,7 +58,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Err(issue) => return Ok(Received::NotJson(issue)),
         };
         let envelope = feedback::envelope(text);
-        let issues = match self.mapper.feedback(text, &self.settings.mapping.feedback).await {
+        let insuree_uuid = self.insuree_of(&envelope).await?;
+        let issues = match self.mapper.feedback(text, insuree_uuid.as_deref(), &self.settings.mapping.feedback).await {
             Ok(Err(issues)) => issues,
             Ok(Ok(_)) | Err(_) => Vec::new(),
         };
@@ -71,11 +72,21 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             lane,
             claim_uuid,
             claim_code: None,
-            insuree_uuid: envelope.insuree_uuid.map(|uuid| uuid.to_string()),
+            insuree_uuid,
             body,
             issues,
         };
         self.store(new).await
+    }
+
+    /// The insuree whom a feedback names; else the patient of its claim: a CHT contact that was there before the mediator does not know
+    /// openIMIS' uuid.
+    pub(crate) async fn insuree_of(&self, feedback: &feedback::Envelope) -> Result<Option<String>, StoreError> {
+        match (feedback.insuree_uuid, feedback.claim_uuid) {
+            (Some(insuree), _) => Ok(Some(insuree.to_string())),
+            (None, Some(claim)) => self.store.insuree_of(&claim.to_string()).await,
+            (None, None) => Ok(None),
+        }
     }
 
     async fn store(&self, new: NewMessage) -> Result<Received, StoreError> {

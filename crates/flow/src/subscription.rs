@@ -74,6 +74,10 @@ pub fn check_callback(url: &Url) -> Result<(), String> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("openIMIS posts to http and https addresses only, not to {}:", url.scheme()));
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        let keys = "subscription.username and subscription.password";
+        return Err(format!("the address holds a user or password, which openIMIS shows to all its users: set {keys} instead"));
+    }
     match url.host() {
         None => Err("the address has no host".to_owned()),
         Some(Host::Domain(name)) if name.contains('_') => Err(format!(

@@ -100,19 +100,20 @@ pub fn envelope(feedback: &str) -> Envelope {
 ///
 /// # Shapes
 /// `feedback`: a JSON object with four yes/no answers, a rating, the claim's and the insuree's uuid, and `doc._id`.
+/// `insuree_uuid`: openIMIS' uuid of the claim's patient where the host knows it; used if the feedback carries none.
 /// Returns a FHIR R4 `Communication` with the five payloads that openIMIS requires; `yes` and `no` in lower case,
 /// the rating as a whole number in text, uuids in lower case (openIMIS finds no other).
 /// # Errors
 /// Every missing or nonsensical answer, every missing or malformed uuid, all at once.
 /// # Source
 /// Exchanges: `tests/fixtures/feedback/`. openIMIS: `api_fhir_r4/converters/communicationConverter.py`.
-pub fn map(feedback: &str, settings: &Settings) -> MapResult {
+pub fn map(feedback: &str, insuree_uuid: Option<&str>, settings: &Settings) -> MapResult {
     let push: Push = document(feedback, "feedback")?;
     let mut issues = Vec::new();
     let keys = [("claimuuid", &push.claimuuid), ("claimUUID", &push.claim_uuid)];
-    let claim = named_uuid(keys, "openIMIS' uuid of the claim", ClaimUuid::parse, &mut issues);
+    let claim = named_uuid(keys, None, "openIMIS' uuid of the claim", ClaimUuid::parse, &mut issues);
     let keys = [("insureeuuid", &push.insureeuuid), ("insureeUUID", &push.insuree_uuid)];
-    let insuree = named_uuid(keys, "openIMIS' uuid of the insuree", InsureeUuid::parse, &mut issues);
+    let insuree = named_uuid(keys, insuree_uuid, "openIMIS' uuid of the insuree", InsureeUuid::parse, &mut issues);
     let answers = [
         ("CareRendered", yes_or_no("care_rendered", &push.care_rendered, &mut issues)),
         ("PaymentAsked", yes_or_no("payment_asked", &push.payment_asked, &mut issues)),
@@ -193,10 +194,19 @@ impl Payload {
 /// Reads a uuid that two spellings of a key may hold; two different uuids are a conflict, not a choice.
 fn named_uuid<T: Copy + PartialEq>(
     keys: [(&'static str, &Node<Text>); 2],
+    known: Option<&str>,
     expected: &str,
     parse: fn(&str) -> Option<T>,
     issues: &mut Vec<Issue>,
 ) -> Option<T> {
+    let is_blank = |node: &Node<Text>| match node {
+        Node::Absent => true,
+        Node::Value(text) => text.trimmed().is_empty(),
+        Node::Other(_) => false,
+    };
+    if let Some(known) = known.and_then(parse).filter(|_| keys.iter().all(|(_, node)| is_blank(node))) {
+        return Some(known);
+    }
     let mut found = Vec::new();
     for (key, node) in keys {
         match node {

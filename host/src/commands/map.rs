@@ -33,6 +33,9 @@ pub struct Map {
     /// claim-response: the claim's date, if it is not `created`
     #[arg(long)]
     claim_date: Option<String>,
+    /// feedback: openIMIS' uuid of the claim's patient, for a feedback that carries none
+    #[arg(long)]
+    insuree: Option<String>,
     /// patient: code of the insuree's openIMIS location, then of what it is part of (repeat)
     #[arg(long = "location")]
     locations: Vec<String>,
@@ -93,7 +96,7 @@ impl Map {
                 let date = self.claim_date.as_deref();
                 mapper.claim_response(text, date, contact.as_ref(), &settings.claim_response).await?
             }
-            Name::Feedback => mapper.feedback(text, &settings.feedback).await?,
+            Name::Feedback => mapper.feedback(text, self.insuree.as_deref(), &settings.feedback).await?,
             Name::Patient => mapper.patient(text, &self.locations, &settings.patient).await?,
         })
     }

@@ -315,6 +315,15 @@ impl Store for SqliteStore {
         .map_err(failed)
     }
 
+    async fn insuree_of(&self, claim_uuid: &str) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar("SELECT insuree_uuid FROM message WHERE claim_uuid = ? AND kind = ? AND insuree_uuid IS NOT NULL")
+            .bind(claim_uuid)
+            .bind(Kind::ClaimResponse.word())
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(failed)
+    }
+
     async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError> {
         sqlx::query_scalar("SELECT contact_id FROM link WHERE insuree_uuid = ?")
             .bind(insuree_uuid)

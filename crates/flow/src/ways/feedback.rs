@@ -12,7 +12,8 @@ use crate::ports::{Clock, Http, Mapper, Store};
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     pub(crate) async fn deliver_feedback(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {
         let text = String::from_utf8_lossy(&message.body);
-        let mapped = match self.mapper.feedback(&text, &self.settings.mapping.feedback).await {
+        let insuree = self.insuree_of(&mapping::feedback::envelope(&text)).await?;
+        let mapped = match self.mapper.feedback(&text, insuree.as_deref(), &self.settings.mapping.feedback).await {
             Ok(Ok(mapped)) => mapped,
             Ok(Err(issues)) => return Err(unmappable("the feedback", issues).into()),
             Err(error) => return Err(self.parked(&error, message)),
