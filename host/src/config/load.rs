@@ -1,0 +1,155 @@
+//! From text and environment to the typed configuration, telling every mistake and no value: it may be a secret.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use super::Config;
+
+/// Environment variables that the documentation names, and the keys they set. Each is read from a file as well: `<NAME>_FILE`.
+const NAMED: &[(&str, &str)] = &[
+    ("OPENIMIS_API_URL", "openimis.url"),
+    ("OPENIMIS_USERNAME", "openimis.username"),
+    ("OPENIMIS_PASSWORD", "openimis.password"),
+    ("CHT_OPENIMIS_CALLBACK_ENDPOINT", "subscription.callback"),
+    ("CHT_URL", "cht.url"),
+    ("CHT_USERNAME", "cht.username"),
+    ("CHT_PASSWORD", "cht.password"),
+    ("MEDIATOR_USERNAME", "inbound.username"),
+    ("MEDIATOR_PASSWORD", "inbound.password"),
+];
+/// `OPENIMIS_MEDIATOR__CHT__URL` sets `cht.url`, and so on for every key.
+const PREFIX: &str = "OPENIMIS_MEDIATOR__";
+
+pub(super) fn parsed(text: &str, name: &str, problems: &mut Vec<String>) -> Table {
+    text.parse().unwrap_or_else(|error: toml::de::Error| {
+        // The message alone: the quoted line may hold a password.
+        problems.push(format!("{name}: {}", error.message()));
+        Table::new()
+    })
+}
+
+/// The environment over the file.
+pub(super) fn merged(mut table: Table, env: &BTreeMap<String, String>, problems: &mut Vec<String>) -> Config {
+    for (key, value) in from_env(env, problems) {
+        insert(&mut table, &key, Value::String(value));
+    }
+    typed(table, problems)
+}
+
+/// Keys and values that the environment sets.
+fn from_env(env: &BTreeMap<String, String>, problems: &mut Vec<String>) -> Vec<(String, String)> {
+    let mut values = Vec::new();
+    for (name, key) in NAMED {
+        let file = format!("{name}_FILE");
+        match (env.get(*name), env.get(&file)) {
+            (Some(_), Some(_)) => problems.push(format!("{name} and {file} are both set: keep one")),
+            (Some(value), None) => values.push(((*key).to_owned(), value.clone())),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) => values.push(((*key).to_owned(), text.trim_end_matches(['\r', '\n']).to_owned())),
+                Err(error) => problems.push(format!("{file}: {path}: {error}")),
+            },
+            (None, None) => {}
+        }
+    }
+    let prefixed = env.iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)));
+    values.extend(prefixed.map(|(name, value)| (name.to_lowercase().replace("__", "."), value.clone())));
+    values
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((section, rest)) => {
+            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            match inner {
+                Value::Table(inner) => insert(inner, rest, value),
+                other => {
+                    let mut inner = Table::new();
+                    insert(&mut inner, rest, value);
+                    *other = Value::Table(inner);
+                }
+            }
+        }
+    }
+}
+
+/// Types a table. serde stops at the first mistake: each is written down, taken out, and the rest is tried again.
+fn typed(mut table: Table, problems: &mut Vec<String>) -> Config {
+    let mut as_text = BTreeMap::new();
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, Config>(Value::Table(table.clone())) {
+            Ok(config) => return config,
+            Err(error) => error,
+        };
+        let message = error.inner().message().to_owned();
+        let mut path: Vec<String> = error.path().iter().map(ToString::to_string).collect();
+        if let Some(key) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
+            && path.last().is_none_or(|last| last != key)
+        {
+            path.push(key.to_owned());
+        }
+        let key = path.join(".");
+        match take_out(&mut table, &path) {
+            // The environment knows text only: a number, a boolean or a list is read from it.
+            Some(Value::String(text)) if let Some(value) = literal(&text) => {
+                insert(&mut table, &key, value);
+                as_text.insert(key, message);
+            }
+            Some(_) => {
+                let message = as_text.get(&key).unwrap_or(&message);
+                problems.push(format!("{key}: {}", told(&key, message)));
+            }
+            None => {
+                problems.push(format!("{key}: {}", told(&key, &message)));
+                return Config::default();
+            }
+        }
+    }
+}
+
+/// What a text says as a TOML value other than text.
+fn literal(text: &str) -> Option<Value> {
+    let value = format!("value = {text}").parse::<Table>().ok()?.remove("value")?;
+    (!value.is_str()).then_some(value)
+}
+
+/// What was expected, without the value: it may be a secret.
+fn told(key: &str, message: &str) -> String {
+    if key.ends_with("url") || key.ends_with("callback") {
+        return "expected an address such as https://server.example.org".to_owned();
+    }
+    if message.contains("duration") {
+        return "expected a time such as 30s, 10m or 24h".to_owned();
+    }
+    match message.split_once("invalid ").and_then(|(_, rest)| rest.rsplit_once("expected ")) {
+        Some((_, "u8" | "u16" | "u32" | "u64" | "usize" | "i16")) => "expected a whole number that fits".to_owned(),
+        Some((_, expected)) => format!("expected {expected}"),
+        None => message.to_owned(),
+    }
+}
+
+/// Adds what is missing or does not fit, but for keys of which something was said before.
+pub(super) fn and_further(problems: &mut Vec<String>, further: Vec<String>) {
+    let key = |problem: &str| problem.split(':').next().unwrap_or_default().to_owned();
+    let told: Vec<String> = problems.iter().map(|problem| key(problem)).collect();
+    problems.extend(further.into_iter().filter(|problem| !told.contains(&key(problem))));
+}
+
+/// Removes a key; for an element of a list, the whole list.
+fn take_out(table: &mut Table, path: &[String]) -> Option<Value> {
+    match path {
+        [] => None,
+        [key] => table.remove(key),
+        [key, rest @ ..] => match table.get_mut(key) {
+            Some(Value::Table(inner)) => match take_out(inner, rest) {
+                Some(value) => Some(value),
+                None => table.remove(key),
+            },
+            Some(_) => table.remove(key),
+            None => None,
+        },
+    }
+}
