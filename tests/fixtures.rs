@@ -41,7 +41,8 @@ pub fn cases(map: &str) -> Vec<Case> {
     dirs.into_iter()
         .map(|dir| {
             let name = format!("{map}/{}", dir.file_name().unwrap_or_default().to_string_lossy());
-            let input = std::fs::read_to_string(dir.join("input.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let input =
+                std::fs::read_to_string(dir.join("input.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
             Case { name, dir, input }
         })
         .collect()
@@ -54,7 +55,8 @@ fn shown(result: &MapResult) -> (&'static str, String) {
         Ok(mapped) => {
             let body: serde_json::Value = serde_json::from_str(&mapped.body).expect("a mapped body is JSON");
             let warnings: Vec<String> = mapped.warnings.iter().map(ToString::to_string).collect();
-            let whole = serde_json::json!({"body": body, "idempotency_key": mapped.idempotency_key, "warnings": warnings});
+            let whole =
+                serde_json::json!({"body": body, "idempotency_key": mapped.idempotency_key, "warnings": warnings});
             writeln!(text, "{whole:#}").expect("text can be written");
             ("expected.json", text)
         }
@@ -83,7 +85,8 @@ pub fn check_all(map: &str, run: impl Fn(&Case) -> MapResult) {
         }
         let expected = std::fs::read_to_string(case.dir.join(file)).unwrap_or_else(|_| format!("(no {file})\n"));
         if found != expected {
-            writeln!(misses, "== {}\n-- expected\n{expected}-- found\n{found}", case.name).expect("text can be written");
+            writeln!(misses, "== {}\n-- expected\n{expected}-- found\n{found}", case.name)
+                .expect("text can be written");
         }
     }
     assert!(misses.is_empty(), "{misses}BLESS=1 writes what was found");

@@ -2,6 +2,7 @@
 //! peers.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::fixtures;
 
 /// User of the mediator's doors.
 pub const INBOUND_USER: &str = "interop-client";
@@ -47,6 +50,13 @@ pub fn program() -> &'static Path {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = std::process::Command::new(cargo);
         build.args(["build", "--quiet", "--package", "openimis-mediator"]).current_dir(workspace());
+        // What cargo tells this package's tests would make it build dependencies anew.
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                build.env_remove(&*name);
+            }
+        }
         assert!(build.status().expect("cargo runs").success(), "the program cannot be built");
         target_dir().join("debug/openimis-mediator")
     })
@@ -166,6 +176,35 @@ pub async fn post(client: &reqwest::Client, url: &str, body: impl Into<reqwest::
         .expect("an answer")
 }
 
+/// The ClaimResponse of CHT's documentation: claim CHT979.
+pub fn sample_claim() -> String {
+    let path = fixtures::root().join("claim-response/documented-sample/input.json");
+    std::fs::read_to_string(path).expect("the documented sample")
+}
+
+/// The answers of CHT's documentation, on claim CHT979.
+pub fn sample_feedback() -> String {
+    let path = fixtures::root().join("feedback/documented/input.json");
+    std::fs::read_to_string(path).expect("the documented sample")
+}
+
+/// What the openIMIS stand-in has under a FHIR path, as text.
+pub async fn openimis(sandbox: &Sandbox, path: &str) -> String {
+    let asked = reqwest::Client::new().get(format!("{}{path}", sandbox.openimis.url()));
+    let answer = asked.basic_auth(USER, Some(OPENIMIS_PASSWORD)).send().await.expect("an answer");
+    answer.error_for_status().expect("a resource").text().await.expect("text")
+}
+
+/// What openIMIS notifies of a claim: its ClaimResponse.
+pub async fn notification(sandbox: &Sandbox, claim: impl Display) -> String {
+    openimis(sandbox, &format!("ClaimResponse/{claim}/")).await
+}
+
+/// How many requests a stand-in got that begin so, for example `POST /api/v2/records`.
+pub fn count(requests: &[(String, u16)], beginning: &str) -> usize {
+    requests.iter().filter(|(line, _)| line.starts_with(beginning)).count()
+}
+
 /// All messages of a store, oldest first.
 pub async fn messages(store: &SqliteStore) -> Vec<View> {
     let list = store.list(&Filter { limit: 1000, ..Filter::default() }).await.expect("a list");
@@ -174,6 +213,28 @@ pub async fn messages(store: &SqliteStore) -> Vec<View> {
         views.push(store.view(summary.id).await.expect("a view").expect("a message"));
     }
     views
+}
+
+/// The states of messages, in their order.
+pub fn states(messages: &[View]) -> Vec<&str> {
+    messages.iter().map(|message| message.summary.state.as_str()).collect()
+}
+
+/// Why a message is where it is.
+pub fn reason(message: &View) -> &str {
+    message.summary.reason.as_deref().unwrap_or_default()
+}
+
+/// What became of messages, for a test that fails.
+pub fn story<'a>(messages: impl IntoIterator<Item = &'a View>) -> String {
+    let mut story = String::new();
+    for View { summary, trail, .. } in messages {
+        story.push_str(&format!("\n{} {} {}: {:?}", summary.id, summary.kind, summary.state, summary.reason));
+        for line in trail {
+            story.push_str(&format!("\n    {} {} {:?}: {}", line.at, line.event, line.status, line.detail));
+        }
+    }
+    story
 }
 
 /// Waits until every message of a store is settled; returns them.
@@ -204,11 +265,14 @@ impl Process {
 
     /// The same for a command that ends up as the program.
     pub async fn spawn(mut command: Command, dir: &TempDir) -> Self {
-        let (file, log) = tempfile::Builder::new().suffix(".log").tempfile_in(dir).expect("a log").keep().expect("a log");
-        let child = command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true).spawn();
+        let (file, log) =
+            tempfile::Builder::new().suffix(".log").tempfile_in(dir).expect("a log").keep().expect("a log");
+        let child =
+            command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true).spawn();
         let mut process = Self { url: String::new(), child: child.expect("the program starts"), log };
         process.url = eventually("the program listens", || async {
             let log = process.log();
+            assert!(!log.contains("openimis-mediator: "), "the program gave up:\n{log}");
             let address = log.split("address=").nth(1)?.split_whitespace().next()?;
             Some(format!("http://{address}"))
         })

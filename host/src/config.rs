@@ -216,7 +216,8 @@ impl Config {
     fn problems(&self) -> Vec<String> {
         let mut problems = self.settings().problems();
         if self.inbound.username.is_empty() {
-            problems.push("inbound.username: is missing (MEDIATOR_USERNAME): openIMIS and CHT sign in with it".to_owned());
+            problems
+                .push("inbound.username: is missing (MEDIATOR_USERNAME): openIMIS and CHT sign in with it".to_owned());
         }
         if self.inbound.username.contains(':') {
             problems.push("inbound.username: holds a colon, which HTTP Basic cannot carry".to_owned());

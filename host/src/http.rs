@@ -35,7 +35,8 @@ impl ReqwestHttp {
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("openimis-mediator/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = ca_file {
-            let named = |error: &dyn std::fmt::Display| HttpSetupError::CaFile(path.display().to_string(), error.to_string());
+            let named =
+                |error: &dyn std::fmt::Display| HttpSetupError::CaFile(path.display().to_string(), error.to_string());
             let pem = std::fs::read(path).map_err(|error| named(&error))?;
             let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| named(&error))?;
             if certificates.is_empty() {
@@ -55,12 +56,8 @@ impl Http for ReqwestHttp {
         timeout: Duration,
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
         let (parts, body) = request.into_parts();
-        let request = self
-            .client
-            .request(parts.method, parts.uri.to_string())
-            .headers(parts.headers)
-            .timeout(timeout)
-            .body(body);
+        let request =
+            self.client.request(parts.method, parts.uri.to_string()).headers(parts.headers).timeout(timeout).body(body);
         let mut answer = request.send().await.map_err(told)?;
         let mut response = http::Response::new(Vec::new());
         *response.status_mut() = answer.status();

@@ -42,9 +42,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .method_not_allowed_fallback(|| async {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "not-supported", "this route takes another method")
         })
-        .fallback(|| async {
-            refusal(StatusCode::NOT_FOUND, "not-found", "no such route; the README lists them")
-        })
+        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "not-found", "no such route; the README lists them") })
         .layer(from_fn(within_time))
         .with_state(host)
 }
@@ -53,7 +51,9 @@ pub fn router(host: Arc<Host>) -> Router {
 async fn within_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(ANSWER_LIMIT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => refusal(StatusCode::REQUEST_TIMEOUT, "timeout", "the time was up; nothing was acknowledged, send it again"),
+        Err(_) => {
+            refusal(StatusCode::REQUEST_TIMEOUT, "timeout", "the time was up; nothing was acknowledged, send it again")
+        }
     }
 }
 
@@ -113,7 +113,11 @@ fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result
     }
 }
 
-async fn claim_response(State(host): State<Arc<Host>>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+async fn claim_response(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let body = match json_body(&headers, body) {
         Ok(body) => body,
         Err(response) => return response,
@@ -127,7 +131,11 @@ async fn claim_response(State(host): State<Arc<Host>>, headers: HeaderMap, body:
     }
 }
 
-async fn claims_feedback(State(host): State<Arc<Host>>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+async fn claims_feedback(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let body = match json_body(&headers, body) {
         Ok(body) => body,
         Err(response) => return response,
@@ -174,7 +182,8 @@ async fn ready(State(host): State<Arc<Host>>) -> Response {
         Ok(()) => axum::Json(json!({"status": "ready"})).into_response(),
         Err(error) => {
             tracing::error!(%error, "not ready: the store cannot be written");
-            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"status": "the store cannot be written"}))).into_response()
+            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"status": "the store cannot be written"})))
+                .into_response()
         }
     }
 }

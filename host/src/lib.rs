@@ -6,6 +6,7 @@
 //! - [`mapper`]: the mapping components in wasmtime. [`store`]: messages on SQLite.
 //! - [`sandbox`]: stand-ins for openIMIS and CHT, for newcomers and tests.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 
 use flow::Flow;
@@ -98,11 +99,18 @@ impl Host {
         if self.config.subscription.callback.is_some() {
             background.push(tokio::spawn(worker::keep_subscription(self.clone(), stop.clone())));
         }
-        let mut stop = stop;
+        let drain = self.config.worker.drain.try_into().unwrap_or_default();
+        let (mut asked, mut overdue) = (stop.clone(), stop);
         let router = inbound::router(self.clone());
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { worker::asked(&mut stop).await })
-            .await;
+        let serving =
+            axum::serve(listener, router).with_graceful_shutdown(async move { worker::asked(&mut asked).await });
+        let served = tokio::select! {
+            served = serving.into_future() => served,
+            () = async { worker::asked(&mut overdue).await; tokio::time::sleep(drain).await } => {
+                tracing::warn!("a client kept its connection open; it is closed now");
+                Ok(())
+            }
+        };
         for task in background {
             if let Err(error) = task.await {
                 tracing::error!(%error, "background work ended unexpectedly");

@@ -47,7 +47,9 @@ pub async fn deliver(host: Arc<Host>, mut stop: Stop) {
                     Ok(Outcome::Delivered { .. }) => tracing::info!(%id, %kind, attempt, "delivered"),
                     Ok(Outcome::Skipped { .. }) => tracing::info!(%id, %kind, "skipped by the task policy"),
                     Ok(Outcome::Waiting { at, .. }) => tracing::debug!(%id, %kind, %at, "waiting"),
-                    Ok(Outcome::Retry { at, .. }) => tracing::warn!(%id, %kind, attempt, %at, "not delivered, will be tried again"),
+                    Ok(Outcome::Retry { at, .. }) => {
+                        tracing::warn!(%id, %kind, attempt, %at, "not delivered, will be tried again")
+                    }
                     Ok(Outcome::Dead { .. }) => tracing::error!(%id, %kind, "dead letter: see `messages show {id}`"),
                     Err(error) => tracing::error!(%id, %error, "the outcome could not be stored"),
                 }
@@ -86,8 +88,8 @@ async fn until_next_due(host: &Host) -> Duration {
 /// Polls openIMIS for new claims until asked to stop.
 pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
     let interval = std_duration(host.flow.settings.poll.interval);
-    while !*stop.borrow() {
-        tell_of_poll(&host, "claims", host.flow.poll_claims().await);
+    while let Some(polled) = unless_asked(&mut stop, host.flow.poll_claims()).await {
+        tell_of_poll(&host, "claims", polled);
         rest(interval, &mut stop).await;
     }
 }
@@ -95,9 +97,18 @@ pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
 /// Polls openIMIS for claims that were selected for feedback until asked to stop.
 pub async fn poll_selected(host: Arc<Host>, mut stop: Stop) {
     let interval = std_duration(host.flow.settings.poll.selected_interval);
-    while !*stop.borrow() {
-        tell_of_poll(&host, "selected claims", host.flow.poll_selected().await);
+    while let Some(polled) = unless_asked(&mut stop, host.flow.poll_selected()).await {
+        tell_of_poll(&host, "selected claims", polled);
         rest(interval, &mut stop).await;
+    }
+}
+
+/// Does what can be left in the middle and begun anew, unless asked to stop.
+async fn unless_asked<T>(stop: &mut Stop, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = asked(stop) => None,
+        done = work => Some(done),
     }
 }
 
@@ -130,9 +141,9 @@ async fn rest(pause: Duration, stop: &mut Stop) {
 /// Keeps the subscription in place until asked to stop.
 pub async fn keep_subscription(host: Arc<Host>, mut stop: Stop) {
     let interval = std_duration(host.flow.settings.subscription.check_interval);
-    while !*stop.borrow() {
+    while let Some(kept) = unless_asked(&mut stop, host.flow.keep_subscription()).await {
         // Until it is in place we ask more often: openIMIS may just be starting.
-        let wait = match host.flow.keep_subscription().await {
+        let wait = match kept {
             Ok(Kept::Unchanged(id)) => {
                 tracing::debug!(subscription = id, "subscription is in place");
                 interval
@@ -157,7 +168,9 @@ pub async fn keep_subscription(host: Arc<Host>, mut stop: Stop) {
 /// What a peer said may quote a document: only our own words and the status go to the log.
 fn warn_of(error: &PeerError, what: &str) {
     match error {
-        PeerError::Failed(peer, status, _) | PeerError::Refused(peer, status, _) | PeerError::Unreadable(peer, status, _) => {
+        PeerError::Failed(peer, status, _)
+        | PeerError::Refused(peer, status, _)
+        | PeerError::Unreadable(peer, status, _) => {
             tracing::warn!(%peer, status = status.as_u16(), "{what}");
         }
         PeerError::Paused { .. } | PeerError::NotSent(..) | PeerError::NoAnswer(..) => tracing::warn!(%error, "{what}"),

@@ -81,7 +81,8 @@ fn every_list_of_issues_is_an_operation_outcome_for_strict_r4_types() {
     let issues = codes.map(|code| Issue::error(code, "Patient.name", "missing; expected a \"name\""));
     for list in [&issues[..], &[Issue::fatal("", "no path")], &[issues[0].clone().as_warning()], &[]] {
         let text = operation_outcome(list);
-        let outcome: OperationOutcome = fhirbolt::json::from_str(&text, None).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let outcome: OperationOutcome =
+            fhirbolt::json::from_str(&text, None).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(outcome.issue.len(), list.len().max(1), "{text}");
     }
 }

@@ -7,10 +7,7 @@ use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use mapping::bikram_sambat::{BsDate, FIRST, LAST, from_gregorian};
 
-const MONTHS: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/fixtures/bikram-sambat/months.csv"
-);
+const MONTHS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/bikram-sambat/months.csv");
 
 /// Every day of `months.csv`, in file order: the Gregorian day and the BS day npm gives for it.
 fn expected_days() -> Vec<(Date, BsDate)> {
@@ -39,16 +36,9 @@ fn agrees_with_npm_on_every_day() {
 
     // The fixture itself: all days, each once, in order, from FIRST to LAST.
     assert_eq!(expected.len(), 44_196);
-    assert_eq!(
-        expected.first().map(|(gregorian, _)| *gregorian),
-        Some(FIRST)
-    );
+    assert_eq!(expected.first().map(|(gregorian, _)| *gregorian), Some(FIRST));
     assert_eq!(expected.last().map(|(gregorian, _)| *gregorian), Some(LAST));
-    assert!(
-        expected
-            .windows(2)
-            .all(|pair| pair[0].0 + 1.day() == pair[1].0)
-    );
+    assert!(expected.windows(2).all(|pair| pair[0].0 + 1.day() == pair[1].0));
     assert!(expected.windows(2).all(|pair| pair[0].1 < pair[1].1));
 
     let wrong: Vec<String> = expected
@@ -59,12 +49,7 @@ fn agrees_with_npm_on_every_day() {
         })
         .collect();
     println!("{} days checked, {} wrong", expected.len(), wrong.len());
-    assert!(
-        wrong.is_empty(),
-        "{} days differ:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} days differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -77,14 +62,7 @@ fn knows_the_example_and_both_ends() {
 
 #[test]
 fn has_no_answer_outside_the_range() {
-    for outside in [
-        date(1913, 4, 12),
-        date(2034, 4, 14),
-        date(2099, 12, 31),
-        Date::MIN,
-        Date::ZERO,
-        Date::MAX,
-    ] {
+    for outside in [date(1913, 4, 12), date(2034, 4, 14), date(2099, 12, 31), Date::MIN, Date::ZERO, Date::MAX] {
         assert_eq!(from_gregorian(outside), None, "{outside}");
     }
 }

@@ -264,7 +264,10 @@ fn a_mapping_that_traps_fails_its_own_call_only() {
         ("(unreachable)", "unreachable"),
         ("(i32.div_u (i32.const 1) (i32.const 0))", "divide by zero"),
         ("(i32.load (i32.const -8))", "out of bounds"),
-        ("(call $map (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5) (local.get 6))", "stack"),
+        (
+            "(call $map (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5) (local.get 6))",
+            "stack",
+        ),
     ];
     for (body, why) in traps {
         let error = broken(body);

@@ -67,9 +67,13 @@ mod tests {
     fn waits_double_up_to_the_longest_and_differ_between_messages() {
         for id in 1..200 {
             for attempt in 1..=40 {
-                let full = SignedDuration::from_secs(5 * 2_i64.pow((attempt - 1).min(20))).min(SignedDuration::from_hours(1));
+                let full =
+                    SignedDuration::from_secs(5 * 2_i64.pow((attempt - 1).min(20))).min(SignedDuration::from_hours(1));
                 let wait = wait(attempt, id);
-                assert!(wait <= full && wait >= full * 4 / 5, "attempt {attempt} of message {id} waits {wait:#}, full {full:#}");
+                assert!(
+                    wait <= full && wait >= full * 4 / 5,
+                    "attempt {attempt} of message {id} waits {wait:#}, full {full:#}"
+                );
             }
         }
         assert_ne!(wait(5, 1), wait(5, 2));

@@ -139,7 +139,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             };
             let bundle: Bundle = answer.json(Peer::OpenImis, "a Bundle of CommunicationRequest")?;
             let requests = bundle.entry.iter().filter_map(|entry| serde_json::from_str(entry.resource.get()).ok());
-            let wanted: Vec<ClaimUuid> = requests.filter_map(|request: CommunicationRequest| request.wanted_claim()).collect();
+            let wanted: Vec<ClaimUuid> =
+                requests.filter_map(|request: CommunicationRequest| request.wanted_claim()).collect();
             found.listed += wanted.len();
             let keys: Vec<String> = wanted.iter().map(|uuid| format!("claim/{uuid}")).collect();
             let settled = self.store.settled_keys(&keys).await?;

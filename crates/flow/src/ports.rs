@@ -13,7 +13,11 @@ use crate::message::{Accepted, Message, MessageId, NewMessage, Outcome, TrailEnt
 /// Sends requests. Redirects are not followed: credentials must not travel to where a peer points.
 pub trait Http {
     /// Sends one request and reads the whole answer, or fails within `timeout`.
-    async fn send(&self, request: http::Request<Vec<u8>>, timeout: Duration) -> Result<http::Response<Vec<u8>>, HttpError>;
+    async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        timeout: Duration,
+    ) -> Result<http::Response<Vec<u8>>, HttpError>;
 }
 
 /// Why there is no answer. The text tells the next step to an operator and holds no secret.
@@ -117,7 +121,13 @@ pub trait Store {
     async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError>;
 
     /// Links an insuree to a CHT contact, once for all: returns the contact that counts (an earlier link wins).
-    async fn save_link(&self, insuree_uuid: &str, contact_id: &str, how: &str, now: Timestamp) -> Result<String, StoreError>;
+    async fn save_link(
+        &self,
+        insuree_uuid: &str,
+        contact_id: &str,
+        how: &str,
+        now: Timestamp,
+    ) -> Result<String, StoreError>;
 
     /// Up to when something was read.
     async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError>;

@@ -4,9 +4,9 @@ use mapping::{Issue, claim_response, feedback};
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
+use crate::Flow;
 use crate::message::{Accepted, Kind, MessageId, NewMessage, Origin, State};
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
-use crate::Flow;
 
 /// What became of something that came in.
 #[derive(Clone, Debug)]

@@ -273,10 +273,11 @@ fn peer_problems(
     problems: &mut Vec<String>,
 ) {
     let variable = peer.to_uppercase();
-    let (url_variable, example) =
-        if peer == "openimis" { ("OPENIMIS_API_URL", "imis") } else { ("CHT_URL", "cht") };
+    let (url_variable, example) = if peer == "openimis" { ("OPENIMIS_API_URL", "imis") } else { ("CHT_URL", "cht") };
     match url {
-        None => problems.push(format!("{peer}.url: is missing; for example https://{example}.example.org ({url_variable})")),
+        None => {
+            problems.push(format!("{peer}.url: is missing; for example https://{example}.example.org ({url_variable})"))
+        }
         Some(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
             problems.push(format!("{peer}.url: expected an http or https address"));
         }

@@ -76,7 +76,9 @@ pub fn check_callback(url: &Url) -> Result<(), String> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         let keys = "subscription.username and subscription.password";
-        return Err(format!("the address holds a user or password, which openIMIS shows to all its users: set {keys} instead"));
+        return Err(format!(
+            "the address holds a user or password, which openIMIS shows to all its users: set {keys} instead"
+        ));
     }
     match url.host() {
         None => Err("the address has no host".to_owned()),
@@ -121,7 +123,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let wanted = self.wanted()?;
         let mut own = self.own_subscriptions().await?.into_iter();
         let Some(first) = own.next() else {
-            let answer = self.openimis(Method::POST, "Subscription/", Some(wanted.to_string()), &mut Trail::default()).await?;
+            let answer =
+                self.openimis(Method::POST, "Subscription/", Some(wanted.to_string()), &mut Trail::default()).await?;
             let created: Listed = answer.json(Peer::OpenImis, "the Subscription")?;
             return Ok(Kept::Created(created.id));
         };
@@ -188,7 +191,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let object = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
         let listed_header = listed.channel.header.first().and_then(|header| object(header.as_deref()?));
         let wanted_header = wanted["channel"]["header"][0].as_str().and_then(object);
-        let left = listed.end.parse::<Timestamp>().map_or(SignedDuration::ZERO, |end| end.duration_since(self.clock.now()));
+        let left =
+            listed.end.parse::<Timestamp>().map_or(SignedDuration::ZERO, |end| end.duration_since(self.clock.now()));
         listed.status == "active"
             && listed.criteria == CRITERIA
             && listed_header == wanted_header

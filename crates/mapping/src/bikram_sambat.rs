@@ -44,18 +44,12 @@ pub fn from_gregorian(date: Date) -> Option<BsDate> {
     }
     // Both are civil dates, so they differ by whole 24-hour days.
     let days = u16::try_from(date.duration_since(FIRST).as_hours() / 24).ok()?;
-    let index = YEAR_STARTS
-        .partition_point(|start| *start <= days)
-        .checked_sub(1)?;
+    let index = YEAR_STARTS.partition_point(|start| *start <= days).checked_sub(1)?;
     let mut day = days - YEAR_STARTS[index] + 1; // of the year, then of the month
     for (month, length) in (1..).zip(MONTH_LENGTHS[index]) {
         if day <= u16::from(length) {
             let year = FIRST_YEAR + u16::try_from(index).ok()?;
-            return Some(BsDate {
-                year,
-                month,
-                day: u8::try_from(day).ok()?,
-            });
+            return Some(BsDate { year, month, day: u8::try_from(day).ok()? });
         }
         day -= u16::from(length);
     }

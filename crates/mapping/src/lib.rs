@@ -19,6 +19,7 @@ pub mod patient;
 
 mod fhir;
 mod json;
+mod phone;
 
 pub use issue::{Issue, IssueType, Severity};
 

@@ -138,7 +138,9 @@ impl Map {
         }
         output.flush()?;
         progress.finish_and_clear();
-        eprintln!("{mapped} mapped ({warned} with warnings), {failed} could not be mapped (an OperationOutcome in their place)");
+        eprintln!(
+            "{mapped} mapped ({warned} with warnings), {failed} could not be mapped (an OperationOutcome in their place)"
+        );
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -70,7 +70,10 @@ impl Messages {
     pub async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
         let path = source.partial_config()?.store.path;
         if !path.is_file() {
-            bail!("{} is not there: no mediator has run with this store.path (config or working directory?)", path.display());
+            bail!(
+                "{} is not there: no mediator has run with this store.path (config or working directory?)",
+                path.display()
+            );
         }
         let store = SqliteStore::open(&path).await?;
         match self {
@@ -101,7 +104,10 @@ impl List {
 }
 
 fn heading() {
-    println!("{:>6}  {:<15}{:<10}{:<20}{:<38}{:>5}  {:<21}reason", "id", "kind", "state", "claim", "claim uuid", "tries", "received (UTC)");
+    println!(
+        "{:>6}  {:<15}{:<10}{:<20}{:<38}{:>5}  {:<21}reason",
+        "id", "kind", "state", "claim", "claim uuid", "tries", "received (UTC)"
+    );
 }
 
 fn line(message: &Summary) {
@@ -132,8 +138,16 @@ impl Show {
 fn print(view: &View) {
     let message = &view.summary;
     println!("message    {} ({}, by {})", message.id, message.kind, message.origin);
-    println!("state      {}{}", message.state, message.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default());
-    println!("claim      {} {}", message.claim_code.as_deref().unwrap_or("-"), message.claim_uuid.as_deref().unwrap_or("-"));
+    println!(
+        "state      {}{}",
+        message.state,
+        message.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
+    );
+    println!(
+        "claim      {} {}",
+        message.claim_code.as_deref().unwrap_or("-"),
+        message.claim_uuid.as_deref().unwrap_or("-")
+    );
     println!("insuree    {}", view.insuree_uuid.as_deref().unwrap_or("-"));
     println!("received   {}", message.received_at);
     if let Some(due) = message.due_at {

@@ -21,8 +21,9 @@ pub struct Source {
 impl Source {
     /// The file named on the command line, else by `OPENIMIS_MEDIATOR_CONFIG`, else `mediator.toml` if it is there.
     pub fn new(argument: Option<PathBuf>) -> Self {
-        let env: BTreeMap<String, String> =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        let env: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
         let standard = PathBuf::from("mediator.toml");
         let file = argument
             .or_else(|| env.get("OPENIMIS_MEDIATOR_CONFIG").map(PathBuf::from))

@@ -33,7 +33,10 @@ impl Subscription {
                 println!("{:<38}{:<8}{:<10}{:<22}endpoint", "id", "status", "criteria", "end");
                 for listed in &all {
                     let endpoint = &listed.channel.endpoint;
-                    println!("{:<38}{:<8}{:<10}{:<22}{endpoint}", listed.id, listed.status, listed.criteria, listed.end);
+                    println!(
+                        "{:<38}{:<8}{:<10}{:<22}{endpoint}",
+                        listed.id, listed.status, listed.criteria, listed.end
+                    );
                 }
                 println!("{} subscription(s)", all.len());
             }
@@ -44,7 +47,9 @@ impl Subscription {
             },
             Self::Delete => {
                 let count = flow.delete_subscriptions().await.context("the subscription cannot be deleted")?;
-                println!("deleted {count} subscription(s); a running `serve` puts it back unless subscription.callback is removed");
+                println!(
+                    "deleted {count} subscription(s); a running `serve` puts it back unless subscription.callback is removed"
+                );
             }
         }
         Ok(ExitCode::SUCCESS)

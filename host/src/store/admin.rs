@@ -120,7 +120,9 @@ impl SqliteStore {
         }
         if let Some(claim) = &filter.claim {
             // A feedback knows its claim by uuid only.
-            query.push(" AND claim_uuid IN (SELECT claim_uuid FROM message WHERE claim_code = ").push_bind(claim.clone());
+            query
+                .push(" AND claim_uuid IN (SELECT claim_uuid FROM message WHERE claim_code = ")
+                .push_bind(claim.clone());
             query.push(" UNION SELECT ").push_bind(claim.to_lowercase()).push(")");
         }
         query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.limit);
@@ -135,11 +137,12 @@ impl SqliteStore {
         ));
         query.push_bind(id.0);
         let Some(row) = query.build().fetch_optional(&self.reader).await.map_err(failed)? else { return Ok(None) };
-        let trail = sqlx::query("SELECT at, event, detail, status, duration_ms FROM trail WHERE message_id = ? ORDER BY id")
-            .bind(id.0)
-            .fetch_all(&self.reader)
-            .await
-            .map_err(failed)?;
+        let trail =
+            sqlx::query("SELECT at, event, detail, status, duration_ms FROM trail WHERE message_id = ? ORDER BY id")
+                .bind(id.0)
+                .fetch_all(&self.reader)
+                .await
+                .map_err(failed)?;
         let mut related = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM message WHERE lane = "));
         related.push_bind(row.get::<String, _>("lane")).push(" AND id <> ").push_bind(id.0).push(" ORDER BY id");
         let related = related.build().fetch_all(&self.reader).await.map_err(failed)?;

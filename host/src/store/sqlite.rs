@@ -6,7 +6,9 @@ use std::time::Duration;
 use flow::message::{Accepted, Kind, Message, MessageId, NewMessage, Origin, Outcome, State, TrailEntry};
 use flow::ports::{Store, StoreError};
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::{at, failed, ms};
@@ -43,11 +45,12 @@ impl SqliteStore {
 
     /// Gives back what a process that died had in its hands. To be called before the first lease, by the only process that leases.
     pub async fn release_leases(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let released = sqlx::query("UPDATE message SET state = 'pending', uncertain = 1, due_at = ? WHERE state = 'leased'")
-            .bind(ms(now))
-            .execute(&self.writer)
-            .await
-            .map_err(failed)?;
+        let released =
+            sqlx::query("UPDATE message SET state = 'pending', uncertain = 1, due_at = ? WHERE state = 'leased'")
+                .bind(ms(now))
+                .execute(&self.writer)
+                .await
+                .map_err(failed)?;
         Ok(released.rows_affected())
     }
 
@@ -166,12 +169,14 @@ async fn accept(connection: &mut SqliteConnection, new: &NewMessage, now: Timest
         tx.commit().await.map_err(failed)?;
         return Ok(Accepted::Duplicate(id, old_state));
     }
+    // An officer's selection is not undone by a poll that lists the claim once more.
+    let origin = if old_origin == Origin::Selected { old_origin } else { new.origin };
     sqlx::query(
         "UPDATE message SET origin = ?1, state = ?2, claim_code = coalesce(?3, claim_code),
                 insuree_uuid = coalesce(?4, insuree_uuid), body = ?5, reason = ?6, issues = ?7, since = ?8, due_at = ?8, settled_at = ?9
          WHERE id = ?10",
     )
-    .bind(new.origin.word())
+    .bind(origin.word())
     .bind(state.word())
     .bind(&new.claim_code)
     .bind(&new.insuree_uuid)
@@ -274,16 +279,18 @@ impl Store for SqliteStore {
         .await
         .map_err(failed)?;
         for entry in trail {
-            sqlx::query("INSERT INTO trail (message_id, at, event, detail, status, duration_ms) VALUES (?, ?, ?, ?, ?, ?)")
-                .bind(id.0)
-                .bind(ms(entry.at))
-                .bind(&entry.event)
-                .bind(&entry.detail)
-                .bind(entry.status)
-                .bind(entry.duration_ms)
-                .execute(&mut *tx)
-                .await
-                .map_err(failed)?;
+            sqlx::query(
+                "INSERT INTO trail (message_id, at, event, detail, status, duration_ms) VALUES (?, ?, ?, ?, ?, ?)",
+            )
+            .bind(id.0)
+            .bind(ms(entry.at))
+            .bind(&entry.event)
+            .bind(&entry.detail)
+            .bind(entry.status)
+            .bind(entry.duration_ms)
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
         }
         tx.commit().await.map_err(failed)
     }
@@ -316,12 +323,14 @@ impl Store for SqliteStore {
     }
 
     async fn insuree_of(&self, claim_uuid: &str) -> Result<Option<String>, StoreError> {
-        sqlx::query_scalar("SELECT insuree_uuid FROM message WHERE claim_uuid = ? AND kind = ? AND insuree_uuid IS NOT NULL")
-            .bind(claim_uuid)
-            .bind(Kind::ClaimResponse.word())
-            .fetch_optional(&self.reader)
-            .await
-            .map_err(failed)
+        sqlx::query_scalar(
+            "SELECT insuree_uuid FROM message WHERE claim_uuid = ? AND kind = ? AND insuree_uuid IS NOT NULL",
+        )
+        .bind(claim_uuid)
+        .bind(Kind::ClaimResponse.word())
+        .fetch_optional(&self.reader)
+        .await
+        .map_err(failed)
     }
 
     async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError> {

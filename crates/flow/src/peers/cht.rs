@@ -79,7 +79,13 @@ struct Wanted {
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Sends one request to CHT.
-    async fn cht(&self, method: Method, url: Url, body: Option<String>, trail: &mut Trail) -> Result<Answer, PeerError> {
+    async fn cht(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<String>,
+        trail: &mut Trail,
+    ) -> Result<Answer, PeerError> {
         let settings = &self.settings.cht;
         let password = settings.password.as_ref().map_or("", |password| password.expose_secret());
         let request = request(method, &url, &basic(&settings.username, password), body)
@@ -173,7 +179,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Looks for an existing contact of an insuree in the ways that the settings allow. `person` is the mapped person.
-    pub(crate) async fn find_contact(&self, person: &str, trail: &mut Trail) -> Result<Option<(String, MatchBy)>, PeerError> {
+    pub(crate) async fn find_contact(
+        &self,
+        person: &str,
+        trail: &mut Trail,
+    ) -> Result<Option<(String, MatchBy)>, PeerError> {
         let Ok(wanted) = serde_json::from_str::<Wanted>(person) else { return Ok(None) };
         for way in &self.settings.cht.match_by {
             let found = match way {
@@ -219,7 +229,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         // A family shares a phone: the name has to be the same, too.
         let same = |contact: &Contact| {
             contact.contact_type.as_ref().or(contact.kind.as_ref()) == Some(person_type)
-                && contact.name.as_ref().is_some_and(|name| name.trim().to_lowercase() == wanted.name.trim().to_lowercase())
+                && contact
+                    .name
+                    .as_ref()
+                    .is_some_and(|name| name.trim().to_lowercase() == wanted.name.trim().to_lowercase())
         };
         Ok(contacts.docs.into_iter().filter(same).map(|contact| contact.id).collect())
     }

@@ -1,6 +1,7 @@
 //! How the peers are spoken to: requests are built and answers are judged here; sending is the runtime's.
 
 pub(crate) mod cht;
+mod locations;
 pub(crate) mod openimis;
 
 use std::fmt;
@@ -18,7 +19,8 @@ use crate::message::TrailEntry;
 use crate::ports::{Clock, Http, HttpError, Mapper, Store};
 use crate::settings::std_duration;
 
-pub(crate) use openimis::{Directory, Token};
+pub(crate) use locations::Directory;
+pub(crate) use openimis::Token;
 
 /// A system the mediator speaks to.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -81,7 +83,11 @@ pub(crate) struct Turn<'t>(MutexGuard<'t, Option<(Timestamp, String)>>);
 impl Turn<'_> {
     /// Tells those who wait of a failure. Of a pause they learn by themselves.
     pub fn failed(&mut self, error: &PeerError, now: Timestamp) {
-        if let PeerError::NotSent(_, why) | PeerError::NoAnswer(_, why) | PeerError::Failed(_, _, why) | PeerError::Unreadable(_, _, why) = error {
+        if let PeerError::NotSent(_, why)
+        | PeerError::NoAnswer(_, why)
+        | PeerError::Failed(_, _, why)
+        | PeerError::Unreadable(_, _, why) = error
+        {
             *self.0 = Some((now, why.clone()));
         }
     }
@@ -153,8 +159,14 @@ impl Trail {
 }
 
 /// A request to a peer: JSON both ways.
-pub(crate) fn request(method: Method, url: &Url, authorization: &str, body: Option<String>) -> Result<Request<Vec<u8>>, String> {
-    let mut authorization = HeaderValue::from_str(authorization).map_err(|_| "the credentials cannot be sent as a header".to_owned())?;
+pub(crate) fn request(
+    method: Method,
+    url: &Url,
+    authorization: &str,
+    body: Option<String>,
+) -> Result<Request<Vec<u8>>, String> {
+    let mut authorization =
+        HeaderValue::from_str(authorization).map_err(|_| "the credentials cannot be sent as a header".to_owned())?;
     authorization.set_sensitive(true);
     let mut request = Request::builder()
         .method(method)
@@ -214,9 +226,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// What is the same for all peers: redirects, refused credentials and overload pause the peer.
     fn judge_transport(&self, peer: Peer, answer: Answer) -> Result<Answer, PeerError> {
         let wait = match answer.status {
-            StatusCode::TOO_MANY_REQUESTS => Some((SignedDuration::from_mins(1), "it asked for a slower pace".to_owned())),
+            StatusCode::TOO_MANY_REQUESTS => {
+                Some((SignedDuration::from_mins(1), "it asked for a slower pace".to_owned()))
+            }
             status if status.is_redirection() => {
-                let why = "it redirected us elsewhere, which is not followed: check its url and our credentials".to_owned();
+                let why =
+                    "it redirected us elsewhere, which is not followed: check its url and our credentials".to_owned();
                 Some((self.settings.retry.pause, why))
             }
             _ => None,

@@ -1,7 +1,5 @@
 //! openIMIS' FHIR R4 API (module `api_fhir_r4` 1.10): login, reading, and what its answers mean.
 
-use std::collections::HashMap;
-
 use http::{Method, StatusCode};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
@@ -26,13 +24,6 @@ impl Token {
     fn bearer(&self) -> String {
         format!("Bearer {}", self.value.expose_secret())
     }
-}
-
-/// openIMIS' locations: uuid to code and parent.
-#[derive(Default)]
-pub(crate) struct Directory {
-    loaded_at: Option<Timestamp>,
-    locations: HashMap<String, (String, Option<String>)>,
 }
 
 /// Texts of openIMIS' 500 answers that will not change by asking again (`api_fhir_r4`; exchanges in tests/fixtures).
@@ -75,7 +66,10 @@ impl OpenImis {
     pub(crate) fn search_time(&self, at: Timestamp) -> String {
         let offset = Offset::from_seconds(i32::from(self.utc_offset_minutes) * 60).unwrap_or(Offset::UTC);
         let local = offset.to_datetime(at);
-        local.round(jiff::civil::DateTimeRound::new().smallest(jiff::Unit::Second).mode(jiff::RoundMode::Trunc)).unwrap_or(local).to_string()
+        local
+            .round(jiff::civil::DateTimeRound::new().smallest(jiff::Unit::Second).mode(jiff::RoundMode::Trunc))
+            .unwrap_or(local)
+            .to_string()
     }
 }
 
@@ -152,7 +146,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let url = settings.address(path)?;
         for last in [false, true] {
             let bearer = self.token(trail).await?;
-            let request = request(method.clone(), &url, &bearer, body.clone()).map_err(|why| PeerError::NotSent(PEER, why))?;
+            let request =
+                request(method.clone(), &url, &bearer, body.clone()).map_err(|why| PeerError::NotSent(PEER, why))?;
             let answer = self.send(PEER, request, settings.timeout, trail).await?;
             if answer.status != StatusCode::UNAUTHORIZED {
                 return judge(answer);
@@ -171,7 +166,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Reads one resource. What is not that resource, a proxy's page for example, says nothing of it.
-    pub(crate) async fn openimis_resource(&self, kind: &str, id: impl std::fmt::Display, trail: &mut Trail) -> Result<Answer, PeerError> {
+    pub(crate) async fn openimis_resource(
+        &self,
+        kind: &str,
+        id: impl std::fmt::Display,
+        trail: &mut Trail,
+    ) -> Result<Answer, PeerError> {
         #[derive(Deserialize)]
         struct Resource {
             #[serde(rename = "resourceType")]
@@ -234,42 +234,6 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         *held(&self.token) = Some(token);
         Ok(bearer)
     }
-
-    /// Codes of a patient's location and of what it is part of, nearest first. Empty where openIMIS does not say.
-    pub(crate) async fn location_codes(&self, patient: &str, trail: &mut Trail) -> Result<Vec<String>, PeerError> {
-        let Some(location) = location_of(patient) else { return Ok(Vec::new()) };
-        let known = held(&self.directory).chain(&location);
-        let now = self.clock.now();
-        let stale = held(&self.directory)
-            .loaded_at
-            .is_none_or(|at| now.duration_since(at) > SignedDuration::from_mins(10));
-        if !known.is_empty() || !stale {
-            return Ok(known);
-        }
-        // A single location cannot be read (500 in 1.10.0); the list can. Its cached total is avoided by a query that is new.
-        let since = unused_search_time(now);
-        let page_size = 500;
-        let mut locations = HashMap::new();
-        for page in 1.. {
-            let path = format!("Location/?_lastUpdated=ge{since}&_count={page_size}&page-offset={page}");
-            let answer = self.openimis(Method::GET, &path, None, trail).await?;
-            let bundle: LocationBundle = answer.json(PEER, "a Bundle of Location")?;
-            let count = bundle.entry.len();
-            for LocationEntry { resource } in bundle.entry {
-                let code = resource.identifier.iter().find(|identifier| identifier.is("Code"));
-                let parent = resource.part_of.and_then(|parent| parent.reference).map(|text| last_segment(&text));
-                if let Some(code) = code.and_then(|identifier| identifier.value.clone()) {
-                    locations.insert(resource.id.to_lowercase(), (code, parent));
-                }
-            }
-            if count < page_size || locations.len() as u64 >= bundle.total.unwrap_or(u64::MAX) {
-                break;
-            }
-        }
-        let mut directory = held(&self.directory);
-        *directory = Directory { loaded_at: Some(now), locations };
-        Ok(directory.chain(&location))
-    }
 }
 
 /// A search time that no earlier query of the last weeks had: openIMIS keeps the `total` of a query for an hour. A millisecond of
@@ -278,104 +242,4 @@ pub(crate) fn unused_search_time(now: Timestamp) -> String {
     let seconds = now.as_millisecond().rem_euclid(4_500_000_000); // about 142 years
     let at = jiff::civil::date(1753, 1, 1).at(0, 0, 0, 0).saturating_add(SignedDuration::from_secs(seconds));
     at.to_string()
-}
-
-impl Directory {
-    fn chain(&self, location: &str) -> Vec<String> {
-        let mut codes = Vec::new();
-        let mut next = Some(location.to_owned());
-        while let Some((code, parent)) = next.and_then(|uuid| self.locations.get(&uuid)) {
-            if codes.contains(code) {
-                break;
-            }
-            codes.push(code.clone());
-            next = parent.clone();
-        }
-        codes
-    }
-}
-
-#[derive(Deserialize)]
-struct LocationBundle {
-    total: Option<u64>,
-    #[serde(default)]
-    entry: Vec<LocationEntry>,
-}
-
-#[derive(Deserialize)]
-struct LocationEntry {
-    resource: Location,
-}
-
-#[derive(Deserialize)]
-struct Location {
-    id: String,
-    #[serde(default)]
-    identifier: Vec<LocationIdentifier>,
-    #[serde(rename = "partOf")]
-    part_of: Option<Pointer>,
-}
-
-#[derive(Deserialize)]
-struct LocationIdentifier {
-    #[serde(rename = "type")]
-    kind: Option<Concept>,
-    value: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Concept {
-    #[serde(default)]
-    coding: Vec<Code>,
-}
-
-#[derive(Deserialize)]
-struct Code {
-    code: Option<String>,
-}
-
-impl LocationIdentifier {
-    fn is(&self, code: &str) -> bool {
-        let coding = self.kind.iter().flat_map(|kind| &kind.coding);
-        coding.into_iter().any(|coding| coding.code.as_deref() == Some(code))
-    }
-}
-
-#[derive(Deserialize)]
-struct Pointer {
-    reference: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct PatientAddresses {
-    #[serde(default)]
-    address: Vec<Address>,
-}
-
-#[derive(Deserialize)]
-struct Address {
-    #[serde(default)]
-    extension: Vec<Extension>,
-}
-
-#[derive(Deserialize)]
-struct Extension {
-    #[serde(default)]
-    url: String,
-    #[serde(rename = "valueReference")]
-    value: Option<Pointer>,
-}
-
-/// uuid of the location that a patient's address points at.
-fn location_of(patient: &str) -> Option<String> {
-    let patient: PatientAddresses = serde_json::from_str(patient).ok()?;
-    let extensions = patient.address.into_iter().flat_map(|address| address.extension);
-    let reference = extensions
-        .filter(|extension| extension.url.ends_with("/address-location-reference"))
-        .find_map(|extension| extension.value?.reference)?;
-    Some(last_segment(&reference))
-}
-
-fn last_segment(reference: &str) -> String {
-    reference.rsplit('/').next().unwrap_or(reference).to_lowercase()
 }

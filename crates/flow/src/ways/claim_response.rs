@@ -15,7 +15,11 @@ use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::Policy;
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
-    pub(crate) async fn deliver_claim_response(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {
+    pub(crate) async fn deliver_claim_response(
+        &self,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<Outcome, Stop> {
         let received = String::from_utf8_lossy(&message.body);
         let claim_response = self.select(message, received, attempt).await?;
         let claim = envelope(&claim_response);
@@ -44,7 +48,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         {
             let found = self.find_record(&contact.contact_id, claim, &mut attempt.trail).await;
             if let Some(report) = found.map_err(|error| self.stop(&error, false, message))? {
-                return Ok(Outcome::Delivered { note: format!("CHT has it from an earlier attempt as report {report}") });
+                return Ok(Outcome::Delivered {
+                    note: format!("CHT has it from an earlier attempt as report {report}"),
+                });
             }
         }
         let report = self.post_record(mapped.body, &mut attempt.trail).await;
@@ -74,7 +80,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             return skip(REJECTED);
         }
         match tasks.policy {
-            Policy::Selected => skip("not selected for feedback (tasks.policy); selecting it in openIMIS brings it back"),
+            Policy::Selected => {
+                skip("not selected for feedback (tasks.policy); selecting it in openIMIS brings it back")
+            }
             Policy::Submitted if status == Some(ClaimStatus::Entered) => {
                 // openIMIS does not tell when a claim is submitted, and its search finds claims by their creation only.
                 let (now, retry) = (self.clock.now(), &self.settings.retry);

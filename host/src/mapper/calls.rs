@@ -1,0 +1,118 @@
+//! The port: typed calls, and the WIT types that the components see.
+
+use flow::ports::{Mapper, MapperError};
+use mapping::{Issue, IssueType, MapResult, Mapped, Severity, claim_response, feedback, patient};
+
+use super::{MappingHost, wit};
+
+impl Mapper for MappingHost {
+    async fn claim_response(
+        &self,
+        text: &str,
+        date: Option<&str>,
+        contact: Option<&claim_response::ContactLink>,
+        settings: &claim_response::Settings,
+    ) -> Result<MapResult, MapperError> {
+        use wit::claim_response::{Calendar, ContactLink, FieldNames, Settings};
+        let contact = contact.map(|contact| ContactLink { contact_id: contact.contact_id.clone() });
+        let fields = &settings.fields;
+        let settings = Settings {
+            form: settings.form.clone(),
+            fields: FieldNames {
+                patient_id: fields.patient_id.clone(),
+                claim_id: fields.claim_id.clone(),
+                claim_uuid: fields.claim_uuid.clone(),
+                year: fields.year.clone(),
+                month: fields.month.clone(),
+                day: fields.day.clone(),
+                date: non_empty(&fields.date),
+            },
+            calendar: match settings.calendar {
+                claim_response::Calendar::BikramSambat => Calendar::BikramSambat,
+                claim_response::Calendar::Gregorian => Calendar::Gregorian,
+            },
+            utc_offset_minutes: settings.utc_offset_minutes,
+            locale: non_empty(&settings.locale),
+        };
+        let result = self.call(&self.claim_response, |indices, store, instance| {
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_map_claim_response(store, text, date, contact.as_ref(), &settings)
+        })?;
+        Ok(from_wit(result))
+    }
+
+    async fn feedback(
+        &self,
+        text: &str,
+        insuree_uuid: Option<&str>,
+        settings: &feedback::Settings,
+    ) -> Result<MapResult, MapperError> {
+        let settings = wit::feedback::Settings { rating_min: settings.rating_min, rating_max: settings.rating_max };
+        let result = self.call(&self.feedback, |indices, store, instance| {
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_map_feedback(store, text, insuree_uuid, settings)
+        })?;
+        Ok(from_wit(result))
+    }
+
+    async fn patient(
+        &self,
+        text: &str,
+        location_codes: &[String],
+        settings: &patient::Settings,
+    ) -> Result<MapResult, MapperError> {
+        let link = |row: &patient::PlaceLink| wit::patient::PlaceLink {
+            location_code: row.location_code.clone(),
+            place_id: row.place_id.clone(),
+        };
+        let settings = wit::patient::Settings {
+            person_type: settings.person_type.clone(),
+            places: settings.places.iter().map(link).collect(),
+            default_place: non_empty(&settings.default_place),
+            phone_prefix: non_empty(&settings.phone_prefix),
+        };
+        let result = self.call(&self.patient, |indices, store, instance| {
+            let guest = indices.load(&mut *store, instance)?;
+            guest.call_map_patient(store, text, location_codes, &settings)
+        })?;
+        Ok(from_wit(result))
+    }
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn from_wit(result: Result<wit::types::Mapped, Vec<wit::types::Issue>>) -> MapResult {
+    let issues = |list: Vec<wit::types::Issue>| list.into_iter().map(issue_from_wit).collect();
+    match result {
+        Ok(wit::types::Mapped { body, idempotency_key, warnings }) => {
+            Ok(Mapped { body, idempotency_key, warnings: issues(warnings) })
+        }
+        Err(list) => Err(issues(list)),
+    }
+}
+
+fn issue_from_wit(issue: wit::types::Issue) -> Issue {
+    use wit::types;
+    Issue {
+        severity: match issue.severity {
+            types::Severity::Fatal => Severity::Fatal,
+            types::Severity::Error => Severity::Error,
+            types::Severity::Warning => Severity::Warning,
+            types::Severity::Information => Severity::Information,
+        },
+        code: match issue.code {
+            types::IssueType::Invalid => IssueType::Invalid,
+            types::IssueType::Structure => IssueType::Structure,
+            types::IssueType::Required => IssueType::Required,
+            types::IssueType::Value => IssueType::Value,
+            types::IssueType::Conflict => IssueType::Conflict,
+            types::IssueType::NotFound => IssueType::NotFound,
+            types::IssueType::NotSupported => IssueType::NotSupported,
+            types::IssueType::BusinessRule => IssueType::BusinessRule,
+        },
+        expression: issue.expression.into(),
+        diagnostics: issue.diagnostics,
+    }
+}

@@ -1,0 +1,406 @@
+//! The configuration: every mistake is told, all at once, and no secret with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flow::settings::{MatchBy, Policy};
+use jiff::SignedDuration;
+use mediator_tests::running::workspace;
+use openimis_mediator::config::{Config, ConfigError};
+use secrecy::ExposeSecret;
+
+const SECRET: &str = "tops3cret";
+
+/// What nobody can do without, as a file says it.
+const MINIMAL: &str = r#"
+inbound = { username = "in", password = "tops3cret-in" }
+openimis = { url = "https://imis.example.org", username = "imis", password = "tops3cret-imis" }
+cht = { url = "https://cht.example.org", username = "cht", password = "tops3cret-cht" }
+"#;
+
+fn env<const N: usize>(values: [(&str, &str); N]) -> BTreeMap<String, String> {
+    values.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+fn shown(value: Option<impl ToString>) -> String {
+    value.expect("a value").to_string()
+}
+
+fn minimal_and(more: &str) -> Result<Config, ConfigError> {
+    Config::from_toml(&format!("{more}\n{MINIMAL}"), &env([]))
+}
+
+fn problems(read: Result<Config, ConfigError>) -> Vec<String> {
+    read.expect_err("problems").0
+}
+
+/// The keys of problems: each begins with the key that it is about.
+fn keys(problems: &[String]) -> BTreeSet<&str> {
+    problems.iter().map(|problem| problem.split(':').next().expect("a key")).collect()
+}
+
+#[test]
+fn the_least_that_must_be_said_is_enough() {
+    let config = minimal_and("").expect("a configuration");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(shown(config.openimis.url), "https://imis.example.org/");
+    assert_eq!(config.inbound.password.as_ref().map(|password| password.expose_secret()), Some("tops3cret-in"));
+    assert_eq!(config.tasks.policy, Policy::All);
+    assert!(config.poll.enabled && !config.tasks.include_rejected);
+}
+
+#[test]
+fn with_nothing_said_all_that_is_missing_is_told_with_the_variable_that_sets_it() {
+    let problems = problems(Config::load(None, &env([])));
+    for (key, variable) in [
+        ("openimis.url", "OPENIMIS_API_URL"),
+        ("openimis.username", "OPENIMIS_USERNAME"),
+        ("openimis.password", "OPENIMIS_PASSWORD_FILE"),
+        ("cht.url", "CHT_URL"),
+        ("cht.username", "CHT_USERNAME"),
+        ("cht.password", "CHT_PASSWORD_FILE"),
+        ("inbound.username", "MEDIATOR_USERNAME"),
+        ("inbound.password", "MEDIATOR_PASSWORD_FILE"),
+    ] {
+        let told = problems
+            .iter()
+            .find(|problem| problem.starts_with(&format!("{key}: ")))
+            .unwrap_or_else(|| panic!("{key}: {problems:#?}"));
+        assert!(told.contains("is missing") && told.contains(variable), "{told}");
+    }
+    assert_eq!(problems.len(), 8, "{problems:#?}");
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let problems = problems(Config::from_toml(
+        r#"
+        listne = "127.0.0.1:8080"
+        listen = "8080"
+        inbound = { username = "a:b", password = 12345 }
+        store.path = ["mediator.db"]
+        components = { memory_limit_bytes = 1000, time_limit = "0s", instances = 0 }
+        worker = { concurrency = "many", drain = "soon" }
+        log = { format = "xml", level = "loud" }
+        openimis = { url = "imis.example.org", user = "mediator", timeout = 30, utc_offset_minutes = 5000 }
+        cht = { url = "ftp://cht.example.org", username = true, match_by = ["phone", "face"], timeout = "-1s" }
+        tasks = { policy = "some", include_rejected = "perhaps" }
+        poll = { enabled = 1, interval = "1 fortnight", page_size = 0, colour = "red" }
+        subscription = { callback = "http://mediator/", lifetime = "0s" }
+        retry = { lease = "1m", first = 5 }
+        [mapping.claim_response]
+        calendar = "julian"
+        form = ""
+        fields = { year = "", month = "op_day", hour = "op_hour" }
+        [mapping.feedback]
+        rating_max = 500
+        [mapping.patient]
+        phone_prefix = "977"
+        places = [{ location_code = "R1" }]
+        "#,
+        &env([]),
+    ));
+    let expected = [
+        "listne",
+        "listen",
+        "inbound.username",
+        "inbound.password",
+        "store.path",
+        "components.memory_limit_bytes",
+        "components.time_limit",
+        "components.instances",
+        "worker.concurrency",
+        "worker.drain",
+        "log.format",
+        "log.level",
+        "openimis.url",
+        "openimis.user",
+        "openimis.username",
+        "openimis.password",
+        "openimis.timeout",
+        "openimis.utc_offset_minutes",
+        "cht.url",
+        "cht.username",
+        "cht.password",
+        "cht.match_by",
+        "cht.timeout",
+        "tasks.policy",
+        "tasks.include_rejected",
+        "poll.enabled",
+        "poll.interval",
+        "poll.page_size",
+        "poll.colour",
+        "subscription.callback",
+        "subscription.lifetime",
+        "retry.lease",
+        "retry.first",
+        "mapping.claim_response.calendar",
+        "mapping.claim_response.form",
+        "mapping.claim_response.fields.year",
+        "mapping.claim_response.fields.day",
+        "mapping.claim_response.fields.hour",
+        "mapping.feedback.rating_max",
+        "mapping.patient.phone_prefix",
+        "mapping.patient.places",
+    ];
+    let told = keys(&problems);
+    let missed: Vec<_> = expected.iter().filter(|key| !told.iter().any(|told| told.starts_with(*key))).collect();
+    assert!(missed.is_empty(), "nothing was said of {missed:#?} in {problems:#?}");
+    let beside: Vec<_> = told.iter().filter(|told| !expected.iter().any(|key| told.starts_with(key))).collect();
+    assert!(beside.is_empty(), "nothing is wrong with {beside:#?}");
+    let text = ConfigError(problems.clone()).to_string();
+    assert!(
+        problems.iter().all(|problem| text.contains(problem.as_str()))
+            && text.starts_with(&format!("{} problem", problems.len()))
+    );
+}
+
+#[test]
+fn a_mistake_says_what_was_expected() {
+    for (key, value, expected) in [
+        ("TASKS__POLICY", "some", "`all`, `submitted`, `selected`"),
+        ("TASKS__POLICI", "all", "`policy`"),
+        ("WORKER__CONCURRENCY", "many", "number"),
+        ("WORKER__CONCURRENCY", "1000", "1 to 256"),
+        ("POLL__INTERVAL", "often", "30s"),
+        ("POLL__INTERVAL", "60", "30s"),
+        ("POLL__ENABLED", "maybe", "boolean"),
+        ("CHT__MATCH_BY", "phone", "sequence"),
+        ("CHT__MATCH_BY", "[\"face\"]", "`insurance-number` or `phone`"),
+        ("CHT__URL", "cht.example.org", "https://"),
+        ("LISTEN", "8080", "socket address"),
+    ] {
+        let problems = problems(Config::from_toml(MINIMAL, &env([(&format!("OPENIMIS_MEDIATOR__{key}"), value)])));
+        assert!(problems.len() == 1 && problems[0].contains(expected), "{key} = {value}: {problems:?}");
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("mediator.toml");
+    std::fs::write(&file, format!("listen = '127.0.0.1:1'\npoll.interval = '7m'\n{MINIMAL}")).expect("a file");
+    let env = env([
+        ("OPENIMIS_MEDIATOR__LISTEN", "127.0.0.1:2"),
+        ("OPENIMIS_API_URL", "https://other.example.org/imis"),
+        ("CHT_PASSWORD", "from the environment"),
+        ("UNRELATED", "x"),
+        ("OPENIMIS_MEDIATOR_CONFIG", "elsewhere.toml"),
+    ]);
+    let config = Config::load(Some(&file), &env).expect("a configuration");
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!(config.openimis.url.expect("a url").as_str(), "https://other.example.org/imis");
+    assert_eq!(config.cht.password.expect("a password").expose_secret(), "from the environment");
+    assert_eq!(
+        (config.openimis.username.as_str(), config.poll.interval),
+        ("imis", SignedDuration::from_mins(7)),
+        "as in the file"
+    );
+}
+
+#[test]
+fn the_environment_alone_is_enough_and_speaks_the_documented_names() {
+    let config = Config::load(
+        None,
+        &env([
+            ("OPENIMIS_API_URL", "http://localhost:8000/api/api_fhir_r4"),
+            ("OPENIMIS_USERNAME", "imis"),
+            ("OPENIMIS_PASSWORD", "tops3cret-imis"),
+            ("CHT_OPENIMIS_CALLBACK_ENDPOINT", "http://mediator.example.org/mediator/claim-response"),
+            ("CHT_URL", "http://localhost:5988"),
+            ("CHT_USERNAME", "cht"),
+            ("CHT_PASSWORD", "tops3cret-cht"),
+            ("MEDIATOR_USERNAME", "in"),
+            ("MEDIATOR_PASSWORD", "tops3cret-in"),
+        ]),
+    )
+    .expect("a configuration");
+    assert_eq!(shown(config.openimis.url), "http://localhost:8000/api/api_fhir_r4");
+    assert_eq!(
+        (config.openimis.username, config.cht.username, config.inbound.username),
+        ("imis".into(), "cht".into(), "in".into())
+    );
+    let password = |password: Option<secrecy::SecretString>| password.expect("a password").expose_secret().to_owned();
+    assert_eq!(password(config.openimis.password), "tops3cret-imis");
+    assert_eq!(
+        (password(config.cht.password), password(config.inbound.password)),
+        ("tops3cret-cht".into(), "tops3cret-in".into())
+    );
+    assert_eq!(shown(config.cht.url), "http://localhost:5988/");
+    assert_eq!(shown(config.subscription.callback), "http://mediator.example.org/mediator/claim-response");
+}
+
+#[test]
+fn secrets_come_from_files_as_well() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("password");
+    for (text, expected) in [
+        ("tops3cret", "tops3cret"),
+        ("tops3cret\n", "tops3cret"),
+        ("tops3cret\r\n", "tops3cret"),
+        (" two words ", " two words "),
+    ] {
+        std::fs::write(&file, text).expect("a file");
+        let path = file.display().to_string();
+        let config =
+            Config::from_toml(MINIMAL, &env([("CHT_PASSWORD_FILE", &path), ("OPENIMIS_USERNAME_FILE", &path)]))
+                .expect("a configuration");
+        assert_eq!(config.cht.password.expect("a password").expose_secret(), expected);
+        assert_eq!(config.openimis.username, expected);
+    }
+    let problems = problems(Config::from_toml(MINIMAL, &env([("CHT_PASSWORD_FILE", "/no/such/file")])));
+    assert!(problems.len() == 1 && problems[0].starts_with("CHT_PASSWORD_FILE: /no/such/file: "), "{problems:?}");
+}
+
+#[test]
+fn a_value_and_a_file_for_it_are_one_too_many() {
+    let both = env([("CHT_PASSWORD", "tops3cret-1"), ("CHT_PASSWORD_FILE", "/run/tops3cret-2")]);
+    let problems = problems(Config::from_toml(MINIMAL, &both));
+    assert_eq!(problems, ["CHT_PASSWORD and CHT_PASSWORD_FILE are both set: keep one"]);
+}
+
+#[test]
+fn values_of_the_environment_are_typed_as_their_key_wants() {
+    let set = env([
+        ("OPENIMIS_MEDIATOR__WORKER__CONCURRENCY", "3"),
+        ("OPENIMIS_MEDIATOR__OPENIMIS__UTC_OFFSET_MINUTES", "-345"),
+        ("OPENIMIS_MEDIATOR__POLL__ENABLED", "false"),
+        ("OPENIMIS_MEDIATOR__POLL__INTERVAL", "90s"),
+        ("OPENIMIS_MEDIATOR__TASKS__POLICY", "selected"),
+        ("OPENIMIS_MEDIATOR__CHT__MATCH_BY", r#"["insurance-number", "phone"]"#),
+        ("OPENIMIS_MEDIATOR__MAPPING__PATIENT__PLACES", r#"[{location_code = "R1", place_id = "p1"}]"#),
+        ("OPENIMIS_MEDIATOR__MAPPING__CLAIM_RESPONSE__FIELDS__DATE", ""),
+        ("OPENIMIS_MEDIATOR__TLS__CA_FILE", "/etc/ca.pem"),
+        // Text stays text, whatever it looks like.
+        ("OPENIMIS_MEDIATOR__MAPPING__PATIENT__DEFAULT_PLACE", "12345"),
+        ("CHT_USERNAME", "007"),
+        ("CHT_PASSWORD", "12345"),
+        ("OPENIMIS_PASSWORD", "true"),
+        ("MEDIATOR_PASSWORD", "[\"x\"]"),
+        ("MEDIATOR_USERNAME", "1979-05-27"),
+    ]);
+    let config = Config::from_toml(MINIMAL, &set).expect("a configuration");
+    assert_eq!((config.worker.concurrency, config.openimis.utc_offset_minutes), (3, -345));
+    assert_eq!((config.poll.enabled, config.poll.interval), (false, SignedDuration::from_secs(90)));
+    assert_eq!(config.tasks.policy, Policy::Selected);
+    assert_eq!(config.cht.match_by, [MatchBy::InsuranceNumber, MatchBy::Phone]);
+    assert_eq!(config.mapping.patient.places[0].place_id, "p1");
+    assert_eq!(
+        (config.mapping.patient.default_place.as_str(), config.mapping.claim_response.fields.date.as_str()),
+        ("12345", "")
+    );
+    assert_eq!(config.tls.ca_file, Some("/etc/ca.pem".into()));
+    let secret = |secret: Option<secrecy::SecretString>| secret.expect("a secret").expose_secret().to_owned();
+    assert_eq!((config.cht.username.as_str(), secret(config.cht.password).as_str()), ("007", "12345"));
+    assert_eq!(
+        (secret(config.openimis.password).as_str(), secret(config.inbound.password).as_str()),
+        ("true", "[\"x\"]")
+    );
+    assert_eq!(config.inbound.username, "1979-05-27");
+}
+
+#[test]
+fn mistakes_of_the_environment_are_told_with_those_of_the_file() {
+    let set = env([
+        ("OPENIMIS_MEDIATOR__WORKER__CONCURRENCY", "many"),
+        ("OPENIMIS_MEDIATOR__POLL__PAGE_SIZE", "-1"),
+        ("OPENIMIS_MEDIATOR__CHT__PASWORD", "tops3cret-3"),
+        ("OPENIMIS_MEDIATOR__CHAT__URL", "http://localhost"),
+    ]);
+    let problems = problems(Config::from_toml(&format!("tasks.policy = 'some'\n{MINIMAL}"), &set));
+    let expected = ["chat", "cht.pasword", "poll.page_size", "tasks.policy", "worker.concurrency"];
+    assert_eq!(keys(&problems), expected.into(), "{problems:#?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let missing = dir.path().join("none.toml");
+    let told = problems(Config::load(Some(&missing), &env([])));
+    assert!(told.iter().any(|problem| problem.starts_with(&missing.display().to_string())), "{told:?}");
+    let broken = dir.path().join("broken.toml");
+    std::fs::write(&broken, "[cht]\npassword = \"tops3cret").expect("a file");
+    for read in [Config::load(Some(&broken), &env([])), Config::load_partial(Some(&broken), &env([]))] {
+        let told = problems(read);
+        assert!(told.iter().any(|problem| problem.starts_with(&broken.display().to_string())), "{told:?}");
+        assert!(!told.concat().contains(SECRET), "{told:?}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown_by_the_configuration_or_by_what_is_said_of_mistakes() {
+    let config = minimal_and("subscription = { username = 'x', password = 'tops3cret-x' }").expect("a configuration");
+    for shown in [format!("{config:?}"), format!("{config:#?}"), format!("{:?}", config.settings())] {
+        assert!(shown.contains("imis.example.org") && !shown.contains(SECRET), "{shown}");
+    }
+    for text in [
+        "cht.password = ['tops3cret']",
+        "cht.password = { value = 'tops3cret' }",
+        "cht = 'tops3cret'",
+        "inbound.password = tops3cret",
+        "inbound.pasword = 'tops3cret'",
+        "cht.url = 'https://user:tops3cret@'",
+        "cht.url = 'https://user:tops3cret@cht.example.org'",
+        "openimis.url = 'https://tops3cret@imis.example.org'",
+        "subscription.callback = 'https://user:tops3cret@mediator.example.org'",
+        "subscription.callback = 'https://user:tops3cret@mediator'",
+        "log.level = 'tops3cret",
+        "retry.first = 'tops3cret'",
+        "worker.concurrency = 'tops3cret'",
+        "listen = 'tops3cret'",
+        "cht.match_by = 'tops3cret'",
+    ] {
+        let told = problems(Config::from_toml(
+            text,
+            &env([("OPENIMIS_PASSWORD", "tops3cret"), ("CHT_USERNAME", "tops3cret:")]),
+        ));
+        assert!(!told.is_empty() && !told.concat().contains(SECRET), "{text}: {told:#?}");
+    }
+}
+
+/// The keys that serde knows in a section; none if it is no section. It names them all where it meets an unknown one.
+fn known_keys(section: &str) -> Option<Vec<String>> {
+    let told = problems(Config::from_toml(&section.replace("{}", "zzz = 1"), &env([])));
+    let told = told.iter().find(|problem| problem.contains("unknown field `zzz`"))?;
+    let (_, expected) = told.split_once("expected ")?;
+    Some(expected.split('`').skip(1).step_by(2).map(str::to_owned).collect())
+}
+
+/// All keys, those of sections and of lists of sections with their path. `section` is TOML with a place to write into.
+fn all_keys(path: &str, section: &str) -> Option<Vec<String>> {
+    let mut keys = Vec::new();
+    for key in known_keys(section)? {
+        let inner_path = format!("{path}{key}");
+        let inner = [format!("{key} = {{ {{}} }}"), format!("{key} = [{{ {{}} }}]")];
+        let inner = inner.iter().find_map(|inner| all_keys(&format!("{inner_path}."), &section.replace("{}", inner)));
+        keys.extend(inner.unwrap_or_else(|| vec![inner_path]));
+    }
+    Some(keys)
+}
+
+/// The same of a document.
+fn shown_keys(path: &str, table: &toml::Table) -> Vec<String> {
+    let of = |(key, value): (&String, &toml::Value)| match value {
+        toml::Value::Table(inner) => shown_keys(&format!("{path}{key}."), inner),
+        toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => list
+            .iter()
+            .filter_map(toml::Value::as_table)
+            .flat_map(|inner| shown_keys(&format!("{path}{key}."), inner))
+            .collect(),
+        _ => vec![format!("{path}{key}")],
+    };
+    table.iter().flat_map(of).collect()
+}
+
+#[test]
+fn the_example_can_be_used_and_shows_every_key_and_no_other() {
+    let path = workspace().join("config.example.toml");
+    Config::load(Some(&path), &env([])).unwrap_or_else(|error| panic!("{error}"));
+    let text = std::fs::read_to_string(&path).expect("the example");
+    let shown: BTreeSet<String> = shown_keys("", &text.parse().expect("TOML")).into_iter().collect();
+    let known: BTreeSet<String> = all_keys("", "{}").expect("keys").into_iter().collect();
+    assert!(
+        known.contains("mapping.claim_response.fields.year") && known.contains("mapping.patient.places.place_id"),
+        "{known:#?}"
+    );
+    assert_eq!(shown, known);
+}
