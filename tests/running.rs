@@ -273,8 +273,10 @@ impl Process {
         process.url = eventually("the program listens", || async {
             let log = process.log();
             assert!(!log.contains("openimis-mediator: "), "the program gave up:\n{log}");
-            let address = log.split("address=").nth(1)?.split_whitespace().next()?;
-            Some(format!("http://{address}"))
+            let line = log.lines().find(|line| line.contains("listening"))?;
+            let (_, port) = line.split_once("127.0.0.1:")?;
+            let port = port.split(|character: char| !character.is_ascii_digit()).next()?;
+            Some(format!("http://127.0.0.1:{port}"))
         })
         .await;
         process

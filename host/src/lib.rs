@@ -6,7 +6,6 @@
 //! - [`mapper`]: the mapping components in wasmtime. [`store`]: messages on SQLite.
 //! - [`sandbox`]: stand-ins for openIMIS and CHT, for newcomers and tests.
 
-use std::future::IntoFuture;
 use std::sync::Arc;
 
 use flow::Flow;

@@ -114,14 +114,24 @@ async fn whatever_befalls_chts_records_there_is_one_report() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_befalls_chts_people_there_is_one_person() {
-    for fault in PASSING.into_iter().chain([Fault::ProcessThenHang(Duration::from_millis(700))]) {
+    let faults: Vec<Fault> = PASSING.into_iter().chain([Fault::ProcessThenHang(Duration::from_millis(700))]).collect();
+    // The stand-in knows two insurees.
+    for faults in faults.chunks(2) {
         let (mediator, sandbox, _dir) = started(&SHORT_TIMEOUTS).await;
-        sandbox.cht.fail_next(1, fault);
-        mediator.post(CLAIM, sample_claim()).await;
-        let messages = mediator.settled().await;
-        assert_eq!(states(&messages), ["delivered"], "{fault:?}{}", story(&messages));
-        assert_eq!((sandbox.cht.people().len(), sandbox.cht.records().len()), (1, 1), "{fault:?}");
-        assert_eq!(count(&sandbox.cht.requests(), PEOPLE), 2, "{fault:?}");
+        let others = sandbox.openimis.enter_claim_of("OTHER", OTHER_INSUREE.parse().expect("a uuid"));
+        let claims = [sample_claim(), notification(&sandbox, others).await];
+        for (number, (claim, fault)) in claims.into_iter().zip(faults).enumerate() {
+            sandbox.cht.fail_next(1, *fault);
+            mediator.post(CLAIM, claim).await;
+            let message = mediator.settled().await.pop().expect("messages");
+            assert_eq!(message.summary.state, "delivered", "{fault:?}{}", story([&message]));
+            assert_eq!(
+                (sandbox.cht.people().len(), sandbox.cht.records().len()),
+                (number + 1, number + 1),
+                "{fault:?}"
+            );
+            assert_eq!(count(&sandbox.cht.requests(), PEOPLE), 2 * (number + 1), "{fault:?}");
+        }
     }
 }
 
@@ -436,21 +446,28 @@ async fn a_record_that_a_gateway_gave_up_on_is_looked_up_and_not_sent_again() {
     assert_eq!(reports(&sandbox, "CHT979"), 1, "{}", story(&messages));
 }
 
-/// A server that gives every request the same answer and keeps what it was sent.
-struct Fixed {
+/// A server that gives its answers in order, the last one for ever, and keeps what it was sent.
+struct Scripted {
     url: String,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
-impl Fixed {
-    async fn answering(answer: String) -> Self {
+impl Scripted {
+    async fn answering(answers: &[String]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let log = seen.clone();
+        let (log, answers) = (seen.clone(), answers.to_vec());
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer_all(stream, answer.clone(), log.clone()));
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let Some((head, _)) = read_request(&mut stream).await else { continue };
+                let number = {
+                    let mut log = log.lock().expect("the log");
+                    log.push(head);
+                    log.len() - 1
+                };
+                let answer = &answers[number.min(answers.len() - 1)];
+                drop(stream.write_all(answer.as_bytes()).await);
             }
         });
         Self { url, seen }
@@ -461,10 +478,8 @@ impl Fixed {
     }
 }
 
-async fn answer_all(mut stream: TcpStream, answer: String, log: Arc<Mutex<Vec<String>>>) {
-    let Some((head, _)) = read_request(&mut stream).await else { return };
-    log.lock().expect("the log").push(head);
-    drop(stream.write_all(answer.as_bytes()).await);
+fn http(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
 /// Head and body of one HTTP request.
@@ -487,9 +502,10 @@ async fn read_request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     }
 }
 
+/// The newest message, once it waits for a reason with these words.
 async fn waits_with(mediator: &Mediator, words: &str) -> View {
     eventually(words, || async {
-        let message = mediator.messages().await.remove(0);
+        let message = mediator.messages().await.pop()?;
         reason(&message).contains(words).then_some(message)
     })
     .await
@@ -497,44 +513,41 @@ async fn waits_with(mediator: &Mediator, words: &str) -> View {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_do_not_follow_a_redirect() {
-    let elsewhere =
-        Fixed::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}".into())
-            .await;
-    for status in ["302 Found", "308 Permanent Redirect"] {
-        let answer =
-            format!("HTTP/1.1 {status}\r\nlocation: {}/medic/login\r\ncontent-length: 0\r\n\r\n", elsewhere.url);
-        let redirecting = Fixed::answering(answer).await;
-        for peer in ["cht.url", "openimis.url"] {
-            let (mediator, _sandbox, _dir) = started(&[(peer, &redirecting.url), ("retry.pause", "1h")]).await;
-            mediator.post(CLAIM, sample_claim()).await;
-            let message = waits_with(&mediator, "redirected").await;
-            assert_eq!(message.summary.state, "pending", "{}", story([&message]));
-        }
+    let elsewhere = Scripted::answering(&[http("200 OK", "content-type: application/json", "{}")]).await;
+    for (peer, status) in [("cht.url", "302 Found"), ("openimis.url", "308 Permanent Redirect")] {
+        let redirecting =
+            Scripted::answering(&[http(status, &format!("location: {}/medic/login", elsewhere.url), "")]).await;
+        let (mediator, _sandbox, _dir) = started(&[(peer, &redirecting.url), ("retry.pause", "1h")]).await;
+        mediator.post(CLAIM, sample_claim()).await;
+        let message = waits_with(&mediator, "redirected").await;
+        assert_eq!(message.summary.state, "pending", "{}", story([&message]));
         let seen = redirecting.seen();
-        assert_eq!(seen.len(), 2, "each was asked once: {seen:#?}");
-        assert!(seen[0].to_lowercase().contains("authorization: basic"));
+        assert_eq!(seen.len(), 1, "asked once: {seen:#?}");
+        assert_eq!(seen[0].to_lowercase().contains("authorization: basic"), peer == "cht.url", "{seen:#?}");
     }
     assert!(elsewhere.seen().is_empty(), "{:#?}", elsewhere.seen());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_not_chts_is_no_delivery() {
-    for (status, kind, body) in [
-        ("200 OK", "application/json", ""),
-        ("200 OK", "application/json", "{}"),
-        ("200 OK", "application/json", r#"{"ok": false}"#),
-        ("200 OK", "text/html", "<html></html>"),
-        ("200 OK", "application/json", r#"{"ok": true"#),
-        ("204 No Content", "application/json", ""),
-        ("201 Created", "application/json", "[]"),
-    ] {
-        let length = body.len();
-        let answer = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{body}");
-        let strange = Fixed::answering(answer).await;
-        let (mediator, _sandbox, _dir) = started(&[("cht.url", &strange.url), ("retry.first", "1h")]).await;
-        mediator.post(CLAIM, sample_claim()).await;
+    let json = "content-type: application/json";
+    let answers = [
+        http("200 OK", json, ""),
+        http("200 OK", json, "{}"),
+        http("200 OK", json, r#"{"ok": false}"#),
+        http("200 OK", "content-type: text/html", "<html></html>"),
+        http("200 OK", json, r#"{"ok": true"#),
+        http("204 No Content", json, ""),
+        http("201 Created", json, "[]"),
+    ];
+    let strange = Scripted::answering(&answers).await;
+    let (mediator, sandbox, _dir) = started(&[("cht.url", &strange.url), ("retry.first", "1h")]).await;
+    for (number, answer) in answers.iter().enumerate() {
+        let claim = sandbox.openimis.enter_claim(&format!("STRANGE{number}"));
+        mediator.post(CLAIM, notification(&sandbox, claim).await).await;
         let message = waits_with(&mediator, "not CHT's").await;
-        assert_eq!((message.summary.state.as_str(), message.summary.attempts), ("pending", 1), "{status} {body}");
+        assert_eq!((message.summary.state.as_str(), message.summary.attempts), ("pending", 1), "{answer}");
+        assert_eq!(strange.seen().len(), number + 1, "{answer}");
     }
 }
 

@@ -73,7 +73,7 @@ fn test(filter: &[String]) -> Done {
     let with_openimis = match openimis::up() {
         Ok(()) => true,
         Err(reason) => {
-            skipped.push(format!("tests/tests/openimis.rs (the loop against a real openIMIS): {reason}"));
+            skipped.push(format!("tests/tests/openimis (the loop against a real openIMIS): {reason}"));
             false
         }
     };

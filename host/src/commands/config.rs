@@ -32,25 +32,25 @@ impl Config {
             return Ok(report(&problems));
         }
         let shown = |url: &Option<url::Url>| url.as_ref().map(ToString::to_string).unwrap_or_default();
-        println!("The configuration can be used.");
-        println!("  listens on    {}", config.listen);
-        println!("  openIMIS      {} as {}", shown(&config.openimis.url), config.openimis.username);
-        println!("  CHT           {} as {}", shown(&config.cht.url), config.cht.username);
-        println!("  tasks for     {:?} claims", config.tasks.policy);
+        out!("The configuration can be used.");
+        out!("  listens on    {}", config.listen);
+        out!("  openIMIS      {} as {}", shown(&config.openimis.url), config.openimis.username);
+        out!("  CHT           {} as {}", shown(&config.cht.url), config.cht.username);
+        out!("  tasks for     {:?} claims", config.tasks.policy);
         match &config.subscription.callback {
-            Some(url) => println!("  subscription  {url}"),
-            None => println!("  subscription  none: claims are found by polling only (subscription.callback)"),
+            Some(url) => out!("  subscription  {url}"),
+            None => out!("  subscription  none: claims are found by polling only (subscription.callback)"),
         }
-        println!("  messages in   {}", config.store.path.display());
-        println!("  components    {}", config.components_dir().display());
+        out!("  messages in   {}", config.store.path.display());
+        out!("  components    {}", config.components_dir().display());
         Ok(ExitCode::SUCCESS)
     }
 }
 
 fn report(problems: &[String]) -> ExitCode {
-    println!("{} problem(s) in the configuration:", problems.len());
+    out!("{} problem(s) in the configuration:", problems.len());
     for problem in problems {
-        println!("  - {problem}");
+        out!("  - {problem}");
     }
     ExitCode::FAILURE
 }

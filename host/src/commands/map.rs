@@ -71,14 +71,14 @@ impl Map {
         input.read_to_string(&mut text).context("the input is not UTF-8 text")?;
         match self.map(&mapper, &settings, &text).await? {
             Ok(mapped) => {
-                println!("{}", mapped.body);
+                out!("{}", mapped.body);
                 for warning in &mapped.warnings {
                     eprintln!("{warning}");
                 }
                 Ok(ExitCode::SUCCESS)
             }
             Err(issues) => {
-                println!("{}", operation_outcome(&issues));
+                out!("{}", operation_outcome(&issues));
                 Ok(ExitCode::FAILURE)
             }
         }

@@ -90,7 +90,7 @@ impl List {
         let messages = store.list(&filter).await?;
         if self.json {
             for message in &messages {
-                println!("{}", serde_json::to_string(message)?);
+                out!("{}", serde_json::to_string(message)?);
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -98,15 +98,21 @@ impl List {
         messages.iter().for_each(line);
         let counts = store.counts().await?;
         let counts: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-        println!("\nin all: {}", if counts.is_empty() { "no messages".to_owned() } else { counts.join(", ") });
+        out!("\nin all: {}", if counts.is_empty() { "no messages".to_owned() } else { counts.join(", ") });
         Ok(ExitCode::SUCCESS)
     }
 }
 
 fn heading() {
-    println!(
+    out!(
         "{:>6}  {:<15}{:<10}{:<20}{:<38}{:>5}  {:<21}reason",
-        "id", "kind", "state", "claim", "claim uuid", "tries", "received (UTC)"
+        "id",
+        "kind",
+        "state",
+        "claim",
+        "claim uuid",
+        "tries",
+        "received (UTC)"
     );
 }
 
@@ -116,20 +122,20 @@ fn line(message: &Summary) {
     let uuid = message.claim_uuid.as_deref().unwrap_or("-");
     let received = message.received_at.strftime("%Y-%m-%d %H:%M:%S").to_string();
     let reason = message.reason.as_deref().unwrap_or_default();
-    println!("{id:>6}  {kind:<15}{state:<10}{code:<20}{uuid:<38}{attempts:>5}  {received:<21}{reason}");
+    out!("{id:>6}  {kind:<15}{state:<10}{code:<20}{uuid:<38}{attempts:>5}  {received:<21}{reason}");
 }
 
 impl Show {
     async fn run(self, store: &SqliteStore) -> anyhow::Result<ExitCode> {
         let Some(view) = store.view(MessageId(self.id)).await? else { bail!("there is no message {}", self.id) };
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&view)?);
+            out!("{}", serde_json::to_string_pretty(&view)?);
         } else {
             print(&view);
         }
         if self.body {
-            println!("\nas received:\n{}", String::from_utf8_lossy(&view.body));
-            println!("\nas sent:\n{}", view.mapped.as_deref().unwrap_or("(nothing yet)"));
+            out!("\nas received:\n{}", String::from_utf8_lossy(&view.body));
+            out!("\nas sent:\n{}", view.mapped.as_deref().unwrap_or("(nothing yet)"));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -137,43 +143,43 @@ impl Show {
 
 fn print(view: &View) {
     let message = &view.summary;
-    println!("message    {} ({}, by {})", message.id, message.kind, message.origin);
-    println!(
+    out!("message    {} ({}, by {})", message.id, message.kind, message.origin);
+    out!(
         "state      {}{}",
         message.state,
         message.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
     );
-    println!(
+    out!(
         "claim      {} {}",
         message.claim_code.as_deref().unwrap_or("-"),
         message.claim_uuid.as_deref().unwrap_or("-")
     );
-    println!("insuree    {}", view.insuree_uuid.as_deref().unwrap_or("-"));
-    println!("received   {}", message.received_at);
+    out!("insuree    {}", view.insuree_uuid.as_deref().unwrap_or("-"));
+    out!("received   {}", message.received_at);
     if let Some(due) = message.due_at {
-        println!("due        {due}");
+        out!("due        {due}");
     }
-    println!("attempts   {}", message.attempts);
+    out!("attempts   {}", message.attempts);
     for issue in &view.issues {
-        println!("issue      {issue}");
+        out!("issue      {issue}");
     }
-    println!("\ntrail");
+    out!("\ntrail");
     for line in &view.trail {
         let status = line.status.map(|status| format!(" [{status}]")).unwrap_or_default();
         let took = line.duration_ms.map(|ms| format!(" ({ms} ms)")).unwrap_or_default();
-        println!("  {}  {}{status}{took}: {}", line.at.strftime("%Y-%m-%d %H:%M:%S%.3f"), line.event, line.detail);
+        out!("  {}  {}{status}{took}: {}", line.at.strftime("%Y-%m-%d %H:%M:%S%.3f"), line.event, line.detail);
     }
     if !view.related.is_empty() {
-        println!("\nother messages of this claim");
+        out!("\nother messages of this claim");
         for other in &view.related {
-            println!("  {} {} {}", other.id, other.kind, other.state);
+            out!("  {} {} {}", other.id, other.kind, other.state);
         }
     }
 }
 
 async fn retry(store: &SqliteStore, id: MessageId) -> anyhow::Result<ExitCode> {
     if store.retry(id, Timestamp::now()).await? {
-        println!("message {id} is due now; a running mediator takes it within seconds");
+        out!("message {id} is due now; a running mediator takes it within seconds");
         return Ok(ExitCode::SUCCESS);
     }
     match store.view(id).await? {

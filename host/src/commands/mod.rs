@@ -1,5 +1,10 @@
 //! One file a command. Each prints for people, and says what to do next when something is wrong.
 
+/// `println!` that ends quietly when nobody reads on, as in `messages list | head`.
+macro_rules! out {
+    ($($what:tt)*) => { crate::commands::print_line(format_args!($($what)*)) };
+}
+
 pub mod config;
 pub mod map;
 pub mod messages;
@@ -11,6 +16,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use openimis_mediator::config::{Config, ConfigError};
+
+/// See `out!`.
+fn print_line(line: std::fmt::Arguments) {
+    use std::io::Write;
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{line}") {
+        let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;
+        std::process::exit(if quiet { 0 } else { 1 });
+    }
+}
 
 /// Where the configuration comes from.
 pub struct Source {

@@ -30,24 +30,21 @@ impl Subscription {
         match self {
             Self::List => {
                 let all = flow.subscriptions().await.context("subscriptions cannot be listed")?;
-                println!("{:<38}{:<8}{:<10}{:<22}endpoint", "id", "status", "criteria", "end");
+                out!("{:<38}{:<8}{:<10}{:<22}endpoint", "id", "status", "criteria", "end");
                 for listed in &all {
                     let endpoint = &listed.channel.endpoint;
-                    println!(
-                        "{:<38}{:<8}{:<10}{:<22}{endpoint}",
-                        listed.id, listed.status, listed.criteria, listed.end
-                    );
+                    out!("{:<38}{:<8}{:<10}{:<22}{endpoint}", listed.id, listed.status, listed.criteria, listed.end);
                 }
-                println!("{} subscription(s)", all.len());
+                out!("{} subscription(s)", all.len());
             }
             Self::Create => match flow.keep_subscription().await.context("the subscription cannot be created")? {
-                Kept::Created(id) => println!("created {id}"),
-                Kept::Renewed(id) => println!("renewed {id}"),
-                Kept::Unchanged(id) => println!("{id} was in place"),
+                Kept::Created(id) => out!("created {id}"),
+                Kept::Renewed(id) => out!("renewed {id}"),
+                Kept::Unchanged(id) => out!("{id} was in place"),
             },
             Self::Delete => {
                 let count = flow.delete_subscriptions().await.context("the subscription cannot be deleted")?;
-                println!(
+                out!(
                     "deleted {count} subscription(s); a running `serve` puts it back unless subscription.callback is removed"
                 );
             }

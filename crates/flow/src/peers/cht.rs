@@ -115,28 +115,33 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         }
         let body: Option<ErrorBody> = serde_json::from_str(&answer.text).ok();
         let words = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let (text, details) = match body {
-            Some(body) => {
-                let details = body.details.map(words);
-                (details.clone().or(body.reason).or(body.error.map(words)).unwrap_or_default(), details)
-            }
-            None => ("no JSON".to_owned(), None),
+        let Some(body) = body else {
+            // Not its own words, but a proxy's or another server's: nothing is said of the request. (A refused login is told by its status.)
+            let text = "no JSON".to_owned();
+            return Err(match status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.cht_refused_us(&text),
+                status => PeerError::Failed(PEER, status, text),
+            });
         };
+        let details = body.details.map(words);
+        let text = details.clone().or(body.reason).or(body.error.map(words)).unwrap_or_default();
         let text = shortened(&text);
         Err(match status {
             // A look-up that the user has no permission for does not keep other messages from being delivered.
             StatusCode::FORBIDDEN if look_up && !text.contains("locked") => PeerError::Failed(PEER, status, text),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                // After a few wrong tries the account is locked: hammering would keep it so.
-                let why = format!("it refused cht.username and password, or the user lacks a permission ({text})");
-                self.leave_alone(PEER, self.settings.retry.pause, &why)
-            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.cht_refused_us(&text),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => PeerError::Failed(PEER, status, text),
             // CHT says 500 to a bad request, too, and then tells the details.
             StatusCode::INTERNAL_SERVER_ERROR if details.is_some() => PeerError::Refused(PEER, status, text),
             status if status.is_client_error() => PeerError::Refused(PEER, status, text),
             status => PeerError::Failed(PEER, status, text),
         })
+    }
+
+    /// After a few wrong tries CHT locks the account: hammering would keep it so.
+    fn cht_refused_us(&self, text: &str) -> PeerError {
+        let why = format!("it refused cht.username and password, or the user lacks a permission ({text})");
+        self.leave_alone(PEER, self.settings.retry.pause, &why)
     }
 
     fn cht_address(&self, path: &str) -> Result<Url, PeerError> {

@@ -107,12 +107,8 @@ fn judge(answer: Answer) -> Result<Answer, PeerError> {
         return Ok(answer);
     }
     let Some(text) = outcome_text(&answer.text) else {
-        let text = "no OperationOutcome".to_owned();
-        return Err(if status.is_client_error() {
-            PeerError::Refused(PEER, status, text)
-        } else {
-            PeerError::Failed(PEER, status, text)
-        });
+        // Not its own words: a proxy, a wrong address, or its page for a fault. None of them says anything of the request.
+        return Err(PeerError::Failed(PEER, status, "no OperationOutcome".to_owned()));
     };
     let permanent = PERMANENT.iter().any(|known| text.contains(known)) || text == FEEDBACK_EXISTS;
     // 403 is a missing right: the request works once the right is given.
@@ -221,11 +217,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let answer = self.send(PEER, request, settings.timeout, trail).await?;
         match answer.status {
             StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST => return Err(self.credentials_refused()),
-            status if status.is_client_error() => {
-                return Err(PeerError::Failed(PEER, status, "login/ is not there: check openimis.url".to_owned()));
+            // With its database down openIMIS says 401 as well, in other words.
+            StatusCode::UNAUTHORIZED if BAD_CREDENTIALS.iter().any(|words| answer.text.contains(words)) => {
+                return Err(self.credentials_refused());
             }
-            _ => return judge(answer).and(Err(PeerError::Failed(PEER, StatusCode::OK, "no login".to_owned()))),
+            StatusCode::BAD_REQUEST => return Err(self.credentials_refused()),
+            status => return Err(PeerError::Failed(PEER, status, "no login: check openimis.url".to_owned())),
         }
         let login: Login = answer.json(PEER, "a login's token and exp")?;
         let expires = Timestamp::from_second(login.exp).unwrap_or(Timestamp::MAX);
