@@ -49,8 +49,11 @@ pub fn program() -> &'static Path {
     PROGRAM.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = std::process::Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "openimis-mediator"]).current_dir(workspace());
-        // What cargo tells this package's tests would make it build dependencies anew.
+        build.args(["build", "--quiet", "--bins", "--tests"]).current_dir(workspace());
+        // As `cargo xtask test` does: with other packages, or in another environment, cargo would build every library anew.
+        build.args(
+            ["openimis-mediator", "mapping", "flow", "mediator-tests"].iter().flat_map(|name| ["--package", name]),
+        );
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {

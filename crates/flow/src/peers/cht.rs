@@ -114,10 +114,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             return Ok(answer);
         }
         let body: Option<ErrorBody> = serde_json::from_str(&answer.text).ok();
+        let body = body.filter(|body| body.error.is_some());
         let words = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let Some(body) = body else {
             // Not its own words, but a proxy's or another server's: nothing is said of the request. (A refused login is told by its status.)
-            let text = "no JSON".to_owned();
+            let text = "no error of CHT".to_owned();
             return Err(match status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.cht_refused_us(&text),
                 status => PeerError::Failed(PEER, status, text),
