@@ -102,7 +102,16 @@ fn cargo_for(command: &[&str], packages: &[&str], rest: &[String]) -> Done {
 
 fn cargo(args: &[&str]) -> Done {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    check(Command::new(cargo).args(args).current_dir(root()), &format!("cargo {}", args[0]))
+    let mut command = Command::new(cargo);
+    command.args(args).current_dir(root());
+    // What cargo tells xtask of xtask's package would make it build *ring*, and all above it, anew.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&*name);
+        }
+    }
+    check(&mut command, &format!("cargo {}", args[0]))
 }
 
 fn check(command: &mut Command, name: &str) -> Done {

@@ -221,7 +221,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             StatusCode::UNAUTHORIZED if BAD_CREDENTIALS.iter().any(|words| answer.text.contains(words)) => {
                 return Err(self.credentials_refused());
             }
-            StatusCode::BAD_REQUEST => return Err(self.credentials_refused()),
+            StatusCode::BAD_REQUEST if answer.text.contains("Missing username or password") => {
+                return Err(self.credentials_refused());
+            }
             status => return Err(PeerError::Failed(PEER, status, "no login: check openimis.url".to_owned())),
         }
         let login: Login = answer.json(PEER, "a login's token and exp")?;
