@@ -121,7 +121,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             created: Option<String>,
         }
         match self.openimis_resource("Claim", uuid, &mut attempt.trail).await {
-            Ok(answer) => Ok(serde_json::from_str::<Claim>(&answer.text).ok().and_then(|claim| claim.created)),
+            Ok(answer) => {
+                let created = serde_json::from_str::<Claim>(&answer.text).ok().and_then(|claim| claim.created);
+                // A claim without a date is an issue; falling back to the ClaimResponse would date it today.
+                Ok(Some(created.unwrap_or_default()))
+            }
             Err(error) if error.is_not_there() => {
                 Err(Outcome::Skipped { reason: "openIMIS no longer has the claim".to_owned() }.into())
             }
