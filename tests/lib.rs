@@ -1,4 +1,6 @@
 //! What the tests share: a mediator with sandbox peers, and fixture folders.
 
 pub mod fixtures;
+pub mod postgres;
+pub mod raw_peer;
 pub mod running;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use openimis_mediator::Host;
 use openimis_mediator::config::Config;
 use openimis_mediator::sandbox::{CHT_PASSWORD, OPENIMIS_PASSWORD, Sandbox, USER};
-use openimis_mediator::store::{Filter, SqliteStore, View};
+use openimis_mediator::store::{Filter, SqlStore, View};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -152,7 +152,7 @@ impl Mediator {
     }
 
     /// The store.
-    pub fn store(&self) -> &SqliteStore {
+    pub fn store(&self) -> &SqlStore {
         &self.host.flow.store
     }
 
@@ -209,7 +209,7 @@ pub fn count(requests: &[(String, u16)], beginning: &str) -> usize {
 }
 
 /// All messages of a store, oldest first.
-pub async fn messages(store: &SqliteStore) -> Vec<View> {
+pub async fn messages(store: &SqlStore) -> Vec<View> {
     let list = store.list(&Filter { limit: 1000, ..Filter::default() }).await.expect("a list");
     let mut views = Vec::new();
     for summary in list.iter().rev() {
@@ -241,7 +241,7 @@ pub fn story<'a>(messages: impl IntoIterator<Item = &'a View>) -> String {
 }
 
 /// Waits until every message of a store is settled; returns them.
-pub async fn settled(store: &SqliteStore) -> Vec<View> {
+pub async fn settled(store: &SqlStore) -> Vec<View> {
     eventually("every message is settled", || async {
         let messages = messages(store).await;
         let all = messages.iter().all(|message| message.summary.settled_at.is_some());
@@ -290,6 +290,21 @@ impl Process {
         std::fs::read_to_string(&self.log).expect("a log")
     }
 
+    /// Its process id, for signals.
+    pub fn id(&self) -> String {
+        self.child.id().expect("a running process").to_string()
+    }
+
+    /// Where it logs to.
+    pub fn log_file(&self) -> &Path {
+        &self.log
+    }
+
+    /// SIGKILL, sent before this returns; the process may take a moment to be gone.
+    pub fn kill_now(&mut self) {
+        self.child.start_kill().expect("a process to kill");
+    }
+
     /// SIGKILL: it has no time for anything.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("a process to kill");
@@ -297,7 +312,7 @@ impl Process {
 
     /// SIGTERM, and waits until it has ended.
     pub async fn terminate(mut self) -> (ExitStatus, String) {
-        let id = self.child.id().expect("a running process").to_string();
+        let id = self.id();
         let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
         assert!(sent.success(), "SIGTERM could not be sent");
         let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;

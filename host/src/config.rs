@@ -1,6 +1,11 @@
 //! The configuration: one typed struct from a TOML file and the environment, read once. All mistakes are told together.
 
 mod load;
+mod server;
+mod store;
+
+pub use server::{Admin, Client, ClientCertificates, Scope, Server, ServerTls};
+pub use store::{Place, Retention, StoreSettings};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,10 +25,18 @@ use load::{and_further, merged, parsed};
 pub struct Config {
     /// Where the mediator listens. Default 127.0.0.1:8080.
     pub listen: SocketAddr,
-    /// Who may post to the mediator.
+    /// The one user of openIMIS, CHT and OpenHIM, where no more are needed.
     pub inbound: Inbound,
+    /// TLS and limits of the mediator's own listeners.
+    pub server: Server,
+    /// The admin API.
+    pub admin: Admin,
+    /// Further clients, each with its own credentials and scopes.
+    pub clients: Vec<Client>,
     /// Where messages are kept.
     pub store: StoreSettings,
+    /// How long they are kept.
+    pub retention: Retention,
     /// The mapping components.
     pub components: Components,
     /// Certificates.
@@ -58,14 +71,6 @@ pub struct Inbound {
     pub password: Option<SecretString>,
 }
 
-/// The store.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StoreSettings {
-    /// SQLite file. Default `mediator.db` in the working directory.
-    pub path: PathBuf,
-}
-
 /// The mapping components.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -92,8 +97,10 @@ pub struct Tls {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Worker {
-    /// Messages delivered at the same time. Default 8.
+    /// Messages of a kind delivered at the same time. Default 8.
     pub concurrency: u32,
+    /// Requests to a peer at the same time, whatever they are for. Default 16.
+    pub requests_per_peer: u32,
     /// How long a stop waits for what is on its way. Default 30 s.
     pub drain: SignedDuration,
 }
@@ -136,7 +143,11 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             inbound: Inbound::default(),
+            server: Server::default(),
+            admin: Admin::default(),
+            clients: Vec::new(),
             store: StoreSettings::default(),
+            retention: Retention::default(),
             components: Components::default(),
             tls: Tls::default(),
             worker: Worker::default(),
@@ -152,12 +163,6 @@ impl Default for Config {
     }
 }
 
-impl Default for StoreSettings {
-    fn default() -> Self {
-        Self { path: PathBuf::from("mediator.db") }
-    }
-}
-
 impl Default for Components {
     fn default() -> Self {
         let crate::mapper::Limits { memory_bytes, time, instances } = crate::mapper::Limits::default();
@@ -168,7 +173,7 @@ impl Default for Components {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { concurrency: 8, drain: SignedDuration::from_secs(30) }
+        Self { concurrency: 8, requests_per_peer: 16, drain: SignedDuration::from_secs(30) }
     }
 }
 
@@ -215,18 +220,26 @@ impl Config {
     /// What is missing or does not fit together.
     fn problems(&self) -> Vec<String> {
         let mut problems = self.settings().problems();
-        if self.inbound.username.is_empty() {
+        problems.extend(server::problems(self));
+        problems.extend(store::problems(&self.store, &self.retention, self.poll.selected_horizon));
+        // Clients of their own can take the simple one's place; half of it is a mistake anyway.
+        let simple = !self.has_ingest_client() || !self.inbound.username.is_empty() || self.inbound.password.is_some();
+        if simple && self.inbound.username.is_empty() {
             problems
                 .push("inbound.username: is missing (MEDIATOR_USERNAME): openIMIS and CHT sign in with it".to_owned());
         }
         if self.inbound.username.contains(':') {
             problems.push("inbound.username: holds a colon, which HTTP Basic cannot carry".to_owned());
         }
-        if self.inbound.password.is_none() {
+        if simple && self.inbound.password.is_none() {
             problems.push("inbound.password: is missing (MEDIATOR_PASSWORD or MEDIATOR_PASSWORD_FILE)".to_owned());
         }
         if self.subscription.username.is_some() != self.subscription.password.is_some() {
             problems.push("subscription.username and subscription.password: set both or neither".to_owned());
+        }
+        if !simple && self.subscription.callback.is_some() && self.subscription.username.is_none() {
+            let text = "is missing: without [inbound], which client is openIMIS to be?";
+            problems.push(format!("subscription.username: {text}"));
         }
         if self.components.memory_limit_bytes < 2 << 20 {
             problems.push("components.memory_limit_bytes: expected at least 2097152".to_owned());
@@ -240,13 +253,16 @@ impl Config {
         if !(1..=256).contains(&self.worker.concurrency) {
             problems.push("worker.concurrency: expected 1 to 256".to_owned());
         }
+        if !(1..=1024).contains(&self.worker.requests_per_peer) {
+            problems.push("worker.requests_per_peer: expected 1 to 1024".to_owned());
+        }
         problems
     }
 
     /// The part that `flow` works with.
     pub fn settings(&self) -> flow::Settings {
         let mut subscription = self.subscription.clone();
-        if subscription.username.is_none() {
+        if subscription.username.is_none() && !self.inbound.username.is_empty() {
             subscription.username = Some(self.inbound.username.clone());
             subscription.password = subscription.password.or_else(|| self.inbound.password.clone());
         }

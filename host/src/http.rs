@@ -1,17 +1,23 @@
 //! Requests to the peers: TLS verified, no redirects followed, every wait bounded, answers bounded in size.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flow::ports::{Http, HttpError};
+use http::Uri;
+use http::uri::Authority;
+use tokio::sync::Semaphore;
 
 /// Longest answer that is read. openIMIS' largest pages stay below a tenth of it.
 const ANSWER_LIMIT_BYTES: usize = 32 << 20;
 
-/// reqwest, with connections kept between requests.
-#[derive(Clone)]
+/// reqwest, with connections kept between requests, and no more than so many of them to one server at a time.
 pub struct ReqwestHttp {
     client: reqwest::Client,
+    at_a_time: usize,
+    servers: Mutex<HashMap<Option<Authority>, Arc<Semaphore>>>,
 }
 
 /// The client cannot be made.
@@ -26,8 +32,8 @@ pub enum HttpSetupError {
 }
 
 impl ReqwestHttp {
-    /// Trusts the system's certificate authorities and those in `ca_file` (PEM).
-    pub fn new(ca_file: Option<&Path>) -> Result<Self, HttpSetupError> {
+    /// Trusts the system's certificate authorities and those in `ca_file` (PEM). Sends `at_a_time` requests to one server at most.
+    pub fn new(ca_file: Option<&Path>, at_a_time: usize) -> Result<Self, HttpSetupError> {
         // Fails where a provider is installed already, which is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut builder = reqwest::Client::builder()
@@ -45,7 +51,14 @@ impl ReqwestHttp {
             builder = builder.tls_certs_merge(certificates);
         }
         let client = builder.build().map_err(|error| HttpSetupError::Tls(error.to_string()))?;
-        Ok(Self { client })
+        Ok(Self { client, at_a_time, servers: Mutex::default() })
+    }
+
+    /// The turns at a server. There are as many servers as peers in the settings.
+    fn turns(&self, uri: &Uri) -> Arc<Semaphore> {
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = servers.entry(uri.authority().cloned()).or_insert_with(|| Arc::new(Semaphore::new(self.at_a_time)));
+        turns.clone()
     }
 }
 
@@ -56,6 +69,9 @@ impl Http for ReqwestHttp {
         timeout: Duration,
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
         let (parts, body) = request.into_parts();
+        // The wait for a turn is bounded: those who have one are bounded by their timeout.
+        let turns = self.turns(&parts.uri);
+        let _turn = turns.acquire().await.map_err(|error| HttpError::NotSent(error.to_string()))?;
         let request =
             self.client.request(parts.method, parts.uri.to_string()).headers(parts.headers).timeout(timeout).body(body);
         let mut answer = request.send().await.map_err(told)?;
@@ -83,9 +99,37 @@ fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "the time was up".to_owned();
     }
-    let mut innermost: &dyn std::error::Error = error;
+    let mut innermost: &(dyn std::error::Error + 'static) = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    // An I/O error stands for the error it was made of, and gives that one's source as its own.
+    let made_of = innermost.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let tls = made_of.and_then(|error| error.downcast_ref::<rustls::Error>()).or_else(|| innermost.downcast_ref());
+    match tls.and_then(remedy) {
+        Some(remedy) => format!("{innermost}: {remedy}"),
+        None => innermost.to_string(),
+    }
+}
+
+/// What to do about a peer that TLS does not let us speak to.
+fn remedy(error: &rustls::Error) -> Option<&'static str> {
+    use rustls::CertificateError as Certificate;
+    Some(match error {
+        rustls::Error::InvalidCertificate(certificate) => match certificate {
+            Certificate::UnknownIssuer => "name the authority that signed the peer's certificate in tls.ca_file",
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "correct the host in the peer's url, or renew its certificate"
+            }
+            Certificate::Expired | Certificate::ExpiredContext { .. } => {
+                "renew the peer's certificate, or correct this machine's clock"
+            }
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                "correct this machine's clock, or the peer's certificate"
+            }
+            _ => return None,
+        },
+        rustls::Error::InvalidMessage(_) => "the peer does not speak TLS there: check the port in its url",
+        _ => return None,
+    })
 }

@@ -2,43 +2,38 @@
 //!
 //! # Layout
 //! - [`config`]: what the operator decides. [`Host`]: everything put together; [`Host::run`] serves until asked to stop.
-//! - [`inbound`]: HTTP in. [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
-//! - [`mapper`]: the mapping components in wasmtime. [`store`]: messages on SQLite.
+//! - [`server`]: TLS, limits, who is let in ([`clients`]). [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
+//! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
+//! - [`mapper`]: the mapping components in wasmtime. [`store`]: messages on SQLite or PostgreSQL. [`clock`]: the time.
 //! - [`sandbox`]: stand-ins for openIMIS and CHT, for newcomers and tests.
 
 use std::sync::Arc;
 
-use flow::Flow;
+use flow::{Flow, Kind};
 use flow::ports::{Clock, StoreError};
-use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
+pub mod admin_api;
+pub mod clients;
+pub mod clock;
 pub mod config;
 pub mod http;
 pub mod inbound;
 pub mod mapper;
 pub mod sandbox;
+pub mod server;
 pub mod store;
 pub mod worker;
 
-use config::Config;
+use config::{Config, Place};
 use http::{HttpSetupError, ReqwestHttp};
 use mapper::{Limits, LoadError, MappingHost};
-use store::SqliteStore;
-
-/// The system's clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
+use clock::SystemClock;
+use store::SqlStore;
 
 /// The mediator's logic on this host's ports.
-pub type HostFlow = Flow<ReqwestHttp, SqliteStore, SystemClock, MappingHost>;
+pub type HostFlow = Flow<ReqwestHttp, SqlStore, SystemClock, MappingHost>;
 
 /// Everything put together.
 pub struct Host {
@@ -46,10 +41,12 @@ pub struct Host {
     pub config: Config,
     /// The logic.
     pub flow: HostFlow,
-    /// Wakes the worker: something new is due.
-    pub wake: Notify,
+    /// How it is served: clients, limits, the certificate.
+    pub doors: Arc<server::Doors>,
+    /// Wakes the workers: something new is due.
+    pub wake: worker::Wake,
     /// Held as long as the process lives: one process leases messages of a SQLite file.
-    _lock: std::fs::File,
+    _lock: Option<std::fs::File>,
 }
 
 /// Why the mediator cannot start.
@@ -64,6 +61,9 @@ pub enum StartError {
     /// HTTP out.
     #[error(transparent)]
     Http(#[from] HttpSetupError),
+    /// The server's certificate.
+    #[error(transparent)]
+    Certificate(#[from] server::tls::TlsError),
     /// Two mediators on one file.
     #[error("{0} is in use by another mediator: stop it, or set another store.path")]
     InUse(String),
@@ -75,22 +75,34 @@ pub enum StartError {
 impl Host {
     /// Opens the store, loads the components and gives back what a process that died had in its hands.
     pub async fn build(config: Config) -> Result<Arc<Self>, StartError> {
-        let http = ReqwestHttp::new(config.tls.ca_file.as_deref())?;
+        let http = ReqwestHttp::new(config.tls.ca_file.as_deref(), config.worker.requests_per_peer as usize)?;
         let mapper = load_mappings(&config)?;
-        let store = SqliteStore::open(&config.store.path).await?;
-        let lock = lock(&config.store.path)?;
-        let released = store.release_leases(Timestamp::now()).await?;
-        if released > 0 {
-            tracing::info!(count = released, "deliveries that an earlier stop interrupted are taken up again");
+        let doors = Arc::new(server::Doors::new(&config)?);
+        // The lock first: a second mediator must not as much as touch the file.
+        let lock = match config.store.place()? {
+            Place::Sqlite(path) => Some(lock(&path)?),
+            Place::Postgres(_) => None,
+        };
+        let store = SqlStore::open(&config.store).await?;
+        let clock = SystemClock::default();
+        let now = store.now(clock.now()).await?;
+        if lock.is_some() {
+            let released = store.release_leases(now).await?;
+            if released > 0 {
+                tracing::info!(count = released, "deliveries that an earlier stop interrupted are taken up again");
+            }
         }
         let settings = config.settings();
-        let flow = Flow::new(http, store, SystemClock, mapper, settings);
-        Ok(Arc::new(Self { config, flow, wake: Notify::new(), _lock: lock }))
+        let flow = Flow::new(http, store, clock, mapper, settings);
+        Ok(Arc::new(Self { config, flow, doors, wake: worker::Wake::default(), _lock: lock }))
     }
 
     /// Serves on a listener, delivers, polls and keeps the subscription until `stop` turns true; then drains.
     pub async fn run(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) -> std::io::Result<()> {
-        let mut background = vec![tokio::spawn(worker::deliver(self.clone(), stop.clone()))];
+        let mut background = vec![tokio::spawn(worker::keep_house(self.clone(), stop.clone()))];
+        for kind in Kind::ALL {
+            background.push(tokio::spawn(worker::deliver(self.clone(), *kind, stop.clone())));
+        }
         if self.config.poll.enabled {
             background.push(tokio::spawn(worker::poll_claims(self.clone(), stop.clone())));
             background.push(tokio::spawn(worker::poll_selected(self.clone(), stop.clone())));
@@ -99,23 +111,33 @@ impl Host {
             background.push(tokio::spawn(worker::keep_subscription(self.clone(), stop.clone())));
         }
         let drain = self.config.worker.drain.try_into().unwrap_or_default();
-        let (mut asked, mut overdue) = (stop.clone(), stop);
-        let router = inbound::router(self.clone());
-        let serving =
-            axum::serve(listener, router).with_graceful_shutdown(async move { worker::asked(&mut asked).await });
-        let served = tokio::select! {
-            served = serving.into_future() => served,
-            () = async { worker::asked(&mut overdue).await; tokio::time::sleep(drain).await } => {
-                tracing::warn!("a client kept its connection open; it is closed now");
-                Ok(())
-            }
+        let admin = match self.config.has_admin() {
+            true => Some(self.admin_listener().await?),
+            false => None,
         };
+        let keeping = self.doors.keep_certificate(stop.clone());
+        let serving = self.doors.serve(listener, inbound::router(self.clone()), stop.clone(), drain);
+        let administering = async {
+            let Some(listener) = admin else { return };
+            self.doors.serve(listener, admin_api::router(self.clone()), stop.clone(), drain).await;
+        };
+        tokio::join!(keeping, serving, administering);
         for task in background {
             if let Err(error) = task.await {
                 tracing::error!(%error, "background work ended unexpectedly");
             }
         }
-        served
+        Ok(())
+    }
+
+    async fn admin_listener(&self) -> std::io::Result<TcpListener> {
+        let address = self.config.admin.listen;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            std::io::Error::new(error.kind(), format!("cannot listen on {address} (admin.listen): {error}"))
+        })?;
+        let address = *self.doors.admin_address.get_or_init(|| listener.local_addr().unwrap_or(address));
+        tracing::info!(%address, "the admin API is served");
+        Ok(listener)
     }
 }
 
@@ -131,6 +153,9 @@ pub fn load_mappings(config: &Config) -> Result<MappingHost, LoadError> {
 }
 
 fn lock(store: &std::path::Path) -> Result<std::fs::File, StartError> {
+    if let Some(directory) = store.parent() {
+        std::fs::create_dir_all(directory).map_err(|error| StoreError(format!("{}: {error}", directory.display())))?;
+    }
     let path = store.with_extension("lock");
     let failed = |error: std::io::Error| StoreError(format!("{}: {error}", path.display()));
     let file = std::fs::File::create(&path).map_err(failed)?;

@@ -1,94 +1,235 @@
-//! Background work: messages are delivered as they become due, openIMIS is polled, the subscription is kept.
+//! Background work: messages are delivered as they become due, openIMIS is polled, the subscription is kept, what is old is pruned.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use flow::message::Outcome;
-use flow::peers::PeerError;
+use flow::deliver::Attempted;
+use flow::message::{Message, Outcome};
+use flow::peers::{Gate, PeerError};
 use flow::poll::{Found, PollError};
-use flow::ports::{Clock, Store};
+use flow::ports::{Clock, Lease, Store, StoreError};
 use flow::subscription::Kept;
-use jiff::SignedDuration;
-use tokio::sync::watch;
+use flow::{Kind, MessageId};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::Host;
 
-/// Longest sleep of the worker: what another process put back (`messages retry`) is seen after it.
+/// Longest sleep of a worker: what another process put back (`messages retry`) or took in is seen after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
+/// Sleep after the store failed.
+const STORE_FAILED: Duration = Duration::from_secs(1);
+/// Time between two looks at what can be pruned.
+const HOUSEKEEPING: Duration = Duration::from_secs(600);
 
 /// Turns true once the process is asked to stop.
 pub type Stop = watch::Receiver<bool>;
 
-/// Delivers until asked to stop, then waits for what is on its way.
-pub async fn deliver(host: Arc<Host>, mut stop: Stop) {
+/// Wakes the workers.
+#[derive(Debug, Default)]
+pub struct Wake([Notify; Kind::ALL.len()]);
+
+impl Wake {
+    /// One worker of each kind looks for messages now.
+    pub fn notify_one(&self) {
+        self.0.iter().for_each(Notify::notify_one);
+    }
+
+    fn of(&self, kind: Kind) -> &Notify {
+        &self.0[kind as usize]
+    }
+}
+
+/// Delivers messages of a kind until asked to stop, then waits for what is on its way. Each kind has its own worker: what waits for one
+/// peer does not stand behind what waits for another.
+pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
     let concurrency = host.config.worker.concurrency as usize;
-    let mut running = JoinSet::new();
+    let mut running = Running::default();
+    let mut away = false;
     while !*stop.borrow() {
-        let free = (concurrency - running.len()) as u32;
-        let now = host.flow.clock.now();
-        let until = now.saturating_add(host.flow.settings.retry.lease).unwrap_or(now);
-        let leased = match free {
-            0 => Vec::new(),
-            free => host.flow.store.lease(now, until, free).await.unwrap_or_else(|error| {
-                tracing::error!(%error, "no messages could be taken for delivery");
-                Vec::new()
-            }),
+        let gate = host.flow.gate(kind);
+        tell_of_gate(kind, &gate, &mut away);
+        let free = match gate {
+            Gate::Open => concurrency.saturating_sub(running.held.len()),
+            Gate::Probe => 1_usize.saturating_sub(running.held.len()),
+            Gate::Closed { .. } => 0,
         };
-        let idle = leased.is_empty();
-        for message in leased {
-            let host = host.clone();
-            running.spawn(async move {
-                let delivered = host.flow.deliver(&message).await;
-                let (id, kind, attempt) = (message.id, message.kind, message.attempt);
-                // Ids and outcomes only; the reason is on the trail.
-                match delivered {
-                    Ok(Outcome::Delivered { .. }) => tracing::info!(%id, %kind, attempt, "delivered"),
-                    Ok(Outcome::Skipped { .. }) => tracing::info!(%id, %kind, "skipped by the task policy"),
-                    Ok(Outcome::Waiting { at, .. }) => tracing::debug!(%id, %kind, %at, "waiting"),
-                    Ok(Outcome::Retry { at, .. }) => {
-                        tracing::warn!(%id, %kind, attempt, %at, "not delivered, will be tried again")
-                    }
-                    Ok(Outcome::Dead { .. }) => tracing::error!(%id, %kind, "dead letter: see `messages show {id}`"),
-                    Err(error) => tracing::error!(%id, %error, "the outcome could not be stored"),
-                }
-            });
+        let leased = if free == 0 { Ok(Vec::new()) } else { lease(&host, kind, free, &running.held).await };
+        let mut wait = match (&leased, &gate) {
+            (Err(error), _) => {
+                tracing::error!(%error, %kind, "no messages could be taken for delivery");
+                STORE_FAILED
+            }
+            (Ok(_), Gate::Closed { until, .. }) => until_then(*until, host.flow.clock.now()),
+            (Ok(_), _) if free == 0 => LONGEST_SLEEP,
+            (Ok(leased), _) if leased.is_empty() => until_next_due(&host, kind).await,
+            (Ok(_), _) => Duration::ZERO,
+        };
+        for message in leased.unwrap_or_default() {
+            running.spawn(host.clone(), message);
+            wait = if running.held.len() < concurrency { Duration::ZERO } else { LONGEST_SLEEP };
         }
-        if !idle {
+        if wait.is_zero() {
+            running.collect();
             continue;
         }
         tokio::select! {
-            () = host.wake.notified() => {}
-            Some(_) = running.join_next() => {} // its lane is free now
-            () = sleep(until_next_due(&host).await) => {}
+            () = host.wake.of(kind).notified() => {}
+            () = running.one_ended() => {} // its lane is free now
+            () = sleep(wait) => {}
             () = asked(&mut stop) => {}
         }
     }
     let drain = std_duration(host.config.worker.drain);
-    if !running.is_empty() {
-        tracing::info!(count = running.len(), "waiting for deliveries on their way");
+    if !running.held.is_empty() {
+        tracing::info!(count = running.held.len(), %kind, "waiting for deliveries on their way");
     }
-    if timeout(drain, async { while running.join_next().await.is_some() {} }).await.is_err() {
+    if timeout(drain, async { while running.tasks.join_next().await.is_some() {} }).await.is_err() {
         tracing::warn!("stopped before every delivery ended; they are taken up again at the next start");
     }
 }
 
-async fn until_next_due(host: &Host) -> Duration {
-    match host.flow.store.next_due().await {
-        Ok(Some(due)) => {
-            // At least a breath: a due message that cannot be leased must not turn this into a busy loop.
-            let wait = std_duration(due.duration_since(host.flow.clock.now()));
-            wait.clamp(Duration::from_millis(50), LONGEST_SLEEP)
+/// Deliveries on their way.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<MessageId>,
+    held: Vec<MessageId>,
+}
+
+impl Running {
+    fn spawn(&mut self, host: Arc<Host>, message: Message) {
+        self.held.push(message.id);
+        self.tasks.spawn(async move {
+            let id = message.id;
+            // Not longer than the lease: somebody else would have it then.
+            let lease = std_duration(host.flow.settings.retry.lease);
+            let delivered = timeout(lease - lease / 10, host.flow.deliver(&message)).await;
+            tell_of_delivery(&message, delivered.ok());
+            id
+        });
+    }
+
+    fn ended(&mut self, ended: Result<MessageId, tokio::task::JoinError>) {
+        match ended {
+            Ok(id) => self.held.retain(|held| *held != id),
+            Err(error) => {
+                // Which one it was is not told: its lease runs out, and it is taken again.
+                tracing::error!(%error, "a delivery ended unexpectedly");
+                if self.tasks.is_empty() {
+                    self.held.clear();
+                }
+            }
         }
+    }
+
+    /// Notes those that have ended by now.
+    fn collect(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.ended(ended);
+        }
+    }
+
+    /// Waits until one ends; for ever if there is none.
+    async fn one_ended(&mut self) {
+        match self.tasks.join_next().await {
+            Some(ended) => self.ended(ended),
+            None => std::future::pending().await,
+        }
+        self.collect();
+    }
+}
+
+async fn lease(host: &Host, kind: Kind, limit: usize, held: &[MessageId]) -> Result<Vec<Message>, StoreError> {
+    let store = &host.flow.store;
+    let now = store.now(host.flow.clock.now()).await?;
+    let until = now.saturating_add(host.flow.settings.retry.lease).unwrap_or(now);
+    store.lease(&Lease { kind, now, until, limit: limit as u32, held }).await
+}
+
+/// Ids and outcomes only; the reason is on the trail.
+fn tell_of_delivery(message: &Message, delivered: Option<Result<Attempted, StoreError>>) {
+    let (id, kind, attempt) = (message.id, message.kind, message.attempt);
+    let Some(delivered) = delivered else {
+        tracing::warn!(%id, %kind, "took longer than retry.lease and was left; it is taken up again");
+        return;
+    };
+    match delivered {
+        Ok(Attempted::Settled(outcome)) => match outcome {
+            Outcome::Delivered { .. } => tracing::info!(%id, %kind, attempt, "delivered"),
+            Outcome::Skipped { .. } => tracing::info!(%id, %kind, "skipped by the task policy"),
+            Outcome::Waiting { at, .. } => tracing::debug!(%id, %kind, %at, "waiting"),
+            Outcome::Retry { at, .. } => tracing::warn!(%id, %kind, attempt, %at, "not delivered, will be tried again"),
+            Outcome::Dead { .. } => tracing::error!(%id, %kind, "dead letter: see `messages show {id}`"),
+        },
+        Ok(Attempted::LeaseLost) => tracing::warn!(%id, %kind, "another mediator has it by now and will ask the peer"),
+        Err(error) => tracing::error!(%id, %error, "the outcome could not be stored"),
+    }
+}
+
+fn tell_of_gate(kind: Kind, gate: &Gate, away: &mut bool) {
+    match gate {
+        Gate::Closed { until, reason } if !*away => {
+            // The reason may quote what a peer said, which may hold personal data: the admin API and the trails show it.
+            let _ = reason;
+            tracing::warn!(%kind, %until, "a peer is left alone for a while; messages wait");
+            *away = true;
+        }
+        Gate::Open if *away => {
+            tracing::info!(%kind, "the peer is back");
+            *away = false;
+        }
+        _ => {}
+    }
+}
+
+async fn until_next_due(host: &Host, kind: Kind) -> Duration {
+    match host.flow.store.next_due(kind).await {
+        Ok(Some(due)) => until_then(due, host.flow.clock.now()),
         Ok(None) | Err(_) => LONGEST_SLEEP,
     }
+}
+
+/// At least a breath: a due message that cannot be leased must not turn this into a busy loop.
+fn until_then(then: Timestamp, now: Timestamp) -> Duration {
+    std_duration(then.duration_since(now)).clamp(Duration::from_millis(50), LONGEST_SLEEP)
+}
+
+/// Prunes what is old and sets right what a wrong clock has set, until asked to stop.
+pub async fn keep_house(host: Arc<Host>, mut stop: Stop) {
+    loop {
+        match unless_asked(&mut stop, housekeeping(&host)).await {
+            None => return,
+            Some(Err(error)) => tracing::error!(%error, "housekeeping failed"),
+            Some(Ok(())) => {}
+        }
+        rest(HOUSEKEEPING, &mut stop).await;
+    }
+}
+
+async fn housekeeping(host: &Host) -> Result<(), StoreError> {
+    let store = &host.flow.store;
+    let now = store.now(host.flow.clock.now()).await?;
+    let (retry, retention) = (&host.flow.settings.retry, &host.config.retention);
+    let day = SignedDuration::from_hours(24);
+    let longest = retry.longest.max(retry.recheck).max(retry.pause).max(day) + SignedDuration::from_hours(1);
+    let pulled = store.pull_forward(now, now.saturating_add(longest).unwrap_or(Timestamp::MAX)).await?;
+    if pulled > 0 {
+        tracing::warn!(count = pulled, "messages waited for a moment that a wrong clock had set; they are due now");
+    }
+    let before = |kept: SignedDuration| now.saturating_add(-kept).unwrap_or(Timestamp::MIN);
+    let pruned = store.prune(before(retention.documents), before(retention.messages), |_| {}).await?;
+    if pruned.documents + pruned.messages > 0 {
+        tracing::info!(documents = pruned.documents, messages = pruned.messages, "pruned");
+    }
+    Ok(())
 }
 
 /// Polls openIMIS for new claims until asked to stop.
 pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
     let interval = std_duration(host.flow.settings.poll.interval);
-    while let Some(polled) = unless_asked(&mut stop, host.flow.poll_claims()).await {
+    while let Some(polled) = unless_asked(&mut stop, in_turn(&host, "poll-claims", interval, host.flow.poll_claims())).await {
         tell_of_poll(&host, "claims", polled);
         rest(interval, &mut stop).await;
     }
@@ -97,10 +238,25 @@ pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
 /// Polls openIMIS for claims that were selected for feedback until asked to stop.
 pub async fn poll_selected(host: Arc<Host>, mut stop: Stop) {
     let interval = std_duration(host.flow.settings.poll.selected_interval);
-    while let Some(polled) = unless_asked(&mut stop, host.flow.poll_selected()).await {
+    while let Some(polled) = unless_asked(&mut stop, in_turn(&host, "poll-selected", interval, host.flow.poll_selected())).await {
         tell_of_poll(&host, "selected claims", polled);
         rest(interval, &mut stop).await;
     }
+}
+
+/// Does what one of several mediators does at a time; the others find nothing.
+async fn in_turn(
+    host: &Host,
+    name: &str,
+    interval: Duration,
+    poll: impl Future<Output = Result<Found, PollError>>,
+) -> Result<Found, PollError> {
+    let now = host.flow.store.now(host.flow.clock.now()).await?;
+    let until = now.saturating_add(interval.mul_f64(0.9)).unwrap_or(now);
+    if !host.flow.store.take_turn(name, now, until).await? {
+        return Ok(Found { complete: true, ..Found::default() });
+    }
+    poll.await
 }
 
 /// Does what can be left in the middle and begun anew, unless asked to stop.

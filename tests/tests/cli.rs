@@ -10,7 +10,8 @@ use mediator_tests::running::{
     sample_claim, sample_feedback, sandbox, settled, states, store_path,
 };
 use openimis_mediator::sandbox::{Fault, Sandbox};
-use openimis_mediator::store::SqliteStore;
+use openimis_mediator::config::StoreSettings;
+use openimis_mediator::store::SqlStore;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -311,7 +312,7 @@ async fn a_retry_is_taken_by_a_running_mediator_within_seconds() {
     let wrong_form = environment(&sandbox, &dir, &[("mapping.claim_response.form", "XX")]);
     let process = Process::serve(&wrong_form, &dir).await;
     post(&reqwest::Client::new(), &format!("{}{CLAIM}", process.url), sample_claim()).await;
-    let store = SqliteStore::open(&store_path(&dir)).await.expect("the store");
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
     assert_eq!(states(&settled(&store).await), ["dead"]);
     process.terminate().await;
 
@@ -388,7 +389,7 @@ async fn a_second_mediator_on_the_same_store_is_refused() {
     assert!(second.err.contains("in use by another mediator") && second.err.contains("mediator.db"), "{second}");
     let answer = post(&reqwest::Client::new(), &format!("{}{CLAIM}", process.url), sample_claim()).await;
     assert_eq!(answer.status(), 202, "the first one goes on");
-    let store = SqliteStore::open(&store_path(&dir)).await.expect("the store");
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
     assert_eq!(states(&settled(&store).await), ["delivered"]);
     process.kill().await;
     let process = Process::serve(&env, &dir).await; // a killed one leaves no lock behind
@@ -427,7 +428,7 @@ async fn sigterm_ends_it_in_order_though_clients_and_peers_keep_it_waiting() {
     assert!(status.success() && log.contains("stopped"), "{status} {log}");
     assert!(begun.elapsed().as_secs() < 10, "it took {:?}", begun.elapsed());
     drop((silent, halfway));
-    let store = SqliteStore::open(&store_path(&dir)).await.expect("the store");
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
     assert_eq!(messages(&store).await.len(), 2);
 }
 

@@ -5,7 +5,8 @@ use mediator_tests::running::{
     sample_feedback, sandbox, store_path, story,
 };
 use openimis_mediator::sandbox::Sandbox;
-use openimis_mediator::store::SqliteStore;
+use openimis_mediator::config::StoreSettings;
+use openimis_mediator::store::SqlStore;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
@@ -424,7 +425,7 @@ async fn on_a_full_disk_only_what_is_kept_is_acknowledged() {
     .await;
     process.kill().await;
 
-    let store = SqliteStore::open(&store_path(&dir)).await.expect("the store");
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
     let stored: Vec<String> = messages(&store)
         .await
         .iter()

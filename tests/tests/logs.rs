@@ -7,7 +7,8 @@ use mediator_tests::running::{
     sandbox, settled, store_path, story,
 };
 use openimis_mediator::sandbox::{CHT_PASSWORD, Fault, OPENIMIS_PASSWORD, Sandbox};
-use openimis_mediator::store::{SqliteStore, View};
+use openimis_mediator::config::StoreSettings;
+use openimis_mediator::store::{SqlStore, View};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -48,7 +49,7 @@ struct Talk {
     dir: TempDir,
     client: reqwest::Client,
     process: Process,
-    store: SqliteStore,
+    store: SqlStore,
 }
 
 impl Talk {
@@ -58,7 +59,7 @@ impl Talk {
             [("log.level", "debug"), ("cht.match_by", r#"["insurance-number", "phone"]"#), ("cht.timeout", "500ms")];
         let changes: Vec<_> = loud.iter().chain(changes).copied().collect();
         let process = Process::serve(&environment(&sandbox, &dir, &changes), &dir).await;
-        let store = SqliteStore::open(&store_path(&dir)).await.expect("the store");
+        let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
         Self { client: reqwest::Client::new(), sandbox, dir, process, store }
     }
 

@@ -8,7 +8,8 @@ use mediator_tests::running::{
     openimis, post, reason, sample_claim, sample_feedback, sandbox, settled, states, store_path, story,
 };
 use openimis_mediator::sandbox::{CHT_PASSWORD, Fault, Sandbox, USER};
-use openimis_mediator::store::{SqliteStore, View};
+use openimis_mediator::config::StoreSettings;
+use openimis_mediator::store::{SqlStore, View};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -320,7 +321,7 @@ async fn a_stop_waits_for_a_delivery_on_its_way() {
     eventually("the record is on its way", || async { (count(&sandbox.cht.requests(), RECORDS) == 2).then_some(()) })
         .await;
     mediator.stop().await;
-    let store = SqliteStore::open(&store_path(&dir)).await.expect("the store");
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
     let message = messages(&store).await.remove(1);
     assert_eq!(message.summary.state, "pending", "its outcome was written: {}", story([&message]));
     assert!(message.trail.iter().any(|line| line.event == "retry"), "{}", story([&message]));
@@ -345,7 +346,7 @@ async fn killed_while_cht_keeps_silent(silence: Fault) {
     process.kill().await;
 
     let process = Process::serve(&env, &dir).await;
-    let store = SqliteStore::open(&store_path(&dir)).await.expect("the store");
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
     assert_eq!(states(&settled(&store).await), ["delivered", "delivered", "delivered"], "{}", process.log());
     let of_sample = |record: &&Value| record["fields"]["op_claim_id"] == "CHT979";
     assert_eq!(sandbox.cht.records().iter().filter(of_sample).count(), 1, "{:#?}", sandbox.cht.requests());
@@ -377,7 +378,7 @@ async fn a_kill_while_openimis_takes_the_feedback_leaves_one_feedback() {
     process.kill().await;
 
     let _process = Process::serve(&env, &dir).await;
-    let store = SqliteStore::open(&store_path(&dir)).await.expect("the store");
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
     let messages = settled(&store).await;
     assert_eq!(states(&messages), ["delivered", "delivered"]);
     assert_eq!(reason(&messages[1]), "openIMIS has it from an earlier attempt");

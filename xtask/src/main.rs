@@ -1,7 +1,12 @@
 //! `cargo xtask`: sets up what a command needs, then runs it. Standard library and the component encoder only, so that it builds fast.
 
+mod bench;
+mod chaos;
 mod components;
+mod deny;
+mod fuzz;
 mod openimis;
+mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -11,10 +16,17 @@ Usage: cargo xtask <command>
 
   run [options]   builds all and starts the mediator with sandbox peers; options go to `openimis-mediator serve`
   test [filter]   builds all, brings a real openIMIS up, runs every test; says what it had to skip
+  chaos [filter]  kills, restarts and failing peers under load, many rounds of each: about half an hour, with a report
   build           builds the mapping components into target/components, and the host
   lint            rustfmt and clippy, warnings are errors
+  deny            licences, sources and known holes of all that is built in (deny.toml); says what it had to skip
+  fuzz [target] [--runs N]  runs the fuzz targets, 1,000,000 executions each (docs/fuzzing.md)
+  bench [options] builds as for use and measures; PostgreSQL too if DATABASE_URL names one; writes target/bench/report.md
   openimis [up|down|wipe]   the real openIMIS that the tests use, on 127.0.0.1:8000
 ";
+
+/// Built and tested together, always: with another selection cargo would choose other features of their libraries.
+const MEDIATOR: [&str; 4] = ["openimis-mediator", "mapping", "flow", "mediator-tests"];
 
 /// What a step of a command gives: nothing, or a sentence for the person at the terminal.
 type Done<T = ()> = Result<T, String>;
@@ -25,8 +37,12 @@ fn main() -> ExitCode {
     let done = match args.first().map(String::as_str) {
         Some("run") => run(rest),
         Some("test") => test(rest),
+        Some("chaos") => chaos::command(rest),
         Some("build") => build(),
         Some("lint") => lint(),
+        Some("deny") => deny::command(rest),
+        Some("bench") => bench::command(rest),
+        Some("fuzz") => fuzz::command(rest),
         Some("openimis") => openimis::command(rest.first().map_or("up", String::as_str)),
         _ => {
             print!("{USAGE}");
@@ -65,10 +81,9 @@ fn lint() -> Done {
 
 fn test(filter: &[String]) -> Done {
     components::build()?;
-    let mediator = ["openimis-mediator", "mapping", "flow", "mediator-tests"];
     say("building the host and the tests");
     // With the tests, so that the program is built once: a build without them would choose other features of its libraries.
-    cargo_for(&["build", "--bins", "--tests"], &mediator, &[])?;
+    cargo_for(&["build", "--bins", "--tests"], &MEDIATOR, &[])?;
     let mut skipped = Vec::new();
     let with_openimis = match openimis::up() {
         Ok(()) => true,
@@ -78,13 +93,23 @@ fn test(filter: &[String]) -> Done {
         }
     };
     say("running the tests");
-    cargo_for(&["test"], &mediator, filter)?;
+    cargo_for(&["test"], &MEDIATOR, filter)?;
     cargo_for(&["test"], &["fhir-r4-tests"], filter)?;
+    match postgres::install() {
+        Ok(()) => {
+            say("running the tests on PostgreSQL");
+            let tests = postgres::TESTS.iter().flat_map(|name| ["--test", name]);
+            let command: Vec<&str> = std::iter::once("test").chain(tests).collect();
+            let rest: Vec<String> = filter.iter().cloned().chain(["--", "--ignored"].map(str::to_owned)).collect();
+            cargo_for(&command, &MEDIATOR, &rest)?;
+        }
+        Err(reason) => skipped.push(format!("{} on PostgreSQL: {reason}", postgres::TESTS.join(", "))),
+    }
     if with_openimis {
         say("running the tests against the real openIMIS");
         let selected = ["--", "--ignored", "--test-threads=1", "--nocapture"].map(str::to_owned);
         let rest: Vec<String> = filter.iter().cloned().chain(selected).collect();
-        cargo_for(&["test", "--test", "openimis"], &mediator, &rest)?;
+        cargo_for(&["test", "--test", "openimis"], &MEDIATOR, &rest)?;
     }
     println!("\nxtask: all tests passed; {} group(s) skipped", skipped.len());
     for reason in &skipped {
@@ -101,9 +126,13 @@ fn cargo_for(command: &[&str], packages: &[&str], rest: &[String]) -> Done {
 }
 
 fn cargo(args: &[&str]) -> Done {
+    check(cargo_command().args(args), &format!("cargo {}", args[0]))
+}
+
+fn cargo_command() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(args).current_dir(root());
+    command.current_dir(root());
     // What cargo tells xtask of xtask's package would make it build *ring*, and all above it, anew.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -111,7 +140,7 @@ fn cargo(args: &[&str]) -> Done {
             command.env_remove(&*name);
         }
     }
-    check(&mut command, &format!("cargo {}", args[0]))
+    command
 }
 
 fn check(command: &mut Command, name: &str) -> Done {

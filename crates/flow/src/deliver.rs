@@ -6,6 +6,15 @@ use crate::message::{Kind, Message, Outcome, TrailEntry};
 use crate::peers::Trail;
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
 
+/// What [`Flow::deliver`] did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Attempted {
+    /// The outcome is in the store.
+    Settled(Outcome),
+    /// It took longer than the lease, and another worker has the message now: it will ask the peer first.
+    LeaseLost,
+}
+
 /// What an attempt left behind.
 pub(crate) struct Attempt {
     pub trail: Trail,
@@ -34,7 +43,7 @@ impl From<StoreError> for Stop {
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Tries to deliver a message and settles it. After a crash the same function runs again from the top: each of its steps
     /// is safe to repeat.
-    pub async fn deliver(&self, message: &Message) -> Result<Outcome, StoreError> {
+    pub async fn deliver(&self, message: &Message) -> Result<Attempted, StoreError> {
         let mut attempt = Attempt { trail: Trail::default(), mapped: None };
         let way = match message.kind {
             Kind::ClaimResponse => self.deliver_claim_response(message, &mut attempt).await,
@@ -57,8 +66,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         if !nothing_tried {
             attempt.trail.0.push(TrailEntry { at: now, event: event.into(), detail, status: None, duration_ms: None });
         }
-        self.store.settle(message.id, &outcome, attempt.mapped.as_deref(), &attempt.trail.0, now).await?;
-        Ok(outcome)
+        let settled = self.store.settle(message, &outcome, attempt.mapped.as_deref(), &attempt.trail.0, now).await?;
+        Ok(if settled { Attempted::Settled(outcome) } else { Attempted::LeaseLost })
     }
 }
 

@@ -12,8 +12,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
-
 pub mod decide;
 pub mod deliver;
 pub mod message;
@@ -28,7 +26,7 @@ mod ways;
 
 pub use mapping;
 pub use message::{Kind, Message, MessageId, Origin, Outcome, State};
-use peers::{Directory, Pause, Peer, Token, Turnstile};
+use peers::{Directory, Healths, Token, Turnstile};
 use ports::{Clock, Http, Mapper, Store};
 pub use settings::Settings;
 
@@ -47,7 +45,7 @@ pub struct Flow<H, S, C, M> {
     token: Mutex<Option<Token>>,
     login: Turnstile,
     cht: Turnstile,
-    pauses: Mutex<Vec<Pause>>,
+    healths: Mutex<Healths>,
     directory: Mutex<Directory>,
 }
 
@@ -63,22 +61,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             token: Mutex::default(),
             login: Turnstile::default(),
             cht: Turnstile::default(),
-            pauses: Mutex::default(),
+            healths: Mutex::default(),
             directory: Mutex::default(),
         }
-    }
-
-    /// Until when a peer is left alone, and why.
-    pub fn paused(&self, peer: Peer) -> Option<(Timestamp, String)> {
-        let now = self.clock.now();
-        let pauses = held(&self.pauses);
-        pauses.iter().find(|pause| pause.peer == peer && pause.until > now).map(|p| (p.until, p.reason.clone()))
-    }
-
-    fn pause(&self, peer: Peer, until: Timestamp, reason: &str) {
-        let mut pauses = held(&self.pauses);
-        pauses.retain(|pause| pause.peer != peer);
-        pauses.push(Pause { peer, until, reason: reason.to_owned() });
     }
 }
 

@@ -82,6 +82,8 @@ words! {
         Skipped = "skipped",
         /// Dead letter: an admin has to look.
         Dead = "dead",
+        /// An admin decided that it is not to be delivered.
+        Discarded = "discarded",
     }
 }
 
@@ -147,6 +149,8 @@ pub struct Message {
     pub received_at: Timestamp,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// How often it was leased: tells this lease from a later one.
+    pub lease: i64,
     /// An earlier attempt may have reached the peer: ask before sending again.
     pub uncertain: bool,
 }
@@ -192,6 +196,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The state it leaves the message in.
+    pub fn state(&self) -> State {
+        match self {
+            Self::Delivered { .. } => State::Delivered,
+            Self::Skipped { .. } => State::Skipped,
+            Self::Waiting { .. } | Self::Retry { .. } => State::Pending,
+            Self::Dead { .. } => State::Dead,
+        }
+    }
+
     /// A dead letter that the peer surely does not have.
     pub fn dead(reason: impl Into<String>) -> Self {
         Self::Dead { reason: reason.into(), issues: Vec::new(), uncertain: false }

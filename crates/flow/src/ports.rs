@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mapping::MapResult;
 
-use crate::message::{Accepted, Message, MessageId, NewMessage, Outcome, TrailEntry};
+use crate::message::{Accepted, Kind, Message, MessageId, NewMessage, Outcome, TrailEntry};
 
 /// Sends requests. Redirects are not followed: credentials must not travel to where a peer points.
 pub trait Http {
@@ -90,26 +90,42 @@ pub enum MapperError {
 #[error("store: {0}")]
 pub struct StoreError(pub String);
 
+/// Which messages a worker asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease<'a> {
+    /// Of this kind: what goes to one peer does not stand behind what goes to another.
+    pub kind: Kind,
+    /// Due at this moment.
+    pub now: Timestamp,
+    /// When the lease runs out.
+    pub until: Timestamp,
+    /// At most so many.
+    pub limit: u32,
+    /// Messages that this worker is still at: not taken, even if a jump of the clock ended their lease.
+    pub held: &'a [MessageId],
+}
+
 /// Keeps messages, links and watermarks.
 pub trait Store {
     /// Stores a message with its first trail entry in one transaction, or says that it was there. On return it is on disk.
     async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Accepted, StoreError>;
 
-    /// Takes up to `limit` due messages whose lane has nothing earlier unsettled. A lease that has run out is taken again, as uncertain.
-    async fn lease(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError>;
+    /// Takes due messages whose lane has nothing earlier unsettled. A lease that has run out is taken again, as uncertain.
+    async fn lease(&self, wanted: &Lease<'_>) -> Result<Vec<Message>, StoreError>;
 
-    /// Writes an attempt's outcome, what was mapped and the trail, and gives the lease back.
+    /// Writes an attempt's outcome, what was mapped and the trail, and gives the lease back. False: the lease had run out and is
+    /// somebody else's now; nothing was written.
     async fn settle(
         &self,
-        id: MessageId,
+        message: &Message,
         outcome: &Outcome,
         mapped: Option<&str>,
         trail: &[TrailEntry],
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 
-    /// When the next message is due, if any waits.
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// When the next message of a kind is due, if any waits.
+    async fn next_due(&self, kind: Kind) -> Result<Option<Timestamp>, StoreError>;
 
     /// Which of these dedupe keys a poll of selected claims can pass over: on their way, delivered, or taken in as selected before.
     async fn settled_keys(&self, keys: &[String]) -> Result<Vec<String>, StoreError>;

@@ -140,6 +140,10 @@ pub struct Retry {
     pub give_up_after: SignedDuration,
     /// How long a peer is left alone after it refused our credentials or redirected us. Default 5 min.
     pub pause: SignedDuration,
+    /// After so many failures in a row a peer is left alone, first for the wait after the first failure. Default 5.
+    pub trip_after: u32,
+    /// Longest time between two probes of a peer that is down. Default 1 min.
+    pub probe_longest: SignedDuration,
     /// A worker that holds a message longer has died. Default 5 min.
     pub lease: SignedDuration,
     /// First wait before a claim that is not submitted yet is looked at again; grows up to a day. Default 10 min.
@@ -205,6 +209,8 @@ impl Default for Retry {
             longest: SignedDuration::from_hours(1),
             give_up_after: SignedDuration::from_hours(14 * 24),
             pause: SignedDuration::from_mins(5),
+            trip_after: 5,
+            probe_longest: SignedDuration::from_mins(1),
             lease: SignedDuration::from_mins(5),
             recheck: SignedDuration::from_mins(10),
         }
@@ -237,6 +243,7 @@ impl Settings {
             ("retry.longest", self.retry.longest),
             ("retry.give_up_after", self.retry.give_up_after),
             ("retry.pause", self.retry.pause),
+            ("retry.probe_longest", self.retry.probe_longest),
             ("retry.lease", self.retry.lease),
             ("retry.recheck", self.retry.recheck),
         ] {
@@ -251,6 +258,9 @@ impl Settings {
         }
         if self.retry.lease <= self.openimis.timeout.max(self.cht.timeout) * 5 {
             problems.push("retry.lease: expected more than five times the longest peer timeout".to_owned());
+        }
+        if !(1..=1000).contains(&self.retry.trip_after) {
+            problems.push("retry.trip_after: expected 1 to 1000".to_owned());
         }
         if !(1..=1000).contains(&self.poll.page_size) {
             problems.push("poll.page_size: expected 1 to 1000".to_owned());

@@ -1,12 +1,17 @@
-//! `messages list|show|retry`: work on the store, with or without a running mediator.
+//! `messages`: work on the store, with or without a running mediator. Whatever changes something leaves a line in the audit trail.
+
+mod change;
+mod export;
 
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use flow::{Kind, MessageId, State};
+use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use openimis_mediator::store::{Filter, SqliteStore, Summary, View};
+use openimis_mediator::config::Place;
+use openimis_mediator::store::{Filter, SqlStore, Summary, View};
 
 use super::Source;
 
@@ -16,16 +21,22 @@ pub enum Messages {
     List(List),
     /// Show one message with its trail
     Show(Show),
-    /// Deliver a message (again) now: a dead letter, a skipped one, or one that waits
-    Retry {
-        /// Number of the message
-        id: i64,
-    },
+    /// Deliver a message (again) now: a dead letter, a skipped or discarded one, or one that waits; with --all every one that fits
+    Retry(change::Retry),
+    /// Take a message out for good: it is not delivered, and a repetition of it neither
+    Discard(change::Discard),
+    /// Write messages as NDJSON, a JSON object a line, newest first
+    Export(export::Export),
+    /// Prune now what is older than `retention` says, as a running mediator does every ten minutes
+    Prune,
+    /// What admins did, newest first
+    Audit(Audit),
 }
 
+/// Which messages.
 #[derive(Args)]
-pub struct List {
-    /// Only in this state: pending, leased, delivered, skipped or dead
+struct Which {
+    /// Only in this state: pending, leased, delivered, skipped, dead or discarded
     #[arg(long, value_parser = state)]
     state: Option<State>,
     /// Only of this kind: claim-response or feedback
@@ -34,6 +45,21 @@ pub struct List {
     /// Only of this claim: its code or uuid
     #[arg(long)]
     claim: Option<String>,
+}
+
+impl Which {
+    fn filter(&self, before: Option<i64>, limit: u32) -> Filter {
+        Filter { state: self.state, kind: self.kind, claim: self.claim.clone(), before: before.map(MessageId), limit }
+    }
+}
+
+#[derive(Args)]
+pub struct List {
+    #[command(flatten)]
+    which: Which,
+    /// Only with a smaller number than this: the next page
+    #[arg(long)]
+    before: Option<i64>,
     /// At most so many
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -46,10 +72,20 @@ pub struct List {
 pub struct Show {
     /// Number of the message
     id: i64,
-    /// Also the document as received and as sent: personal data
+    /// Also the document as received and as sent: personal data; that it was read goes into the audit trail
     #[arg(long)]
     body: bool,
     /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct Audit {
+    /// At most so many
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    /// One JSON object a line
     #[arg(long)]
     json: bool,
 }
@@ -66,28 +102,47 @@ fn expected(words: &[impl ToString]) -> String {
     format!("expected {}", words.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
+/// Who is at the keyboard, for the audit trail.
+fn actor() -> String {
+    use std::os::unix::fs::MetadataExt;
+    let name = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok().filter(|name| !name.is_empty());
+    let uid = || std::fs::metadata("/proc/self").map_or("unknown".to_owned(), |own| format!("uid {}", own.uid()));
+    format!("command line: {}", name.unwrap_or_else(uid))
+}
+
+fn bar(length: Option<u64>, what: &'static str) -> ProgressBar {
+    let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    let template = if length.is_some() { "{bar:40} {pos}/{len} {msg}, {eta} left" } else { "{spinner} {pos} {msg}" };
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
+}
+
 impl Messages {
     pub async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
-        let path = source.partial_config()?.store.path;
-        if !path.is_file() {
+        let config = source.partial_config()?;
+        if let Place::Sqlite(path) = config.store.place()?
+            && !path.is_file()
+        {
             bail!(
                 "{} is not there: no mediator has run with this store.path (config or working directory?)",
                 path.display()
             );
         }
-        let store = SqliteStore::open(&path).await?;
+        let store = SqlStore::open(&config.store).await?;
         match self {
             Self::List(list) => list.run(&store).await,
             Self::Show(show) => show.run(&store).await,
-            Self::Retry { id } => retry(&store, MessageId(id)).await,
+            Self::Retry(retry) => retry.run(&store).await,
+            Self::Discard(discard) => discard.run(&store).await,
+            Self::Export(export) => export.run(&store).await,
+            Self::Prune => change::prune(&store, &config.retention).await,
+            Self::Audit(audit) => audit.run(&store).await,
         }
     }
 }
 
 impl List {
-    async fn run(self, store: &SqliteStore) -> anyhow::Result<ExitCode> {
-        let filter = Filter { state: self.state, kind: self.kind, claim: self.claim, limit: self.limit };
-        let messages = store.list(&filter).await?;
+    async fn run(self, store: &SqlStore) -> anyhow::Result<ExitCode> {
+        let messages = store.list(&self.which.filter(self.before, self.limit)).await?;
         if self.json {
             for message in &messages {
                 out!("{}", serde_json::to_string(message)?);
@@ -99,6 +154,22 @@ impl List {
         let counts = store.counts().await?;
         let counts: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
         out!("\nin all: {}", if counts.is_empty() { "no messages".to_owned() } else { counts.join(", ") });
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Audit {
+    async fn run(self, store: &SqlStore) -> anyhow::Result<ExitCode> {
+        for line in store.audit(None, self.limit).await? {
+            if self.json {
+                out!("{}", serde_json::to_string(&line)?);
+                continue;
+            }
+            let message = line.message_id.map(|id| format!(" {id}")).unwrap_or_default();
+            let detail = if line.detail.is_empty() { String::new() } else { format!(": {}", line.detail) };
+            let at = line.at.strftime("%Y-%m-%d %H:%M:%S");
+            out!("{at}  {}  {}{message}{detail}", line.actor, line.action);
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -126,7 +197,7 @@ fn line(message: &Summary) {
 }
 
 impl Show {
-    async fn run(self, store: &SqliteStore) -> anyhow::Result<ExitCode> {
+    async fn run(self, store: &SqlStore) -> anyhow::Result<ExitCode> {
         let Some(view) = store.view(MessageId(self.id)).await? else { bail!("there is no message {}", self.id) };
         if self.json {
             out!("{}", serde_json::to_string_pretty(&view)?);
@@ -134,7 +205,9 @@ impl Show {
             print(&view);
         }
         if self.body {
-            out!("\nas received:\n{}", String::from_utf8_lossy(&view.body));
+            store.audit_read(&actor(), MessageId(self.id), Timestamp::now()).await?;
+            let received = view.body.as_deref().map(String::from_utf8_lossy);
+            out!("\nas received:\n{}", received.as_deref().unwrap_or("(no longer kept, or sealed with another key)"));
             out!("\nas sent:\n{}", view.mapped.as_deref().unwrap_or("(nothing yet)"));
         }
         Ok(ExitCode::SUCCESS)
@@ -174,16 +247,5 @@ fn print(view: &View) {
         for other in &view.related {
             out!("  {} {} {}", other.id, other.kind, other.state);
         }
-    }
-}
-
-async fn retry(store: &SqliteStore, id: MessageId) -> anyhow::Result<ExitCode> {
-    if store.retry(id, Timestamp::now()).await? {
-        out!("message {id} is due now; a running mediator takes it within seconds");
-        return Ok(ExitCode::SUCCESS);
-    }
-    match store.view(id).await? {
-        None => bail!("there is no message {id}"),
-        Some(view) => bail!("message {id} is {}: nothing to retry", view.summary.state),
     }
 }

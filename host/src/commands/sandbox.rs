@@ -5,14 +5,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use openimis_mediator::Host;
+use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::{Config, Log};
 use openimis_mediator::sandbox::{CHT_PASSWORD, OPENIMIS_PASSWORD, Sandbox, USER};
 
 /// As CHT's documentation calls them.
 const INBOUND_USER: &str = "interop-client";
 const INBOUND_PASSWORD: &str = "interop-password";
+const ADMIN_USER: &str = "admin";
+const ADMIN_PASSWORD: &str = "admin-password";
 /// The ClaimResponse of CHT's documentation.
 const SAMPLE: &str = include_str!("../../../tests/fixtures/claim-response/documented-sample/input.json");
 
@@ -34,13 +37,14 @@ pub async fn serve(data: PathBuf, port: u16) -> anyhow::Result<ExitCode> {
         INBOUND_USER.to_owned(),
         INBOUND_PASSWORD.to_owned(),
     );
-    let config = config(&data, address(0), &sandbox)?;
+    let config = config(&data, address(0), address(3), &sandbox)?;
     let host = Host::build(config).await?;
-    println!("{}", welcome(&mediator, &sandbox, &sample, &data));
+    println!("{}", welcome(&mediator, address(3), &sandbox, &sample, &data));
     super::serve::serve(host).await
 }
 
-fn config(data: &Path, listen: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<Config> {
+fn config(data: &Path, listen: SocketAddr, admin: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<Config> {
+    let hash = hash_password(&ADMIN_PASSWORD.into()).map_err(|error| anyhow!("the admin's password: {error}"))?;
     let toml = format!(
         r#"
         listen = "{listen}"
@@ -50,6 +54,8 @@ fn config(data: &Path, listen: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<
         cht = {{ url = "{cht}", username = "{USER}", password = "{CHT_PASSWORD}" }}
         poll = {{ interval = "5s", selected_interval = "5s" }}
         subscription.callback = "http://{listen}/mediator/claim-response"
+        admin.listen = "{admin}"
+        clients = [{{ name = "admin", username = "{ADMIN_USER}", password_hash = "{hash}", scopes = ["admin"] }}]
         mapping.patient = {{ default_place = "sandbox-village", phone_prefix = "+977" }}
         "#,
         store = data.join("mediator.db"),
@@ -59,7 +65,7 @@ fn config(data: &Path, listen: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<
     Ok(Config::from_toml(&toml, &BTreeMap::new())?)
 }
 
-fn welcome(mediator: &str, sandbox: &Sandbox, sample: &Path, data: &Path) -> String {
+fn welcome(mediator: &str, admin: SocketAddr, sandbox: &Sandbox, sample: &Path, data: &Path) -> String {
     let cht = sandbox.cht.url();
     let openimis = sandbox.openimis.url().replace("api/api_fhir_r4/", "");
     let sample = sample.display();
@@ -69,6 +75,7 @@ fn welcome(mediator: &str, sandbox: &Sandbox, sample: &Path, data: &Path) -> Str
 openimis-mediator with sandbox peers (stand-ins that behave as the real ones, people are invented)
 
   mediator   {mediator}   user {INBOUND_USER}, password {INBOUND_PASSWORD}
+  admin API  http://{admin}/admin/messages   user {ADMIN_USER}, password {ADMIN_PASSWORD}
   openIMIS   {openimis}   claims and the feedback on them: open it in a browser
   CHT        {cht}   people, and tasks for the health worker: open it in a browser
 

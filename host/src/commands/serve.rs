@@ -26,7 +26,7 @@ pub struct Serve {
     /// Sandbox: where messages and the stand-ins' data are kept
     #[arg(long, default_value = "sandbox-data")]
     data: PathBuf,
-    /// Sandbox: the mediator's port; openIMIS gets the next one, CHT the one after
+    /// Sandbox: the mediator's port; openIMIS gets the next one, CHT the one after, the admin API the third
     #[arg(long, default_value_t = 8080)]
     port: u16,
 }
@@ -72,7 +72,7 @@ async fn asked_to_stop() -> std::io::Result<()> {
 }
 
 fn announce(host: &Host) {
-    tracing::info!(store = %host.config.store.path.display(), "openimis-mediator starts");
+    tracing::info!(store = %host.config.store.shown(), "openimis-mediator starts");
     for (mapping, file) in host.flow.mapper.files() {
         tracing::info!(mapping, file = %file.display(), "mapping loaded");
     }

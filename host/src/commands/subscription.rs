@@ -6,8 +6,9 @@ use anyhow::Context;
 use clap::Subcommand;
 use flow::subscription::Kept;
 use openimis_mediator::http::ReqwestHttp;
-use openimis_mediator::store::SqliteStore;
-use openimis_mediator::{HostFlow, SystemClock, load_mappings};
+use openimis_mediator::clock::SystemClock;
+use openimis_mediator::store::SqlStore;
+use openimis_mediator::{HostFlow, load_mappings};
 
 use super::Source;
 
@@ -24,9 +25,9 @@ pub enum Subscription {
 impl Subscription {
     pub async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
         let config = source.config()?;
-        let http = ReqwestHttp::new(config.tls.ca_file.as_deref())?;
-        let store = SqliteStore::open(&config.store.path).await?;
-        let flow = HostFlow::new(http, store, SystemClock, load_mappings(&config)?, config.settings());
+        let http = ReqwestHttp::new(config.tls.ca_file.as_deref(), config.worker.requests_per_peer as usize)?;
+        let store = SqlStore::open(&config.store).await?;
+        let flow = HostFlow::new(http, store, SystemClock::default(), load_mappings(&config)?, config.settings());
         match self {
             Self::List => {
                 let all = flow.subscriptions().await.context("subscriptions cannot be listed")?;

@@ -102,6 +102,12 @@ impl OpenImis {
         self.state().feedback.iter().map(|feedback| feedback.resource.clone()).collect()
     }
 
+    /// What each feedback was about (`Claim/<uuid>`) and when it arrived, in order.
+    pub fn feedback_arrivals(&self) -> Vec<(String, Timestamp)> {
+        let about = |resource: &Value| resource["about"][0]["reference"].as_str().unwrap_or_default().to_owned();
+        self.state().feedback.iter().map(|feedback| (about(&feedback.resource), feedback.validity_from)).collect()
+    }
+
     /// The subscriptions, as resources, in order of creation.
     pub fn subscriptions(&self) -> Vec<Value> {
         self.state().subscriptions.iter().map(Subscription::resource).collect()
@@ -134,6 +140,11 @@ impl OpenImis {
         let uuid = claim.uuid;
         self.state().claims.push(claim);
         uuid
+    }
+
+    /// Enrols a further insuree (invented), who lives where the sample's does.
+    pub fn enrol(&self, insuree: Uuid, chf_id: &str) {
+        self.state().patients.0.push(seed::further_patient(insuree, chf_id));
     }
 
     /// Submits a claim: it is checked and found in order. Like all below: does nothing if there is no such claim.

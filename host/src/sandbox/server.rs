@@ -37,6 +37,8 @@ pub enum Fault {
     Html,
     /// Keeps silent for so long, then closes the connection; does not process the request.
     Hang(Duration),
+    /// Keeps silent for so long, then works as ever.
+    Slow(Duration),
     /// Closes the connection without a word; does not process the request.
     Reset,
     /// Does the work, keeps silent for so long, then closes the connection: the sender cannot know.
@@ -110,6 +112,10 @@ pub(super) async fn pass(
     let line = format!("{} {target}", request.method());
     let answer = match gate.next_fault() {
         None => next.run(request).await,
+        Some(Fault::Slow(pause)) => {
+            tokio::time::sleep(pause).await;
+            next.run(request).await
+        }
         Some(Fault::Status(status)) => (gate.0.refuse)(status),
         Some(Fault::Html) => {
             ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], "<html><body>Welcome to nginx!</body></html>\n")

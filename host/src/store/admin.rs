@@ -1,14 +1,14 @@
-//! What an admin sees of the store: lists, one message with its trail, counts.
+//! What an admin sees of the store and does with it: lists, one message with its trail, counts, retry, discard, the audit trail.
 
 use flow::ports::StoreError;
 use flow::{Kind, MessageId, State};
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Connection, Row};
 
-use super::sqlite::{SqliteStore, word};
-use super::{at, failed};
+use super::inbox::Note;
+use super::{SqlStore, at, bounded, failed, ms, sql, text, word};
 
 /// Which messages to list, newest first.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Filter {
     pub kind: Option<Kind>,
     /// A claim's uuid or code.
     pub claim: Option<String>,
+    /// With a smaller number than this: the next page.
+    pub before: Option<MessageId>,
     /// At most so many.
     pub limit: u32,
 }
@@ -79,100 +81,310 @@ pub struct View {
     pub trail: Vec<TrailLine>,
     /// Other messages of the same claim.
     pub related: Vec<Summary>,
-    /// As received.
+    /// As received. None: no longer kept, or sealed with a key that is not here.
     #[serde(skip)]
-    pub body: Vec<u8>,
+    pub body: Option<Vec<u8>>,
     /// As last sent.
     #[serde(skip)]
     pub mapped: Option<String>,
 }
 
+/// One thing an admin did.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditLine {
+    /// Its number.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// With which message.
+    pub message_id: Option<MessageId>,
+    /// Why, or how much.
+    pub detail: String,
+}
+
 const COLUMNS: &str =
     "id, kind, origin, state, claim_uuid, claim_code, attempts, received_at, due_at, settled_at, reason, lane";
+/// How many are put back in one transaction.
+const PIECE: u32 = 200;
 
-fn summary(row: &SqliteRow) -> Result<Summary, StoreError> {
+fn summary(row: &AnyRow) -> Result<Summary, StoreError> {
     let state = word(row, "state", State::from_word)?;
     let unsettled = matches!(state, State::Pending | State::Leased);
-    Ok(Summary {
-        id: MessageId(row.get("id")),
-        kind: row.get("kind"),
-        origin: row.get("origin"),
-        state: state.to_string(),
-        claim_uuid: row.get("claim_uuid"),
-        claim_code: row.get("claim_code"),
-        attempts: row.get("attempts"),
-        received_at: at(row.get("received_at")),
-        due_at: unsettled.then(|| at(row.get("due_at"))),
-        settled_at: row.get::<Option<i64>, _>("settled_at").map(at),
-        reason: row.get("reason"),
+    let read = || {
+        Ok::<_, sqlx::Error>(Summary {
+            id: MessageId(row.try_get("id")?),
+            kind: row.try_get("kind")?,
+            origin: row.try_get("origin")?,
+            state: state.to_string(),
+            claim_uuid: row.try_get("claim_uuid")?,
+            claim_code: row.try_get("claim_code")?,
+            attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or_default(),
+            received_at: at(row.try_get("received_at")?),
+            due_at: if unsettled { Some(at(row.try_get("due_at")?)) } else { None },
+            settled_at: row.try_get::<Option<i64>, _>("settled_at")?.map(at),
+            reason: row.try_get("reason")?,
+        })
+    };
+    read().map_err(failed)
+}
+
+fn trail_line(row: &AnyRow) -> Result<TrailLine, sqlx::Error> {
+    let status = row.try_get::<Option<i64>, _>("status")?;
+    Ok(TrailLine {
+        at: at(row.try_get("at")?),
+        event: row.try_get("event")?,
+        detail: row.try_get("detail")?,
+        status: status.and_then(|status| u16::try_from(status).ok()),
+        duration_ms: row.try_get("duration_ms")?,
     })
 }
 
-impl SqliteStore {
+impl SqlStore {
     /// Messages that fit a filter, newest first.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<Summary>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM message WHERE 1 = 1"));
+        let mut texts: Vec<String> = Vec::new();
+        let mut wanted = String::new();
+        let mut with = |condition: &str, value: String| {
+            texts.push(value);
+            wanted.push_str(&condition.replace('?', &format!("${}", texts.len())));
+        };
         if let Some(state) = filter.state {
-            query.push(" AND state = ").push_bind(state.word());
+            with(" AND state = ?", state.to_string());
         }
         if let Some(kind) = filter.kind {
-            query.push(" AND kind = ").push_bind(kind.word());
+            with(" AND kind = ?", kind.to_string());
         }
         if let Some(claim) = &filter.claim {
-            // A feedback knows its claim by uuid only.
-            query
-                .push(" AND claim_uuid IN (SELECT claim_uuid FROM message WHERE claim_code = ")
-                .push_bind(claim.clone());
-            query.push(" UNION SELECT ").push_bind(claim.to_lowercase()).push(")");
+            // A feedback knows its claim by uuid only, which is the lane of both.
+            with(" AND lane IN (SELECT lane FROM message WHERE claim_code = ?", text(claim));
+            with(" UNION ALL SELECT CAST(? AS TEXT))", text(&claim.to_lowercase()));
         }
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.limit);
-        let rows = query.build().fetch_all(&self.reader).await.map_err(failed)?;
+        let numbers = texts.len();
+        let statement = format!(
+            "SELECT {COLUMNS} FROM message WHERE id < ${}{wanted} ORDER BY id DESC LIMIT ${}",
+            numbers + 1,
+            numbers + 2
+        );
+        let mut query = sqlx::query(sql(statement));
+        for value in &texts {
+            query = query.bind(value.as_str());
+        }
+        let query = query.bind(filter.before.map_or(i64::MAX, |before| before.0)).bind(i64::from(filter.limit));
+        let rows = bounded(async { query.fetch_all(&self.tables.reader).await.map_err(failed) }).await?;
         rows.iter().map(summary).collect()
     }
 
     /// One message with all there is about it.
     pub async fn view(&self, id: MessageId) -> Result<Option<View>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT {COLUMNS}, insuree_uuid, issues, body, mapped FROM message WHERE id = "
-        ));
-        query.push_bind(id.0);
-        let Some(row) = query.build().fetch_optional(&self.reader).await.map_err(failed)? else { return Ok(None) };
-        let trail =
-            sqlx::query("SELECT at, event, detail, status, duration_ms FROM trail WHERE message_id = ? ORDER BY id")
-                .bind(id.0)
-                .fetch_all(&self.reader)
-                .await
-                .map_err(failed)?;
-        let mut related = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM message WHERE lane = "));
-        related.push_bind(row.get::<String, _>("lane")).push(" AND id <> ").push_bind(id.0).push(" ORDER BY id");
-        let related = related.build().fetch_all(&self.reader).await.map_err(failed)?;
-        let issues: Option<String> = row.get("issues");
+        bounded(self.viewed(id)).await
+    }
+
+    async fn viewed(&self, id: MessageId) -> Result<Option<View>, StoreError> {
+        let tables = &self.tables;
+        let statement = format!(
+            "SELECT {COLUMNS}, insuree_uuid, issues, received, sent
+             FROM message LEFT JOIN document ON message_id = id WHERE id = $1"
+        );
+        let row = sqlx::query(sql(statement)).bind(id.0).fetch_optional(&tables.reader).await.map_err(failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let trail = "SELECT at, event, detail, status, duration_ms FROM trail WHERE message_id = $1 ORDER BY id";
+        let trail = sqlx::query(trail).bind(id.0).fetch_all(&tables.reader).await.map_err(failed)?;
+        let lane: String = row.try_get("lane").map_err(failed)?;
+        let statement = format!("SELECT {COLUMNS} FROM message WHERE lane = $1 AND id <> $2 ORDER BY id");
+        let related = sqlx::query(sql(statement)).bind(lane.as_str()).bind(id.0).fetch_all(&tables.reader);
+        let related = related.await.map_err(failed)?;
+        let issues: Option<String> = row.try_get("issues").map_err(failed)?;
+        let document = |column| {
+            let sealed: Option<Vec<u8>> = row.try_get(column).map_err(failed)?;
+            Ok::<_, StoreError>(sealed.and_then(|sealed| tables.seal.open(sealed, &lane).ok()))
+        };
         Ok(Some(View {
             summary: summary(&row)?,
-            insuree_uuid: row.get("insuree_uuid"),
+            insuree_uuid: row.try_get("insuree_uuid").map_err(failed)?,
             issues: issues.map(|json| serde_json::from_str(&json).map_err(failed)).transpose()?.unwrap_or_default(),
-            trail: trail
-                .iter()
-                .map(|line| TrailLine {
-                    at: at(line.get("at")),
-                    event: line.get("event"),
-                    detail: line.get("detail"),
-                    status: line.get("status"),
-                    duration_ms: line.get("duration_ms"),
-                })
-                .collect(),
+            trail: trail.iter().map(trail_line).collect::<Result<_, _>>().map_err(failed)?,
             related: related.iter().map(summary).collect::<Result<_, _>>()?,
-            body: row.get("body"),
-            mapped: row.get("mapped"),
+            body: document("received")?,
+            mapped: document("sent")?.map(|sent| String::from_utf8_lossy(&sent).into_owned()),
         }))
     }
 
     /// How many messages are in each state.
     pub async fn counts(&self) -> Result<Vec<(State, i64)>, StoreError> {
-        let rows = sqlx::query("SELECT state, count(*) AS count FROM message GROUP BY state")
-            .fetch_all(&self.reader)
+        let asked = sqlx::query("SELECT state, count(*) AS count FROM message GROUP BY state");
+        let rows = bounded(async { asked.fetch_all(&self.tables.reader).await.map_err(failed) }).await?;
+        rows.iter()
+            .map(|row| Ok((word(row, "state", State::from_word)?, row.try_get("count").map_err(failed)?)))
+            .collect()
+    }
+
+    /// Puts a message back to be delivered at once. False: there is no such message, it is delivered or on its way, or its document
+    /// is no longer kept.
+    pub async fn retry(&self, id: MessageId, actor: &str, now: Timestamp) -> Result<bool, StoreError> {
+        bounded(async {
+            let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+            let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
+            let done = self.put_back(&mut tx, id, actor, now).await.map_err(failed)?;
+            if done {
+                audit(&mut tx, actor, "retry", Some(id), "", now).await.map_err(failed)?;
+            }
+            tx.commit().await.map_err(failed)?;
+            Ok(done)
+        })
+        .await
+    }
+
+    async fn put_back(
+        &self,
+        connection: &mut AnyConnection,
+        id: MessageId,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query(
+            "UPDATE message SET state = 'pending', due_at = $1, since = $2, settled_at = NULL, issues = NULL
+             WHERE id = $3 AND state IN ('dead', 'skipped', 'pending', 'discarded')
+               AND EXISTS (SELECT 1 FROM document WHERE message_id = id)",
+        )
+        .bind(ms(now))
+        .bind(ms(now))
+        .bind(id.0)
+        .execute(&mut *connection)
+        .await?;
+        let found = done.rows_affected() == 1;
+        if found {
+            let note = Note { id, at: now, event: "retry asked for", detail: format!("by {actor}") };
+            self.tables.note(connection, &[note]).await?;
+        }
+        Ok(found)
+    }
+
+    /// Puts back all messages that fit a filter (its `limit` does not count), oldest first; `progress` hears how many so far. One audit
+    /// line for all.
+    pub async fn retry_all(
+        &self,
+        filter: &Filter,
+        actor: &str,
+        now: Timestamp,
+        mut progress: impl FnMut(u64),
+    ) -> Result<u64, StoreError> {
+        let (mut count, mut before) = (0, filter.before);
+        loop {
+            let page = self.list(&Filter { before, limit: PIECE, ..filter.clone() }).await?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.id);
+            count += bounded(async {
+                let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+                let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
+                let mut put_back = 0;
+                for message in &page {
+                    let done = self.put_back(&mut tx, message.id, actor, now).await.map_err(failed)?;
+                    put_back += u64::from(done);
+                }
+                tx.commit().await.map_err(failed)?;
+                Ok(put_back)
+            })
+            .await?;
+            progress(count);
+        }
+        let of = |name: &str, value: Option<String>| value.map(|value| format!(", {name} {value}")).unwrap_or_default();
+        let detail = format!(
+            "{count} messages{}{}{}",
+            of("state", filter.state.map(|state| state.to_string())),
+            of("kind", filter.kind.map(|kind| kind.to_string())),
+            of("claim", filter.claim.clone())
+        );
+        self.audited(actor, "retry all", None, &detail, now).await?;
+        Ok(count)
+    }
+
+    /// Takes a message out for good, with the reason. False: there is no such message, or it is delivered, on its way or discarded.
+    pub async fn discard(&self, id: MessageId, reason: &str, actor: &str, now: Timestamp) -> Result<bool, StoreError> {
+        bounded(async {
+            let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+            let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
+            let done = sqlx::query(
+                "UPDATE message SET state = 'discarded', reason = $1, settled_at = $2
+                 WHERE id = $3 AND state IN ('dead', 'skipped', 'pending')",
+            )
+            .bind(text(reason))
+            .bind(ms(now))
+            .bind(id.0)
+            .execute(&mut *tx)
             .await
             .map_err(failed)?;
-        rows.iter().map(|row| Ok((word(row, "state", State::from_word)?, row.get("count")))).collect()
+            let found = done.rows_affected() == 1;
+            if found {
+                let note = Note { id, at: now, event: "discarded", detail: format!("by {actor}: {reason}") };
+                self.tables.note(&mut tx, &[note]).await.map_err(failed)?;
+                audit(&mut tx, actor, "discard", Some(id), reason, now).await.map_err(failed)?;
+            }
+            tx.commit().await.map_err(failed)?;
+            Ok(found)
+        })
+        .await
     }
+
+    /// Notes that somebody looked at a message's documents: they hold personal data.
+    pub async fn audit_read(&self, actor: &str, id: MessageId, now: Timestamp) -> Result<(), StoreError> {
+        self.audited(actor, "read documents", Some(id), "", now).await
+    }
+
+    /// Notes what somebody did.
+    pub async fn audited(
+        &self,
+        actor: &str,
+        action: &str,
+        id: Option<MessageId>,
+        detail: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        bounded(async {
+            let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+            audit(&mut connection, actor, action, id, detail, now).await.map_err(failed)
+        })
+        .await
+    }
+
+    /// What admins did, newest first, below a line's number.
+    pub async fn audit(&self, before: Option<i64>, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
+        let statement =
+            "SELECT id, at, actor, action, message_id, detail FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2";
+        let asked = sqlx::query_as::<_, (i64, i64, String, String, Option<i64>, String)>(statement)
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(i64::from(limit));
+        let rows = bounded(async { asked.fetch_all(&self.tables.reader).await.map_err(failed) }).await?;
+        let line = |(id, ms, actor, action, message_id, detail): (_, _, _, _, Option<i64>, _)| AuditLine {
+            id,
+            at: at(ms),
+            actor,
+            action,
+            message_id: message_id.map(MessageId),
+            detail,
+        };
+        Ok(rows.into_iter().map(line).collect())
+    }
+}
+
+async fn audit(
+    connection: &mut AnyConnection,
+    actor: &str,
+    action: &str,
+    id: Option<MessageId>,
+    detail: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO audit (at, actor, action, message_id, detail) VALUES ($1, $2, $3, $4, $5)")
+        .bind(ms(now))
+        .bind(text(actor))
+        .bind(action)
+        .bind(id.map(|id| id.0))
+        .bind(text(detail))
+        .execute(connection)
+        .await
+        .map(|_| ())
 }

@@ -1,13 +1,164 @@
-//! Where messages are kept. SQLite; PostgreSQL will stand beside it behind the same port.
+//! Where messages are kept: SQLite in one file, or PostgreSQL for several mediators at once.
+//!
+//! The statements are the same for both but for the few words in [`Dialect`]. What is answered with "accepted" is on disk before.
+//!
+//! # Layout
+//! - `inbox`: taking messages in. `queue`: leasing and settling them. `writer`: many of both in one commit.
+//! - `links`: contacts and watermarks. `admin`: lists, trails, retry, discard, audit. `retention`: what is kept how long.
+//! - `seal`: documents encrypted at rest.
 
 mod admin;
-mod sqlite;
+mod inbox;
+mod links;
+mod open;
+mod queue;
+mod retention;
+mod seal;
+mod writer;
 
-pub use admin::{Filter, Summary, TrailLine, View};
-pub use sqlite::SqliteStore;
+pub use admin::{AuditLine, Filter, Summary, TrailLine, View};
+pub use retention::Pruned;
 
-use flow::ports::StoreError;
+use std::time::Duration;
+
+use flow::message::{Accepted, Kind, Message, NewMessage, Outcome, TrailEntry};
+use flow::ports::{Lease, Store, StoreError};
 use jiff::Timestamp;
+use sqlx::any::AnyRow;
+use sqlx::{AnyPool, AssertSqlSafe, Row};
+use tokio::sync::mpsc;
+
+use seal::Seal;
+use writer::Work;
+
+/// Longest wait for the database, a commit included.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Messages, trails, links and watermarks in a database. Cheap to clone.
+#[derive(Clone)]
+pub struct SqlStore {
+    tables: Tables,
+    batches: mpsc::Sender<Work>,
+}
+
+/// The database as the statements see it.
+#[derive(Clone)]
+struct Tables {
+    dialect: Dialect,
+    /// On SQLite one connection: it has one writer, and waiting for it here is fairer than its busy loop.
+    writer: AnyPool,
+    reader: AnyPool,
+    seal: Seal,
+}
+
+/// What differs between the databases.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    /// Begins a transaction that writes. On SQLite the lock comes first, so that it is waited for and never refused half-way.
+    fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
+    /// Locks the rows that were read, where others write at the same time.
+    fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "FOR UPDATE OF m",
+        }
+    }
+
+    /// The same, but passing over what somebody else has locked.
+    fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "FOR UPDATE OF m SKIP LOCKED",
+        }
+    }
+}
+
+impl SqlStore {
+    /// The moment by the clock that all who share the store go by: the database's, or this machine's for a file.
+    pub async fn now(&self, here: Timestamp) -> Result<Timestamp, StoreError> {
+        if self.tables.dialect == Dialect::Sqlite {
+            return Ok(here);
+        }
+        let asked = sqlx::query_scalar("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
+            .fetch_one(&self.tables.reader);
+        bounded(async { asked.await.map(at).map_err(failed) }).await
+    }
+}
+
+impl Store for SqlStore {
+    async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Accepted, StoreError> {
+        self.batched(|answer| Work::Accept(Box::new(new), now, answer)).await
+    }
+
+    async fn lease(&self, wanted: &Lease<'_>) -> Result<Vec<Message>, StoreError> {
+        bounded(self.tables.lease(wanted)).await
+    }
+
+    async fn settle(
+        &self,
+        message: &Message,
+        outcome: &Outcome,
+        mapped: Option<&str>,
+        trail: &[TrailEntry],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let settlement = self.tables.settlement(message, outcome, mapped, trail, now);
+        self.batched(|answer| Work::Settle(Box::new(settlement), answer)).await
+    }
+
+    async fn next_due(&self, kind: Kind) -> Result<Option<Timestamp>, StoreError> {
+        bounded(self.tables.next_due(kind)).await
+    }
+
+    async fn settled_keys(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {
+        bounded(self.tables.settled_keys(keys)).await
+    }
+
+    async fn insuree_of(&self, claim_uuid: &str) -> Result<Option<String>, StoreError> {
+        bounded(self.tables.insuree_of(claim_uuid)).await
+    }
+
+    async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError> {
+        bounded(self.tables.link(insuree_uuid)).await
+    }
+
+    async fn save_link(
+        &self,
+        insuree_uuid: &str,
+        contact_id: &str,
+        how: &str,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        bounded(self.tables.save_link(insuree_uuid, contact_id, how, now)).await
+    }
+
+    async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        bounded(self.tables.watermark(name)).await
+    }
+
+    async fn save_watermark(&self, name: &str, moment: Timestamp) -> Result<(), StoreError> {
+        bounded(self.tables.save_watermark(name, moment)).await
+    }
+}
+
+/// A database that hangs is a database that failed.
+async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(LIMIT, work).await {
+        Ok(done) => done,
+        Err(_) => Err(StoreError(format!("no answer within {} s", LIMIT.as_secs()))),
+    }
+}
 
 fn failed(error: impl std::fmt::Display) -> StoreError {
     StoreError(error.to_string())
@@ -19,4 +170,45 @@ fn ms(at: Timestamp) -> i64 {
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or_default()
+}
+
+/// Text as every database takes it: PostgreSQL has no NUL.
+fn text(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
+}
+
+fn word<T>(row: &AnyRow, column: &str, read: fn(&str) -> Option<T>) -> Result<T, StoreError> {
+    let text: String = row.try_get(column).map_err(failed)?;
+    read(&text).ok_or_else(|| StoreError(format!("column {column} holds an unknown word")))
+}
+
+/// A statement that was put together from our own words and placeholders only.
+fn sql(statement: String) -> AssertSqlSafe<String> {
+    AssertSqlSafe(statement)
+}
+
+/// `($1, $2), ($3, $4)`: placeholders for rows of values.
+fn placeholders(rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let values: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!("({})", values.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// `$1, $2, $3`: placeholders for a list.
+fn list_of(count: usize) -> String {
+    (1..=count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Cuts work into pieces of 1, 2, 4 … 64: a few statements that are prepared once serve every length.
+fn pieces<T>(mut all: &[T]) -> Vec<&[T]> {
+    let mut pieces = Vec::new();
+    while !all.is_empty() {
+        let length = 1 << all.len().min(64).ilog2();
+        let (piece, rest) = all.split_at(length);
+        pieces.push(piece);
+        all = rest;
+    }
+    pieces
 }

@@ -1,7 +1,8 @@
 //! openIMIS goes away and comes back: what was acknowledged meanwhile is delivered, once.
 
 use mediator_tests::running::{Process, eventually, post, store_path};
-use openimis_mediator::store::{SqliteStore, View};
+use openimis_mediator::config::StoreSettings;
+use openimis_mediator::store::{SqlStore, View};
 use serde_json::{Value, json};
 
 use crate::real::{Claim, PATIENT};
@@ -17,7 +18,7 @@ fn pushed_form(claim: &Claim) -> String {
     .to_string()
 }
 
-async fn tried(store: &SqliteStore, claim: &Claim, times: usize) -> View {
+async fn tried(store: &SqlStore, claim: &Claim, times: usize) -> View {
     eventually("delivery was tried", || async {
         let message = messages_of(store, claim).await.pop()?;
         (told(&message, "retry", None) >= times).then_some(message)
@@ -41,7 +42,7 @@ async fn with_openimis_stopped_and_the_mediator_killed_nothing_is_lost() {
     assert_eq!(accepted.status(), 202);
     let accepted = post(&client, &format!("{}/mediator/claims-feedback", mediator.url), pushed_form(&answered)).await;
     assert_eq!(accepted.status(), 202);
-    let store = SqliteStore::open(&store_path(&world.dir)).await.expect("the store");
+    let store = SqlStore::open(&StoreSettings::file(store_path(&world.dir))).await.expect("the store");
     for claim in [&claim, &answered] {
         let message = tried(&store, claim, 1).await;
         assert!(message.trail.iter().any(|line| line.detail.contains("no connection")), "{message:#?}");

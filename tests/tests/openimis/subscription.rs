@@ -6,7 +6,8 @@ use std::process::Output;
 use flow::subscription::Kept;
 use mediator_tests::running::{Process, program, store_path};
 use openimis_mediator::Host;
-use openimis_mediator::store::SqliteStore;
+use openimis_mediator::config::StoreSettings;
+use openimis_mediator::store::SqlStore;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -65,7 +66,7 @@ async fn there_is_one_subscription_until_it_is_deleted() {
     assert_eq!(world.openimis.subscriptions_at(&callback).await.len(), 1);
 
     // Starts, one of them after a crash; and it works.
-    let store = SqliteStore::open(&store_path(&world.dir)).await.expect("the store");
+    let store = SqlStore::open(&StoreSettings::file(store_path(&world.dir))).await.expect("the store");
     for crash in [true, false] {
         let mediator = Process::serve(&env, &world.dir).await;
         world.openimis.subscribed(&callback).await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mediator_tests::running::{INBOUND_PASSWORD, INBOUND_USER, Mediator, config, environment, eventually, sandbox};
 use openimis_mediator::config::Config;
 use openimis_mediator::sandbox::Sandbox;
-use openimis_mediator::store::{Filter, SqliteStore, View};
+use openimis_mediator::store::{Filter, SqlStore, View};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -113,7 +113,7 @@ impl World {
 }
 
 /// The messages about a claim, oldest first.
-pub async fn messages_of(store: &SqliteStore, claim: &Claim) -> Vec<View> {
+pub async fn messages_of(store: &SqlStore, claim: &Claim) -> Vec<View> {
     let filter = Filter { claim: Some(claim.uuid.clone()), limit: 100, ..Filter::default() };
     let list = store.list(&filter).await.expect("a list");
     let mut views = Vec::new();
@@ -124,7 +124,7 @@ pub async fn messages_of(store: &SqliteStore, claim: &Claim) -> Vec<View> {
 }
 
 /// Waits until a claim has so many messages and all are settled; returns them.
-pub async fn settled(store: &SqliteStore, claim: &Claim, count: usize) -> Vec<View> {
+pub async fn settled(store: &SqlStore, claim: &Claim, count: usize) -> Vec<View> {
     eventually("the claim's messages are settled", || async {
         let messages = messages_of(store, claim).await;
         let all = messages.iter().all(|message| message.summary.settled_at.is_some());
@@ -135,7 +135,7 @@ pub async fn settled(store: &SqliteStore, claim: &Claim, count: usize) -> Vec<Vi
 }
 
 /// Waits until a claim's newest message is in a state, for a reason that holds these words.
-pub async fn is(store: &SqliteStore, claim: &Claim, state: &str, words: &str) -> View {
+pub async fn is(store: &SqlStore, claim: &Claim, state: &str, words: &str) -> View {
     eventually(&format!("the claim's message is {state}: {words}"), || async {
         let message = messages_of(store, claim).await.pop()?;
         let reason = message.summary.reason.clone().unwrap_or_default();

@@ -104,8 +104,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     async fn cht_answer(&self, request: Request<Vec<u8>>, trail: &mut Trail) -> Result<Answer, PeerError> {
         let look_up = request.method() == Method::GET;
-        let answer = self.send(PEER, request, self.settings.cht.timeout, trail).await?;
-        self.judge_cht(answer, look_up)
+        let sent = self.send(PEER, request, self.settings.cht.timeout, trail).await;
+        let judged = sent.and_then(|answer| self.judge_cht(answer, look_up));
+        self.learn(PEER, &judged);
+        judged
     }
 
     fn judge_cht(&self, answer: Answer, look_up: bool) -> Result<Answer, PeerError> {

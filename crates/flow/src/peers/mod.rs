@@ -1,6 +1,7 @@
 //! How the peers are spoken to: requests are built and answers are judged here; sending is the runtime's.
 
 pub(crate) mod cht;
+mod health;
 mod locations;
 pub(crate) mod openimis;
 
@@ -19,6 +20,8 @@ use crate::message::TrailEntry;
 use crate::ports::{Clock, Http, HttpError, Mapper, Store};
 use crate::settings::std_duration;
 
+pub(crate) use health::Healths;
+pub use health::{Gate, Health};
 pub(crate) use locations::Directory;
 pub(crate) use openimis::Token;
 
@@ -38,13 +41,6 @@ impl fmt::Display for Peer {
             Self::Cht => "CHT",
         })
     }
-}
-
-/// A peer that is left alone for a while.
-pub(crate) struct Pause {
-    pub peer: Peer,
-    pub until: Timestamp,
-    pub reason: String,
 }
 
 /// Lets one through at a time as long as a peer has not shown that it takes our credentials: it locks an account after a few wrong
@@ -240,15 +236,5 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Some((wait, reason)) => Err(self.leave_alone(peer, wait, &reason)),
             None => Ok(answer),
         }
-    }
-
-    /// Pauses a peer and says so as an error.
-    pub(crate) fn leave_alone(&self, peer: Peer, wait: SignedDuration, reason: &str) -> PeerError {
-        let until = self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
-        self.pause(peer, until, reason);
-        if peer == Peer::Cht {
-            self.cht.set_open(false);
-        }
-        PeerError::Paused { peer, until, reason: reason.to_owned() }
     }
 }

@@ -100,6 +100,12 @@ fn outcome_text(body: &str) -> Option<String> {
     serde_json::from_str::<Outcome>(body).ok()?.issue.into_iter().next()?.details?.text
 }
 
+/// The login has run out, or was never taken. With its database down openIMIS answers 401 as well, with the database's words.
+fn is_login_refused(answer: &Answer) -> bool {
+    let says = outcome_text(&answer.text);
+    answer.status == StatusCode::UNAUTHORIZED && says.is_none_or(|text| BAD_CREDENTIALS.contains(&text.as_str()))
+}
+
 /// Every business error of openIMIS is a 500; only its text tells which.
 fn judge(answer: Answer) -> Result<Answer, PeerError> {
     let status = answer.status;
@@ -111,8 +117,9 @@ fn judge(answer: Answer) -> Result<Answer, PeerError> {
         return Err(PeerError::Failed(PEER, status, "no OperationOutcome".to_owned()));
     };
     let permanent = PERMANENT.iter().any(|known| text.contains(known)) || text == FEEDBACK_EXISTS;
-    // 403 is a missing right: the request works once the right is given.
-    let refused = permanent || (status.is_client_error() && status != StatusCode::FORBIDDEN);
+    // 403 is a missing right: the request works once the right is given. A 401 that comes here is its database's fault.
+    let repairable = matches!(status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED);
+    let refused = permanent || (status.is_client_error() && !repairable);
     let text = shortened(&text);
     Err(if refused { PeerError::Refused(PEER, status, text) } else { PeerError::Failed(PEER, status, text) })
 }
@@ -138,19 +145,16 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         body: Option<String>,
         trail: &mut Trail,
     ) -> Result<Answer, PeerError> {
-        let settings = &self.settings.openimis;
-        let url = settings.address(path)?;
+        let url = self.settings.openimis.address(path)?;
         for last in [false, true] {
             let bearer = self.token(trail).await?;
             let request =
                 request(method.clone(), &url, &bearer, body.clone()).map_err(|why| PeerError::NotSent(PEER, why))?;
-            let answer = self.send(PEER, request, settings.timeout, trail).await?;
-            if answer.status != StatusCode::UNAUTHORIZED {
-                return judge(answer);
-            }
-            // With its database down openIMIS answers 401 as well, with the database's words.
-            if let Some(text) = outcome_text(&answer.text).filter(|text| !BAD_CREDENTIALS.contains(&text.as_str())) {
-                return Err(PeerError::Failed(PEER, answer.status, shortened(&text)));
+            let sent = self.send(PEER, request, self.settings.openimis.timeout, trail).await;
+            if !sent.as_ref().is_ok_and(is_login_refused) {
+                let judged = sent.and_then(judge);
+                self.learn(PEER, &judged);
+                return judged;
             }
             // Unless another message has renewed the login by now.
             held(&self.token).take_if(|token| token.bearer() == bearer);
@@ -195,7 +199,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         if let Some(bearer) = self.current_login() {
             return Ok(bearer); // another message has logged in
         }
-        self.log_in(trail).await.inspect_err(|error| turn.failed(error, self.clock.now()))
+        let login = self.log_in(trail).await;
+        self.learn(PEER, &login);
+        login.inspect_err(|error| turn.failed(error, self.clock.now()))
     }
 
     fn current_login(&self) -> Option<String> {

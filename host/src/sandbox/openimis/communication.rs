@@ -61,7 +61,8 @@ pub(super) fn deliver(state: &mut State, sent: &Value) -> Result<Value, Refusal>
     let codes = check_payload(sent)?;
     let about = about_uuid(sent)?;
     // Compared as text: openIMIS knows its uuids in lower case only.
-    let claim = state.claims.iter().position(|claim| claim.uuid.to_string() == about);
+    let uuid = about.parse().ok().filter(|uuid: &Uuid| uuid.to_string() == about);
+    let claim = state.claims.iter().position(|claim| Some(claim.uuid) == uuid);
     let claim = claim.ok_or_else(|| Refusal::exception("Claim does not exist"))?;
     if sent["subject"].is_null() {
         return Err(Refusal::exception("subject is required"));

@@ -62,6 +62,11 @@ pub(super) fn patients() -> Vec<Value> {
     ]
 }
 
+/// Somebody else of the village.
+pub(super) fn further_patient(id: Uuid, chf_id: &str) -> Value {
+    patient(&id.to_string(), chf_id, ("Udaharan", chf_id), "female", "1990-01-01", "+9779800000001")
+}
+
 fn patient(id: &str, chf_id: &str, name: (&str, &str), gender: &str, born: &str, phone: &str) -> Value {
     json!({
         "resourceType": "Patient",

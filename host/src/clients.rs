@@ -1,0 +1,236 @@
+//! Who calls: clients are recognised by a password or by a certificate, each with its scopes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Argon2, Params};
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+use crate::config::{Config, Scope};
+use crate::server::limits::{Limits, Throttled};
+
+/// Passwords verified at the same time: each takes some 20 MiB and a core for a while.
+const VERIFIED_AT_ONCE: usize = 2;
+/// Most memory that one verification may take.
+const LARGEST_MEMORY_KIB: u32 = 256 << 10;
+/// How the simple client of `[inbound]` is called.
+const INBOUND: &str = "inbound";
+
+/// SHA-256 of a certificate.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Of a certificate (DER).
+    pub fn of(certificate: &[u8]) -> Self {
+        Self(Sha256::digest(certificate).into())
+    }
+
+    /// From 64 hexadecimal digits; openssl puts colons between them.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
+        let (pairs, []) = digits.as_chunks::<2>() else { return None };
+        let bytes: Option<Vec<u8>> = pairs
+            .iter()
+            .map(|[high, low]| Some((char::from(*high).to_digit(16)? * 16 + char::from(*low).to_digit(16)?) as u8))
+            .collect();
+        Some(Self(bytes?.try_into().ok()?))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A client that was recognised.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// As the configuration calls it; the audit trail does too.
+    pub name: String,
+    scopes: Vec<Scope>,
+}
+
+impl Client {
+    /// Whether it may.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+}
+
+/// Why nobody was recognised.
+#[derive(Debug)]
+pub enum Refused {
+    /// No or wrong credentials.
+    Unknown,
+    /// Too many wrong passwords from this address.
+    Throttled(Throttled),
+}
+
+/// All clients.
+pub struct Clients {
+    by_username: HashMap<String, (Arc<Client>, Option<SecretString>)>,
+    by_certificate: HashMap<Fingerprint, Arc<Client>>,
+    /// Of this process alone: what it makes of a password is worth nothing elsewhere.
+    key: [u8; 64],
+    /// User and what the key made of user and password, once they were found right: argon2 is slow on purpose.
+    known: Mutex<HashMap<String, [u8; 32]>>,
+    verifying: Arc<Semaphore>,
+    /// Verified for a user that does not exist, so that it takes as long as a wrong password.
+    decoy: Option<SecretString>,
+}
+
+impl Clients {
+    /// Those of a configuration without problems.
+    pub fn new(config: &Config) -> Self {
+        let mut clients = Self {
+            by_username: HashMap::new(),
+            by_certificate: HashMap::new(),
+            key: random_key(),
+            known: Mutex::default(),
+            verifying: Arc::new(Semaphore::new(VERIFIED_AT_ONCE)),
+            decoy: None,
+        };
+        for settings in &config.clients {
+            let client = Arc::new(Client { name: settings.name.clone(), scopes: settings.scopes.clone() });
+            if let Some(fingerprint) = settings.certificate_sha256.as_deref().and_then(Fingerprint::from_hex) {
+                clients.by_certificate.insert(fingerprint, client.clone());
+            }
+            if let (Some(username), Some(hash)) = (&settings.username, &settings.password_hash) {
+                clients.by_username.insert(username.clone(), (client, Some(hash.clone())));
+            }
+        }
+        let hashes = config.clients.iter().filter_map(|client| client.password_hash.clone());
+        clients.decoy = hashes.max_by_key(|hash| cost(hash.expose_secret()));
+        if let Some(password) = &config.inbound.password {
+            let username = &config.inbound.username;
+            let scopes = vec![Scope::ClaimResponse, Scope::Feedback];
+            let client = Arc::new(Client { name: INBOUND.to_owned(), scopes });
+            clients.by_username.insert(username.clone(), (client, None));
+            clients.remember(username, clients.digest(username, password.expose_secret().as_bytes()));
+        }
+        clients
+    }
+
+    /// Who a request comes from. A wrong password counts against its address.
+    pub async fn recognise(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<Fingerprint>,
+        address: IpAddr,
+        limits: &Limits,
+    ) -> Result<Arc<Client>, Refused> {
+        if let Some(client) = certificate.and_then(|certificate| self.by_certificate.get(&certificate)) {
+            return Ok(client.clone());
+        }
+        let Some((username, password)) = basic(headers) else { return Err(Refused::Unknown) };
+        let digest = self.digest(&username, password.expose_secret().as_bytes());
+        if let Some(client) = self.remembered(&username, &digest) {
+            return Ok(client);
+        }
+        limits.failed_login(address).map_err(Refused::Throttled)?;
+        let client = self.by_username.get(&username);
+        let hash = client.and_then(|(_, hash)| hash.as_ref());
+        let right = self.verify(password, hash.or(self.decoy.as_ref())).await;
+        match client {
+            Some((client, Some(_))) if right => {
+                self.remember(&username, digest);
+                Ok(client.clone())
+            }
+            _ => Err(Refused::Unknown),
+        }
+    }
+
+    fn digest(&self, username: &str, password: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new(&self.key.into());
+        mac.update(&(username.len() as u64).to_le_bytes());
+        mac.update(username.as_bytes());
+        mac.update(password);
+        mac.finalize().into_bytes().into()
+    }
+
+    fn remember(&self, username: &str, digest: [u8; 32]) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(username.to_owned(), digest);
+    }
+
+    /// Compares in constant time: how long a refusal takes says nothing of how much was right.
+    fn remembered(&self, username: &str, digest: &[u8; 32]) -> Option<Arc<Client>> {
+        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner).get(username)?;
+        let (client, _) = self.by_username.get(username)?;
+        bool::from(known.ct_eq(digest)).then(|| client.clone())
+    }
+
+    /// The permit goes with the work: a request that was given up does not make room for the next one.
+    async fn verify(&self, password: SecretString, hash: Option<&SecretString>) -> bool {
+        let (Some(hash), Ok(permit)) = (hash.cloned(), self.verifying.clone().acquire_owned().await) else {
+            return false;
+        };
+        let verified = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            PasswordHash::new(hash.expose_secret())
+                .is_ok_and(|hash| Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok())
+        });
+        verified.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a password could not be verified");
+            false
+        })
+    }
+}
+
+/// User and password of HTTP Basic.
+fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
+    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let shown = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let (username, password) = std::str::from_utf8(&shown).ok()?.split_once(':')?;
+    Some((username.to_owned(), password.into()))
+}
+
+/// A password as `password_hash` wants it: argon2id with a salt of its own, in PHC format.
+pub fn hash_password(password: &SecretString) -> Result<String, argon2::password_hash::Error> {
+    let hash: PasswordHash = Argon2::default().hash_password(password.expose_secret().as_bytes())?;
+    Ok(hash.to_string())
+}
+
+/// Why a text cannot be a `password_hash`.
+pub fn password_hash_problem(text: &str) -> Option<&'static str> {
+    let Ok(hash) = PasswordHash::new(text) else {
+        return Some("expected a hash of argon2id, as `openimis-mediator config hash-password` prints it");
+    };
+    if hash.algorithm.as_str() != "argon2id" || hash.salt.is_none() || hash.hash.is_none() {
+        return Some("expected a whole hash of argon2id, as `openimis-mediator config hash-password` prints it");
+    }
+    match Params::try_from(&hash) {
+        Ok(params) if params.m_cost() <= LARGEST_MEMORY_KIB => None,
+        Ok(_) => Some("takes more than 256 MiB to verify: make it with less memory"),
+        Err(_) => Some("has parameters that argon2id does not know"),
+    }
+}
+
+/// How long a hash takes to verify, roughly.
+fn cost(hash: &str) -> u64 {
+    let params = PasswordHash::new(hash).ok().and_then(|hash| Params::try_from(&hash).ok());
+    params.map_or(0, |params| u64::from(params.m_cost()) * u64::from(params.t_cost()))
+}
+
+/// 64 bytes of which 61 are the system's random ones.
+fn random_key() -> [u8; 64] {
+    let mut key = [0; 64];
+    for part in key.as_chunks_mut::<16>().0 {
+        *part = uuid::Uuid::new_v4().into_bytes();
+    }
+    key
+}

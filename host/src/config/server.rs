@@ -1,0 +1,249 @@
+//! How the mediator serves: its certificate, its limits, the admin API, and who may call.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::Config;
+use crate::clients::{Fingerprint, password_hash_problem};
+
+/// Both listeners: TLS and limits.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// The mediator's own certificate. Default: none, plain HTTP.
+    pub tls: ServerTls,
+    /// Connections at the same time, for each listener; further ones wait to be accepted. Default 1024.
+    pub max_connections: u32,
+    /// Longest wait for a TLS handshake, for the head of a request, and for the next request on a kept connection. Default 10 s.
+    pub header_timeout: SignedDuration,
+    /// Longest time from the head of a request to its answer, and for a client to take what is sent to it. Default 30 s.
+    pub answer_timeout: SignedDuration,
+    /// Longest body that is taken. Default 1 MiB.
+    pub max_body_bytes: usize,
+    /// Requests a second from one address, and as many at once. Default 1000.
+    pub requests_per_second: NonZeroU32,
+    /// Wrong passwords a minute from one address. Default 30.
+    pub failed_logins_per_minute: NonZeroU32,
+}
+
+/// TLS of the mediator's own listeners.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerTls {
+    /// PEM file: the certificate, then those between it and its authority.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file: its private key.
+    pub key_file: Option<PathBuf>,
+    /// PEM file: the authorities of client certificates. Default: none are asked for.
+    pub client_ca_file: Option<PathBuf>,
+    /// Whether a client has to show one. Default `optional`.
+    pub client_certificates: ClientCertificates,
+    /// Time between two looks at the files. Default 10 s.
+    pub check_interval: SignedDuration,
+}
+
+/// Whether a client has to show a certificate.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// It may: others sign in with a password.
+    #[default]
+    Optional,
+    /// It must: without one there is no connection.
+    Required,
+}
+
+/// The admin API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Where it listens, if a client has the scope `admin`. Default 127.0.0.1:8090.
+    pub listen: SocketAddr,
+}
+
+/// One who may call, with a password or with a certificate.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Client {
+    /// How the audit trail and the logs call it.
+    pub name: String,
+    /// User of HTTP Basic.
+    pub username: Option<String>,
+    /// Its password as `config hash-password` prints it.
+    pub password_hash: Option<SecretString>,
+    /// SHA-256 of its certificate, in hexadecimal.
+    pub certificate_sha256: Option<String>,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+}
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Post claims.
+    ClaimResponse,
+    /// Post feedback.
+    Feedback,
+    /// Use the admin API.
+    Admin,
+}
+
+impl Scope {
+    /// As the configuration spells it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ClaimResponse => "claim-response",
+            Self::Feedback => "feedback",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            tls: ServerTls::default(),
+            max_connections: 1024,
+            header_timeout: SignedDuration::from_secs(10),
+            answer_timeout: SignedDuration::from_secs(30),
+            max_body_bytes: 1 << 20,
+            requests_per_second: const { NonZeroU32::new(1000).expect("not zero") },
+            failed_logins_per_minute: const { NonZeroU32::new(30).expect("not zero") },
+        }
+    }
+}
+
+impl Default for ServerTls {
+    fn default() -> Self {
+        Self {
+            cert_file: None,
+            key_file: None,
+            client_ca_file: None,
+            client_certificates: ClientCertificates::default(),
+            check_interval: SignedDuration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8090)) }
+    }
+}
+
+impl Client {
+    /// How problems name it.
+    fn label(&self, number: usize) -> String {
+        if self.name.is_empty() { format!("clients.{number}") } else { format!("clients.{number} ({})", self.name) }
+    }
+
+    fn problems(&self, number: usize, problems: &mut Vec<String>) {
+        let label = self.label(number);
+        let mut problem = |key: &str, text: &str| problems.push(format!("{label}.{key}: {text}"));
+        if self.name.is_empty() {
+            problem("name", "is missing: the audit trail calls the client by it");
+        }
+        if self.scopes.is_empty() {
+            problem("scopes", "is missing: expected one or more of claim-response, feedback, admin");
+        }
+        match (&self.username, &self.password_hash, &self.certificate_sha256) {
+            (Some(_), Some(_), None) | (None, None, Some(_)) => {}
+            (Some(_), None, None) => {
+                problem("password_hash", "is missing: `openimis-mediator config hash-password` makes it");
+            }
+            (None, Some(_), None) => problem("username", "is missing"),
+            (None, None, None) => problem("username", "is missing, or certificate_sha256: by what is it recognised?"),
+            (.., Some(_)) => {
+                problem("certificate_sha256", "set beside a username or a password: make two clients of it");
+            }
+        }
+        if self.username.as_deref().is_some_and(|username| username.is_empty() || username.contains(':')) {
+            problem("username", "is empty or holds a colon, which HTTP Basic cannot carry");
+        }
+        let hash_problem = self.password_hash.as_ref().and_then(|hash| password_hash_problem(hash.expose_secret()));
+        if let Some(text) = hash_problem {
+            problem("password_hash", text);
+        }
+        if self.certificate_sha256.as_deref().is_some_and(|text| Fingerprint::from_hex(text).is_none()) {
+            problem("certificate_sha256", "expected 64 hexadecimal digits, with or without colons between them");
+        }
+    }
+}
+
+/// What is missing or does not fit together in how the mediator serves.
+pub(super) fn problems(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let Server { tls, max_connections, header_timeout, answer_timeout, max_body_bytes, .. } = &config.server;
+    if !(1..=65_535).contains(max_connections) {
+        problems.push("server.max_connections: expected 1 to 65535".to_owned());
+    }
+    for (key, time) in [
+        ("server.header_timeout", header_timeout),
+        ("server.answer_timeout", answer_timeout),
+        ("server.tls.check_interval", &tls.check_interval),
+    ] {
+        if !time.is_positive() {
+            problems.push(format!("{key}: expected a time longer than 0, for example 10s"));
+        }
+    }
+    if !(1024..=64 << 20).contains(max_body_bytes) {
+        problems.push("server.max_body_bytes: expected 1024 to 67108864".to_owned());
+    }
+    match (&tls.cert_file, &tls.key_file) {
+        (Some(_), None) => problems.push("server.tls.key_file: is missing beside server.tls.cert_file".to_owned()),
+        (None, Some(_)) => problems.push("server.tls.cert_file: is missing beside server.tls.key_file".to_owned()),
+        (None, None) if tls.client_ca_file.is_some() => {
+            problems.push("server.tls.cert_file: is missing: client certificates need TLS".to_owned());
+        }
+        _ => {}
+    }
+    if tls.client_certificates == ClientCertificates::Required && tls.client_ca_file.is_none() {
+        problems.push("server.tls.client_ca_file: is missing: by what are client certificates verified?".to_owned());
+    }
+    problems.extend(client_problems(config));
+    problems
+}
+
+fn client_problems(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut taken = BTreeSet::from([("name", "inbound".to_owned())]);
+    if !config.inbound.username.is_empty() {
+        taken.insert(("username", config.inbound.username.clone()));
+    }
+    for (number, client) in config.clients.iter().enumerate() {
+        client.problems(number, &mut problems);
+        let label = client.label(number);
+        let fingerprint = client.certificate_sha256.as_deref().and_then(Fingerprint::from_hex);
+        let named = (!client.name.is_empty()).then(|| ("name", client.name.clone()));
+        let user = client.username.clone().map(|username| ("username", username));
+        let certificate = fingerprint.map(|fingerprint| ("certificate_sha256", fingerprint.to_string()));
+        for (key, value) in [named, user, certificate].into_iter().flatten() {
+            if !taken.insert((key, value)) {
+                problems.push(format!("{label}.{key}: another client has the same one"));
+            }
+        }
+        if client.certificate_sha256.is_some() && config.server.tls.client_ca_file.is_none() {
+            problems.push(format!("{label}.certificate_sha256: needs server.tls.client_ca_file"));
+        }
+    }
+    problems
+}
+
+impl Config {
+    /// Whether a client of its own may post claims or feedback: then the simple one of `[inbound]` can be left out.
+    pub(super) fn has_ingest_client(&self) -> bool {
+        self.clients.iter().any(|client| client.scopes.iter().any(|scope| *scope != Scope::Admin))
+    }
+
+    /// Whether anybody may use the admin API.
+    pub fn has_admin(&self) -> bool {
+        self.clients.iter().any(|client| client.scopes.contains(&Scope::Admin))
+    }
+}

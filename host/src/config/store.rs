@@ -1,0 +1,102 @@
+//! Where messages are kept, and how long.
+
+use std::path::PathBuf;
+
+use flow::ports::StoreError;
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// The store.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// SQLite file. Default `mediator.db` in the working directory.
+    pub path: PathBuf,
+    /// PostgreSQL instead, for several mediators at once: `postgres://user:password@host/database?sslmode=verify-full`
+    /// (`DATABASE_URL`). Default none.
+    pub url: Option<SecretString>,
+    /// File with the key that seals documents at rest: base64 of 32 bytes; older keys on further lines. Default none.
+    pub key_file: Option<PathBuf>,
+}
+
+/// Which database.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server.
+    Postgres(SecretString),
+}
+
+/// How long messages are kept after they were delivered, skipped or discarded. Dead letters stay until an admin acts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Documents, which hold personal data. Default 30 days.
+    pub documents: SignedDuration,
+    /// The message itself with its trail; that it was delivered is remembered for ever. Default 730 days.
+    pub messages: SignedDuration,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { path: PathBuf::from("mediator.db"), url: None, key_file: None }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { documents: SignedDuration::from_hours(30 * 24), messages: SignedDuration::from_hours(730 * 24) }
+    }
+}
+
+impl StoreSettings {
+    /// A SQLite file, everything else as by default.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+
+    /// Which database is meant.
+    pub fn place(&self) -> Result<Place, StoreError> {
+        let Some(url) = &self.url else { return Ok(Place::Sqlite(self.path.clone())) };
+        let text = url.expose_secret();
+        if let Some(path) = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")) {
+            return Ok(Place::Sqlite(PathBuf::from(path)));
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Place::Postgres(url.clone()));
+        }
+        Err(StoreError(EXPECTED.to_owned()))
+    }
+
+    /// For people: where the store is, without a password.
+    pub fn shown(&self) -> String {
+        match self.place() {
+            Ok(Place::Sqlite(path)) => path.display().to_string(),
+            Ok(Place::Postgres(url)) => match url::Url::parse(url.expose_secret()) {
+                Ok(url) => format!("PostgreSQL at {}{}", url.host_str().unwrap_or("this machine"), url.path()),
+                Err(_) => "PostgreSQL".to_owned(),
+            },
+            Err(error) => error.0,
+        }
+    }
+}
+
+const EXPECTED: &str = "expected postgres://user@host/database (or sqlite:path), in store.url or DATABASE_URL";
+
+/// What does not fit.
+pub(super) fn problems(store: &StoreSettings, retention: &Retention, selected_horizon: SignedDuration) -> Vec<String> {
+    let mut problems = Vec::new();
+    if store.place().is_err() {
+        problems.push(format!("store.url: {EXPECTED}"));
+    }
+    if !retention.documents.is_positive() {
+        problems.push("retention.documents: expected a time longer than 0, for example 720h".to_owned());
+    }
+    if retention.messages < retention.documents || retention.messages < selected_horizon {
+        let text = "expected no less than retention.documents and poll.selected_horizon: what is listed again must still be known";
+        problems.push(format!("retention.messages: {text}"));
+    }
+    problems
+}

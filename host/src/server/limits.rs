@@ -1,0 +1,76 @@
+//! How much one address may ask: requests a second, wrong passwords a minute. Memory is bounded by who asked lately.
+
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::config::Server;
+
+/// After so many requests, addresses that were quiet are forgotten.
+const CLEAN_UP_EVERY: u32 = 4096;
+
+/// Too much; when to come again.
+#[derive(Clone, Copy, Debug)]
+pub struct Throttled(pub Duration);
+
+/// Both limits.
+pub struct Limits {
+    requests: Limiter<IpAddr>,
+    failed_logins: Limiter<IpAddr>,
+}
+
+impl Limits {
+    /// As configured.
+    pub fn new(settings: &Server) -> Self {
+        Self {
+            requests: Limiter::new(Quota::per_second(settings.requests_per_second)),
+            failed_logins: Limiter::new(Quota::per_minute(settings.failed_logins_per_minute)),
+        }
+    }
+
+    /// Counts a request.
+    pub fn request(&self, address: IpAddr) -> Result<(), Throttled> {
+        self.requests.count(&network(address))
+    }
+
+    /// Counts a password that is not known to be right, before it is verified.
+    pub fn failed_login(&self, address: IpAddr) -> Result<(), Throttled> {
+        self.failed_logins.count(&network(address))
+    }
+}
+
+/// An IPv6 client has 2^64 addresses of its own: they count as one.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    }
+}
+
+/// Governor's limiter, cleaned up now and then.
+struct Limiter<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, HashMapStateStore<K>, MonotonicClock, NoOpMiddleware<std::time::Instant>>,
+    clock: MonotonicClock,
+    counted: AtomicU32,
+}
+
+impl<K: Hash + Eq + Clone> Limiter<K> {
+    fn new(quota: Quota) -> Self {
+        let limiter = RateLimiter::new(quota, HashMapStateStore::default(), MonotonicClock);
+        Self { limiter, clock: MonotonicClock, counted: AtomicU32::new(0) }
+    }
+
+    fn count(&self, key: &K) -> Result<(), Throttled> {
+        if self.counted.fetch_add(1, Ordering::Relaxed) % CLEAN_UP_EVERY == CLEAN_UP_EVERY - 1 {
+            self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
+        }
+        self.limiter.check_key(key).map_err(|until| Throttled(until.wait_time_from(self.clock.now())))
+    }
+}

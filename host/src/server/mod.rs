@@ -1,0 +1,196 @@
+//! A listener's way from a connection to the routes: TLS, limits, an orderly stop. hyper and rustls do the work; what is ours is who is
+//! let in, and for how long.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use jiff::SignedDuration;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::clients::{Clients, Fingerprint};
+use crate::config::{Config, Server};
+use crate::worker::{Stop, asked};
+use answer::{refusal, throttled};
+use limits::Limits;
+
+pub mod admit;
+pub mod answer;
+pub mod limits;
+pub mod tls;
+
+/// What both listeners share.
+pub struct Doors {
+    /// Who may call.
+    pub clients: Clients,
+    /// How much one address may ask.
+    pub limits: Limits,
+    /// Where the admin API listens, once it does.
+    pub admin_address: OnceLock<SocketAddr>,
+    /// The mediator's own. None: plain HTTP.
+    certificate: Option<tls::Certificate>,
+    settings: Server,
+}
+
+/// Where a request comes from. Every request carries it.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// Its address; that of a proxy, where one stands in front.
+    pub address: IpAddr,
+    /// Its verified certificate.
+    pub certificate: Option<Fingerprint>,
+}
+
+impl Doors {
+    /// As configured; reads the certificate.
+    pub fn new(config: &Config) -> Result<Self, tls::TlsError> {
+        Ok(Self {
+            clients: Clients::new(config),
+            limits: Limits::new(&config.server),
+            admin_address: OnceLock::new(),
+            certificate: tls::Certificate::load(&config.server.tls)?,
+            settings: config.server.clone(),
+        })
+    }
+
+    /// Keeps the certificate up to date until asked to stop.
+    pub async fn keep_certificate(&self, stop: Stop) {
+        let Some(certificate) = &self.certificate else { return };
+        if let Err(error) = certificate.keep(std_duration(self.settings.tls.check_interval), stop).await {
+            tracing::error!(%error, "a new certificate will be seen after a restart only: no signals");
+        }
+    }
+
+    /// Serves routes on a listener until asked to stop, then waits up to `drain` for requests that are on their way.
+    pub async fn serve(self: &Arc<Self>, listener: TcpListener, routes: Router, mut stop: Stop, drain: Duration) {
+        let routes = self.guarded(routes);
+        let places = Arc::new(Semaphore::new(self.settings.max_connections as usize));
+        let graceful = GracefulShutdown::new();
+        let mut connections = JoinSet::new();
+        loop {
+            // Whoever finds no place waits in the system's queue, which costs nothing here.
+            let accepted = tokio::select! {
+                accepted = async {
+                    let place = places.clone().acquire_owned().await;
+                    (listener.accept().await, place)
+                } => accepted,
+                Some(_) = connections.join_next() => continue,
+                () = asked(&mut stop) => break,
+            };
+            match accepted {
+                (Ok((stream, peer)), Ok(place)) => {
+                    let connection = Connection { doors: self.clone(), routes: routes.clone(), peer: peer.ip() };
+                    let watcher = graceful.watcher();
+                    connections.spawn(async move {
+                        connection.run(stream, watcher).await;
+                        drop(place);
+                    });
+                }
+                (Err(error), _) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(Duration::from_millis(50)).await; // no file handles left, perhaps: some will come back
+                }
+                (_, Err(_)) => break, // nobody closes the semaphore
+            }
+        }
+        drop(listener);
+        if timeout(drain, graceful.shutdown()).await.is_err() {
+            tracing::warn!("a client kept its connection open; it is closed now");
+        }
+    }
+
+    /// What every request meets first.
+    fn guarded(self: &Arc<Self>, routes: Router) -> Router {
+        routes
+            .layer(from_fn_with_state(self.clone(), within_time))
+            .layer(from_fn_with_state(self.clone(), within_rate))
+            .layer(from_fn_with_state(self.certificate.is_some(), answer::secured))
+    }
+}
+
+/// One connection.
+struct Connection {
+    doors: Arc<Doors>,
+    routes: Router,
+    peer: IpAddr,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, watcher: Watcher) {
+        let settings = &self.doors.settings;
+        // Closes a connection whose client does not take its answers; nothing above TCP would.
+        let socket = SockRef::from(&stream);
+        let set = socket.set_tcp_user_timeout(Some(std_duration(settings.answer_timeout)));
+        if let Err(error) = set.and(socket.set_tcp_nodelay(true)) {
+            tracing::debug!(%error, "a connection's options could not be set");
+        }
+        let Some(certificate) = &self.doors.certificate else { return self.serve(stream, None, watcher).await };
+        let acceptor = TlsAcceptor::from(certificate.current());
+        match timeout(std_duration(settings.header_timeout), acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let certificate = shown.map(|certificate| Fingerprint::of(certificate));
+                self.serve(stream, certificate, watcher).await;
+            }
+            Ok(Err(error)) => tracing::debug!(address = %self.peer, %error, "no TLS connection came about"),
+            Err(_) => tracing::debug!(address = %self.peer, "a TLS handshake took too long"),
+        }
+    }
+
+    async fn serve<S>(&self, stream: S, certificate: Option<Fingerprint>, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let caller = Caller { address: self.peer, certificate };
+        let routes = TowerToHyperService::new(self.routes.clone());
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(caller);
+            routes.call(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(std_duration(self.doors.settings.header_timeout))
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(address = %self.peer, %error, "a connection ended early");
+        }
+    }
+}
+
+/// A client that sends its body drop by drop, or a store that hangs, holds a connection no longer than this.
+async fn within_time(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
+    match timeout(std_duration(doors.settings.answer_timeout), next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            refusal(StatusCode::REQUEST_TIMEOUT, "timeout", "the time was up; nothing was acknowledged, send it again")
+        }
+    }
+}
+
+async fn within_rate(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<Caller>().map(|caller| caller.address);
+    match address.map_or(Ok(()), |address| doors.limits.request(address)) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => throttled(wait, "too many requests from your address; nothing was acknowledged, send it again"),
+    }
+}
+
+fn std_duration(duration: SignedDuration) -> Duration {
+    Duration::try_from(duration).unwrap_or_default()
+}

@@ -1,0 +1,279 @@
+//! Taking messages in: stored with the first line of their trail, or recognised as there before.
+
+use std::collections::HashMap;
+
+use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
+use flow::ports::StoreError;
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+use uuid::Uuid;
+
+use super::{Tables, failed, list_of, ms, pieces, placeholders, sql, text, word};
+
+/// Key under which a delivered message is remembered when it is no longer kept.
+pub(super) fn forgotten_key(dedupe_key: &str) -> Vec<u8> {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, dedupe_key.as_bytes()).into_bytes().to_vec()
+}
+
+pub(super) fn issues_json(issues: &[mapping::Issue]) -> Option<String> {
+    (!issues.is_empty()).then(|| text(&serde_json::to_string(issues).unwrap_or_default()))
+}
+
+/// One line for a trail that is not from an attempt.
+pub(super) struct Note {
+    pub id: MessageId,
+    pub at: Timestamp,
+    pub event: &'static str,
+    pub detail: String,
+}
+
+/// What a new message is stored with.
+struct Row_<'a> {
+    new: &'a NewMessage,
+    now: Timestamp,
+    dead: bool,
+    reason: Option<String>,
+}
+
+impl<'a> Row_<'a> {
+    fn of((new, now): &'a (NewMessage, Timestamp)) -> Self {
+        let first = new.issues.iter().min_by_key(|issue| issue.severity);
+        let reason = first.map(|issue| text(&format!("cannot be mapped: {issue}")));
+        Self { new, now: *now, dead: !new.issues.is_empty(), reason }
+    }
+
+    fn state(&self) -> State {
+        if self.dead { State::Dead } else { State::Pending }
+    }
+
+    fn received(&self) -> String {
+        format!("by {}, {} bytes", self.new.origin, self.new.body.len())
+    }
+}
+
+/// Whether a message that is there already takes a new body and is tried (again).
+fn revives(old_state: State, old_origin: Origin, old_body: Option<&[u8]>, new: &NewMessage) -> bool {
+    let selected_now = new.origin == Origin::Selected && old_origin != Origin::Selected;
+    match old_state {
+        State::Skipped | State::Dead => selected_now || old_body != Some(&new.body),
+        State::Pending => selected_now,
+        State::Leased | State::Delivered | State::Discarded => false,
+    }
+}
+
+impl Tables {
+    /// Stores messages whose keys all differ. Within one transaction, which the caller commits.
+    pub(super) async fn accept(
+        &self,
+        connection: &mut AnyConnection,
+        all: &[(NewMessage, Timestamp)],
+    ) -> Result<Vec<Accepted>, sqlx::Error> {
+        let mut accepted = HashMap::new();
+        for piece in pieces(all) {
+            let mut open: Vec<&(NewMessage, Timestamp)> = piece.iter().collect();
+            // On PostgreSQL another mediator may insert the same key in between: then it is found the next time round.
+            while !open.is_empty() {
+                let there = self.there(connection, &open).await?;
+                let forgotten = self.forgotten(connection, &open).await?;
+                let mut fresh = Vec::new();
+                for one in &open {
+                    let key = one.0.dedupe_key.as_str();
+                    if let Some(row) = there.get(key) {
+                        accepted.insert(key, self.again(connection, row, &one.0, one.1).await?);
+                    } else if let Some(id) = forgotten.get(&forgotten_key(key)) {
+                        accepted.insert(key, Accepted::Duplicate(*id, State::Delivered));
+                    } else {
+                        fresh.push(Row_::of(one));
+                    }
+                }
+                for (key, id) in self.insert(connection, &fresh).await? {
+                    if let Some(one) = open.iter().find(|one| one.0.dedupe_key == key) {
+                        accepted.insert(one.0.dedupe_key.as_str(), Accepted::New(id));
+                    }
+                }
+                open.retain(|one| !accepted.contains_key(one.0.dedupe_key.as_str()));
+            }
+        }
+        let lost = || sqlx::Error::Protocol("a message was not stored".to_owned());
+        all.iter().map(|(new, _)| accepted.get(new.dedupe_key.as_str()).cloned().ok_or_else(lost)).collect()
+    }
+
+    /// Messages of these keys that are there.
+    async fn there(
+        &self,
+        connection: &mut AnyConnection,
+        open: &[&(NewMessage, Timestamp)],
+    ) -> Result<HashMap<String, AnyRow>, sqlx::Error> {
+        let statement = format!(
+            "SELECT m.id, m.state, m.origin, m.dedupe_key, m.lane, d.received
+             FROM message m LEFT JOIN document d ON d.message_id = m.id WHERE m.dedupe_key IN ({}) {}",
+            list_of(open.len()),
+            self.dialect.for_update()
+        );
+        let mut query = sqlx::query(sql(statement));
+        for (new, _) in open {
+            query = query.bind(new.dedupe_key.as_str());
+        }
+        let rows = query.fetch_all(connection).await?;
+        rows.into_iter().map(|row| Ok((row.try_get("dedupe_key")?, row))).collect()
+    }
+
+    /// Messages of these keys that were delivered and are no longer kept.
+    async fn forgotten(
+        &self,
+        connection: &mut AnyConnection,
+        open: &[&(NewMessage, Timestamp)],
+    ) -> Result<HashMap<Vec<u8>, MessageId>, sqlx::Error> {
+        let statement = format!("SELECT key, message_id FROM forgotten WHERE key IN ({})", list_of(open.len()));
+        let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(sql(statement));
+        for (new, _) in open {
+            query = query.bind(forgotten_key(&new.dedupe_key));
+        }
+        let rows = query.fetch_all(connection).await?;
+        Ok(rows.into_iter().map(|(key, id)| (key, MessageId(id))).collect())
+    }
+
+    /// Inserts new messages with their documents and trails; returns the keys that were not there in the meantime.
+    async fn insert(
+        &self,
+        connection: &mut AnyConnection,
+        rows: &[Row_<'_>],
+    ) -> Result<Vec<(String, MessageId)>, sqlx::Error> {
+        let mut inserted = Vec::new();
+        for piece in pieces(rows) {
+            let statement = format!(
+                "INSERT INTO message (kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, reason, issues,
+                                      received_at, since, due_at, settled_at)
+                 VALUES {} ON CONFLICT (dedupe_key) DO NOTHING RETURNING dedupe_key, id",
+                placeholders(piece.len(), 14)
+            );
+            let mut query = sqlx::query_as::<_, (String, i64)>(sql(statement));
+            for row in piece {
+                let (new, now) = (row.new, ms(row.now));
+                query = query
+                    .bind(new.kind.word())
+                    .bind(new.origin.word())
+                    .bind(row.state().word())
+                    .bind(new.dedupe_key.as_str())
+                    .bind(new.lane.as_str())
+                    .bind(new.claim_uuid.as_deref())
+                    .bind(new.claim_code.as_deref().map(text))
+                    .bind(new.insuree_uuid.as_deref())
+                    .bind(row.reason.as_deref())
+                    .bind(issues_json(&new.issues))
+                    .bind(now)
+                    .bind(now)
+                    .bind(now)
+                    .bind(row.dead.then_some(now));
+            }
+            let ids: HashMap<String, i64> = query.fetch_all(&mut *connection).await?.into_iter().collect();
+            let stored: Vec<(&Row_<'_>, MessageId)> = piece
+                .iter()
+                .filter_map(|row| Some((row, MessageId(*ids.get(&row.new.dedupe_key)?))))
+                .collect();
+            self.insert_documents(connection, &stored).await?;
+            let mut notes = Vec::new();
+            for (row, id) in &stored {
+                notes.push(Note { id: *id, at: row.now, event: "received", detail: row.received() });
+                if let Some(reason) = &row.reason {
+                    notes.push(Note { id: *id, at: row.now, event: "dead letter", detail: reason.clone() });
+                }
+            }
+            self.note(connection, &notes).await?;
+            inserted.extend(ids.into_iter().map(|(key, id)| (key, MessageId(id))));
+        }
+        Ok(inserted)
+    }
+
+    async fn insert_documents(
+        &self,
+        connection: &mut AnyConnection,
+        stored: &[(&Row_<'_>, MessageId)],
+    ) -> Result<(), sqlx::Error> {
+        for piece in pieces(stored) {
+            let values = placeholders(piece.len(), 2);
+            let mut query = sqlx::query(sql(format!("INSERT INTO document (message_id, received) VALUES {values}")));
+            for (row, id) in piece {
+                query = query.bind(id.0).bind(self.seal.close(&row.new.body, &row.new.lane));
+            }
+            query.execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    /// A message that is there: revived by what came now, or a duplicate.
+    async fn again(
+        &self,
+        connection: &mut AnyConnection,
+        there: &AnyRow,
+        new: &NewMessage,
+        now: Timestamp,
+    ) -> Result<Accepted, sqlx::Error> {
+        let id = MessageId(there.try_get("id")?);
+        let unreadable = |error: StoreError| sqlx::Error::Protocol(error.0);
+        let old_state = word(there, "state", State::from_word).map_err(unreadable)?;
+        let old_origin = word(there, "origin", Origin::from_word).map_err(unreadable)?;
+        let sealed: Option<Vec<u8>> = there.try_get("received")?;
+        let lane: String = there.try_get("lane")?;
+        let old_body = sealed.and_then(|sealed| self.seal.open(sealed, &lane).ok());
+        if !revives(old_state, old_origin, old_body.as_deref(), new) {
+            if new.origin == Origin::Push {
+                let detail = "nothing to do".to_owned();
+                self.note(connection, &[Note { id, at: now, event: "received again", detail }]).await?;
+            }
+            return Ok(Accepted::Duplicate(id, old_state));
+        }
+        let one = (new.clone(), now);
+        let row = Row_::of(&one);
+        // An officer's selection is not undone by a poll that lists the claim once more.
+        let origin = if old_origin == Origin::Selected { old_origin } else { new.origin };
+        sqlx::query(
+            "UPDATE message SET origin = $1, state = $2, claim_code = coalesce($3, claim_code),
+                    insuree_uuid = coalesce($4, insuree_uuid), reason = $5, issues = $6, since = $7, due_at = $8, settled_at = $9
+             WHERE id = $10",
+        )
+        .bind(origin.word())
+        .bind(row.state().word())
+        .bind(new.claim_code.as_deref().map(text))
+        .bind(new.insuree_uuid.as_deref())
+        .bind(row.reason.as_deref())
+        .bind(issues_json(&new.issues))
+        .bind(ms(now))
+        .bind(ms(now))
+        .bind(row.dead.then(|| ms(now)))
+        .bind(id.0)
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query(
+            "INSERT INTO document (message_id, received) VALUES ($1, $2)
+             ON CONFLICT (message_id) DO UPDATE SET received = excluded.received",
+        )
+        .bind(id.0)
+        .bind(self.seal.close(&new.body, &lane))
+        .execute(&mut *connection)
+        .await?;
+        let detail = format!("{}; was {old_state}, now {}", row.received(), row.state());
+        self.note(connection, &[Note { id, at: now, event: "received anew", detail }]).await?;
+        Ok(Accepted::Revived(id))
+    }
+
+    /// Writes lines of trails.
+    pub(super) async fn note(&self, connection: &mut AnyConnection, notes: &[Note]) -> Result<(), sqlx::Error> {
+        for piece in pieces(notes) {
+            let values = placeholders(piece.len(), 4);
+            let statement = format!("INSERT INTO trail (message_id, at, event, detail) VALUES {values}");
+            let mut query = sqlx::query(sql(statement));
+            for note in piece {
+                query = query.bind(note.id.0).bind(ms(note.at)).bind(note.event).bind(text(&note.detail));
+            }
+            query.execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// An error of the database in the words of the port.
+pub(super) fn told(error: sqlx::Error) -> StoreError {
+    failed(error)
+}

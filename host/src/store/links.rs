@@ -1,0 +1,94 @@
+//! Links between insurees and contacts, watermarks, and what is known of claims.
+
+use flow::Kind;
+use flow::ports::StoreError;
+use jiff::Timestamp;
+
+use super::inbox::forgotten_key;
+use super::{Tables, at, failed, list_of, ms, pieces, sql};
+
+impl Tables {
+    pub(super) async fn settled_keys(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {
+        let mut settled = Vec::new();
+        for piece in pieces(keys) {
+            let list = list_of(piece.len());
+            let statement = format!(
+                "SELECT dedupe_key FROM message
+                 WHERE dedupe_key IN ({list}) AND (state IN ('leased', 'delivered', 'discarded') OR origin = 'selected')"
+            );
+            let mut query = sqlx::query_scalar::<_, String>(sql(statement));
+            for key in piece {
+                query = query.bind(key.as_str());
+            }
+            settled.extend(query.fetch_all(&self.reader).await.map_err(failed)?);
+            let mut query =
+                sqlx::query_scalar::<_, Vec<u8>>(sql(format!("SELECT key FROM forgotten WHERE key IN ({list})")));
+            for key in piece {
+                query = query.bind(forgotten_key(key));
+            }
+            let forgotten = query.fetch_all(&self.reader).await.map_err(failed)?;
+            settled.extend(piece.iter().filter(|key| forgotten.contains(&forgotten_key(key))).cloned());
+        }
+        Ok(settled)
+    }
+
+    pub(super) async fn insuree_of(&self, claim_uuid: &str) -> Result<Option<String>, StoreError> {
+        // The lane of a message that names its claim is the claim.
+        sqlx::query_scalar("SELECT insuree_uuid FROM message WHERE lane = $1 AND kind = $2 AND insuree_uuid IS NOT NULL")
+            .bind(claim_uuid)
+            .bind(Kind::ClaimResponse.word())
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(failed)
+    }
+
+    pub(super) async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar("SELECT contact_id FROM link WHERE insuree_uuid = $1")
+            .bind(insuree_uuid)
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(failed)
+    }
+
+    pub(super) async fn save_link(
+        &self,
+        insuree_uuid: &str,
+        contact_id: &str,
+        how: &str,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        // The no-op update makes RETURNING give the row that was there.
+        sqlx::query_scalar(
+            "INSERT INTO link (insuree_uuid, contact_id, how, created_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (insuree_uuid) DO UPDATE SET contact_id = link.contact_id RETURNING contact_id",
+        )
+        .bind(insuree_uuid)
+        .bind(contact_id)
+        .bind(how)
+        .bind(ms(now))
+        .fetch_one(&self.writer)
+        .await
+        .map_err(failed)
+    }
+
+    pub(super) async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar("SELECT at FROM watermark WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(failed)?;
+        Ok(found.map(at))
+    }
+
+    pub(super) async fn save_watermark(&self, name: &str, moment: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO watermark (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = excluded.at",
+        )
+        .bind(name)
+        .bind(ms(moment))
+        .execute(&self.writer)
+        .await
+        .map(|_| ())
+        .map_err(failed)
+    }
+}

@@ -1,0 +1,140 @@
+//! Opening the database and bringing its tables up to date.
+
+use std::path::Path;
+
+use flow::ports::StoreError;
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyPool, Executor};
+use url::Url;
+
+use super::seal::Seal;
+use super::{Dialect, LIMIT, SqlStore, Tables, at, bounded, failed, ms, writer};
+use crate::config::{Place, StoreSettings};
+
+/// Connections to PostgreSQL.
+const CONNECTIONS: u32 = 8;
+/// Readers of a SQLite file.
+const READERS: u32 = 4;
+
+impl SqlStore {
+    /// Opens the store; makes its tables if they are not there.
+    pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let seal = Seal::from_file(settings.key_file.as_deref())?;
+        let tables = match settings.place()? {
+            Place::Sqlite(path) => {
+                let named = |error: StoreError| StoreError(format!("{}: {}", path.display(), error.0));
+                sqlite(&path, seal).await.map_err(named)?
+            }
+            Place::Postgres(url) => postgres(url.expose_secret(), seal)
+                .await
+                .map_err(|error| StoreError(format!("PostgreSQL (store.url): {}", error.0)))?,
+        };
+        tables.check_seal().await?;
+        let batches = writer::start(tables.clone());
+        Ok(Self { tables, batches })
+    }
+
+    /// Whether several mediators may share this store.
+    pub fn is_shared(&self) -> bool {
+        self.tables.dialect == Dialect::Postgres
+    }
+
+    /// Gives back what a process that died had in its hands. Only for a store that nobody else leases from, before the first lease.
+    pub async fn release_leases(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let statement = "UPDATE message SET state = 'pending', uncertain = 1, due_at = $1 WHERE state = 'leased'";
+        let released = sqlx::query(statement).bind(ms(now)).execute(&self.tables.writer);
+        bounded(async { released.await.map(|done| done.rows_affected()).map_err(failed) }).await
+    }
+
+    /// Makes due what waits beyond `latest`, which only a clock that was wrong can have set.
+    pub async fn pull_forward(&self, now: Timestamp, latest: Timestamp) -> Result<u64, StoreError> {
+        let statement = "UPDATE message SET due_at = $1 WHERE state = 'pending' AND due_at > $2";
+        let pulled = sqlx::query(statement).bind(ms(now)).bind(ms(latest)).execute(&self.tables.writer);
+        bounded(async { pulled.await.map(|done| done.rows_affected()).map_err(failed) }).await
+    }
+
+    /// Takes the turn for work that one of several mediators does at a time, until `until`. False: another one has it.
+    pub async fn take_turn(&self, name: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+        if !self.is_shared() {
+            return Ok(true);
+        }
+        let statement = "INSERT INTO watermark (name, at) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE watermark.at <= $3";
+        let taken = sqlx::query(statement).bind(name).bind(ms(until)).bind(ms(now)).execute(&self.tables.writer);
+        bounded(async { taken.await.map(|done| done.rows_affected() == 1).map_err(failed) }).await
+    }
+
+    /// When the oldest message that waits came in, and how many wait.
+    pub async fn backlog(&self) -> Result<(i64, Option<Timestamp>), StoreError> {
+        let statement = "SELECT count(*), min(received_at) FROM message WHERE state IN ('pending', 'leased')";
+        let asked = sqlx::query_as::<_, (i64, Option<i64>)>(statement).fetch_one(&self.tables.reader);
+        bounded(async { asked.await.map(|(count, oldest)| (count, oldest.map(at))).map_err(failed) }).await
+    }
+}
+
+async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
+    keep_private(path).map_err(failed)?;
+    // Any's options are a URL; the path is quoted by the rules of one.
+    let file = Url::from_file_path(std::path::absolute(path).map_err(failed)?)
+        .map_err(|()| StoreError("not a path of a file".to_owned()))?;
+    let url = format!("sqlite://{}?mode=rwc", file.path());
+    let connect = async |connections| {
+        let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(LIMIT / 2);
+        let prepared = options.after_connect(|connection, _| {
+            Box::pin(async move {
+                // Full: what was acknowledged outlives a power failure.
+                connection
+                    .execute(
+                        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
+                    )
+                    .await
+                    .map(|_| ())
+            })
+        });
+        prepared.connect(&url).await.map_err(failed)
+    };
+    let writer: AnyPool = connect(1).await?;
+    sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(failed)?;
+    let reader = connect(READERS).await?;
+    Ok(Tables { dialect: Dialect::Sqlite, writer, reader, seal })
+}
+
+async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
+    let options = AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(LIMIT / 2);
+    let prepared = options.after_connect(|connection, _| {
+        Box::pin(async move {
+            // A server that commits before the disk has it would make us acknowledge what a power failure takes away.
+            connection
+                .execute(
+                    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+                            WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
+                        set_config('statement_timeout', '9s', false), set_config('lock_timeout', '5s', false),
+                        set_config('idle_in_transaction_session_timeout', '15s', false)",
+                )
+                .await
+                .map(|_| ())
+        })
+    });
+    let writer = prepared.connect(url).await.map_err(|error| StoreError(without_password(error, url)))?;
+    // Longer than a statement may take: the first mediator makes the tables while the others wait for it.
+    sqlx::migrate!("migrations/postgres").run(&writer).await.map_err(failed)?;
+    Ok(Tables { dialect: Dialect::Postgres, reader: writer.clone(), writer, seal })
+}
+
+/// What went wrong, without an address that holds a password.
+fn without_password(error: sqlx::Error, url: &str) -> String {
+    let text = error.to_string();
+    if text.contains(url) { "the address cannot be used: expected postgres://user@host/database".to_owned() } else { text }
+}
+
+/// Patient data is in there: the file, and what SQLite puts beside it, is for this user only.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(|_| ())
+}

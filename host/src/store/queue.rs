@@ -1,0 +1,236 @@
+//! Leasing messages and settling them.
+
+use flow::message::{Kind, Message, MessageId, Origin, Outcome, State, TrailEntry};
+use flow::ports::{Lease, StoreError};
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Connection, Row};
+
+use super::inbox::{Note, issues_json};
+use super::{Dialect, Tables, at, failed, list_of, ms, pieces, placeholders, sql, text, word};
+
+/// An attempt's end, ready to be written.
+pub(super) struct Settlement {
+    id: MessageId,
+    lease: i64,
+    state: State,
+    due_at: Option<i64>,
+    reason: String,
+    uncertain: i64,
+    /// A wait is not a try.
+    uncounted: i64,
+    issues: Option<String>,
+    sent: Option<Vec<u8>>,
+    settled_at: Option<i64>,
+    trail: Vec<TrailEntry>,
+}
+
+impl Tables {
+    pub(super) fn settlement(
+        &self,
+        message: &Message,
+        outcome: &Outcome,
+        mapped: Option<&str>,
+        trail: &[TrailEntry],
+        now: Timestamp,
+    ) -> Settlement {
+        let (due_at, reason, uncertain, issues) = match outcome {
+            Outcome::Delivered { note: reason } | Outcome::Skipped { reason } => (None, reason, false, None),
+            Outcome::Dead { reason, issues, uncertain } => (None, reason, *uncertain, issues_json(issues)),
+            Outcome::Waiting { at, reason } => (Some(*at), reason, false, None),
+            Outcome::Retry { at, reason, uncertain } => (Some(*at), reason, *uncertain, None),
+        };
+        let state = outcome.state();
+        Settlement {
+            id: message.id,
+            lease: message.lease,
+            state,
+            due_at: due_at.map(ms),
+            reason: text(reason),
+            uncertain: i64::from(uncertain),
+            uncounted: i64::from(matches!(outcome, Outcome::Waiting { .. })),
+            issues,
+            sent: mapped.map(|mapped| self.seal.close(mapped.as_bytes(), &message.lane)),
+            settled_at: (state != State::Pending).then(|| ms(now)),
+            trail: trail.to_vec(),
+        }
+    }
+
+    /// Writes settlements within one transaction, which the caller commits. False: that lease was somebody else's by then.
+    pub(super) async fn settle(
+        &self,
+        connection: &mut AnyConnection,
+        all: &[&Settlement],
+    ) -> Result<Vec<bool>, sqlx::Error> {
+        let mut settled = Vec::with_capacity(all.len());
+        let mut trail = Vec::new();
+        for one in all {
+            let done = sqlx::query(
+                "UPDATE message SET state = $1, due_at = coalesce($2, due_at), reason = $3,
+                        uncertain = CASE WHEN uncertain > $4 THEN uncertain ELSE $5 END,
+                        attempts = attempts - $6, issues = $7, settled_at = $8
+                 WHERE id = $9 AND state = 'leased' AND leases = $10",
+            )
+            .bind(one.state.word())
+            .bind(one.due_at)
+            .bind(one.reason.as_str())
+            .bind(one.uncertain)
+            .bind(one.uncertain)
+            .bind(one.uncounted)
+            .bind(one.issues.as_deref())
+            .bind(one.settled_at)
+            .bind(one.id.0)
+            .bind(one.lease)
+            .execute(&mut *connection)
+            .await?
+            .rows_affected()
+                == 1;
+            settled.push(done);
+            if !done {
+                continue;
+            }
+            if let Some(sent) = &one.sent {
+                sqlx::query("UPDATE document SET sent = $1 WHERE message_id = $2")
+                    .bind(sent.as_slice())
+                    .bind(one.id.0)
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            trail.extend(one.trail.iter().map(|entry| (one.id, entry)));
+        }
+        for piece in pieces(&trail) {
+            let values = placeholders(piece.len(), 6);
+            let statement =
+                format!("INSERT INTO trail (message_id, at, event, detail, status, duration_ms) VALUES {values}");
+            let mut query = sqlx::query(sql(statement));
+            for (id, entry) in piece {
+                query = query
+                    .bind(id.0)
+                    .bind(ms(entry.at))
+                    .bind(text(&entry.event))
+                    .bind(text(&entry.detail))
+                    .bind(entry.status.map(i64::from))
+                    .bind(entry.duration_ms);
+            }
+            query.execute(&mut *connection).await?;
+        }
+        Ok(settled)
+    }
+
+    pub(super) async fn lease(&self, wanted: &Lease<'_>) -> Result<Vec<Message>, StoreError> {
+        let held = serde_json::to_string(wanted.held).map_err(failed)?;
+        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
+        let rows = sqlx::query(sql(lease_statement(self.dialect)))
+            .bind(wanted.kind.word())
+            .bind(ms(wanted.now))
+            .bind(ms(wanted.until))
+            .bind(i64::from(wanted.limit))
+            .bind(held)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(failed)?;
+        let mut messages = rows.iter().map(message).collect::<Result<Vec<_>, _>>()?;
+        messages.sort_by_key(|message| message.id);
+        let unreadable = self.read_bodies(&mut tx, &mut messages).await?;
+        for (id, why) in &unreadable {
+            // One that cannot be read must not hold up the others.
+            sqlx::query("UPDATE message SET state = 'dead', reason = $1, settled_at = $2 WHERE id = $3")
+                .bind(why.as_str())
+                .bind(ms(wanted.now))
+                .bind(id.0)
+                .execute(&mut *tx)
+                .await
+                .map_err(failed)?;
+            let note = Note { id: *id, at: wanted.now, event: "dead letter", detail: why.clone() };
+            self.note(&mut tx, &[note]).await.map_err(failed)?;
+        }
+        tx.commit().await.map_err(failed)?;
+        messages.retain(|message| !unreadable.iter().any(|(id, _)| *id == message.id));
+        Ok(messages)
+    }
+
+    /// Gives the messages their bodies; returns those that have none, and why.
+    async fn read_bodies(
+        &self,
+        connection: &mut AnyConnection,
+        messages: &mut [Message],
+    ) -> Result<Vec<(MessageId, String)>, StoreError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = list_of(messages.len());
+        let statement = format!("SELECT message_id, received FROM document WHERE message_id IN ({list})");
+        let mut query = sqlx::query_as::<_, (i64, Vec<u8>)>(sql(statement));
+        for message in &*messages {
+            query = query.bind(message.id.0);
+        }
+        let mut bodies: std::collections::HashMap<i64, Vec<u8>> =
+            query.fetch_all(connection).await.map_err(failed)?.into_iter().collect();
+        let mut unreadable = Vec::new();
+        for message in messages {
+            let opened = match bodies.remove(&message.id.0) {
+                None => Err("its document is no longer kept".to_owned()),
+                Some(sealed) => self.seal.open(sealed, &message.lane),
+            };
+            match opened {
+                Ok(body) => message.body = body,
+                Err(why) => unreadable.push((message.id, why)),
+            }
+        }
+        Ok(unreadable)
+    }
+
+    pub(super) async fn next_due(&self, kind: Kind) -> Result<Option<Timestamp>, StoreError> {
+        let next: Option<i64> = sqlx::query_scalar(
+            "SELECT due_at FROM message m
+             WHERE m.kind = $1 AND m.state IN ('pending', 'leased') AND NOT EXISTS (
+                SELECT 1 FROM message earlier
+                WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.state IN ('pending', 'leased'))
+             ORDER BY due_at, id LIMIT 1",
+        )
+        .bind(kind.word())
+        .fetch_optional(&self.reader)
+        .await
+        .map_err(failed)?;
+        Ok(next.map(at))
+    }
+}
+
+/// Takes due messages: chosen first and once (a planner may run a sub-query twice, which would take twice as many).
+fn lease_statement(dialect: Dialect) -> String {
+    let held = match dialect {
+        Dialect::Sqlite => "SELECT value FROM json_each($5)",
+        Dialect::Postgres => "SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST($5 AS JSON))",
+    };
+    let lock = dialect.skip_locked();
+    format!(
+        "WITH due AS MATERIALIZED (
+            SELECT m.id FROM message m
+            WHERE m.kind = $1 AND m.state IN ('pending', 'leased') AND m.due_at <= $2 AND m.id NOT IN ({held})
+              AND NOT EXISTS (
+                SELECT 1 FROM message earlier
+                WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.state IN ('pending', 'leased'))
+            ORDER BY m.due_at, m.id LIMIT $4 {lock})
+         UPDATE message SET state = 'leased', due_at = $3, attempts = attempts + 1, leases = leases + 1,
+                uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END
+         WHERE id IN (SELECT id FROM due)
+         RETURNING id, kind, origin, lane, claim_uuid, since, attempts, leases, uncertain"
+    )
+}
+
+/// A leased message; its body is read after it.
+fn message(row: &AnyRow) -> Result<Message, StoreError> {
+    Ok(Message {
+        id: MessageId(row.try_get("id").map_err(failed)?),
+        kind: word(row, "kind", Kind::from_word)?,
+        origin: word(row, "origin", Origin::from_word)?,
+        lane: row.try_get("lane").map_err(failed)?,
+        claim_uuid: row.try_get("claim_uuid").map_err(failed)?,
+        body: Vec::new(),
+        received_at: at(row.try_get("since").map_err(failed)?),
+        attempt: u32::try_from(row.try_get::<i64, _>("attempts").map_err(failed)?).unwrap_or(u32::MAX),
+        lease: row.try_get("leases").map_err(failed)?,
+        uncertain: row.try_get::<i64, _>("uncertain").map_err(failed)? != 0,
+    })
+}

@@ -1,0 +1,178 @@
+//! Many messages in one commit: while one commit is on its way to the disk, what comes in gathers for the next. Nobody waits longer
+//! for it, and nobody is answered before it.
+
+use std::collections::HashSet;
+
+use flow::message::{Accepted, NewMessage};
+use flow::ports::StoreError;
+use jiff::Timestamp;
+use sqlx::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::queue::Settlement;
+use super::{SqlStore, Tables, bounded, inbox};
+
+/// Largest number of messages in a commit.
+const LARGEST: usize = 256;
+
+/// Something to be written, and who waits for it.
+pub(super) enum Work {
+    Accept(Box<NewMessage>, Timestamp, Answer<Accepted>),
+    Settle(Box<Settlement>, Answer<bool>),
+}
+
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+impl SqlStore {
+    /// Hands work to the writer and waits until it is on disk.
+    pub(super) async fn batched<T>(&self, work: impl FnOnce(Answer<T>) -> Work) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let ended = || StoreError("the store is closed".to_owned());
+        bounded(async { self.batches.send(work(answer)).await.map_err(|_| ended()) }).await?;
+        answered.await.map_err(|_| ended())?
+    }
+}
+
+/// Starts the writer. It ends with the last store that can hand it work.
+pub(super) fn start(tables: Tables) -> mpsc::Sender<Work> {
+    let (sender, mut receiver) = mpsc::channel(LARGEST * 4);
+    tokio::spawn(async move {
+        let mut waiting = Vec::new();
+        while !waiting.is_empty() || receiver.recv_many(&mut waiting, LARGEST).await > 0 {
+            let (batch, rest) = Batch::of(std::mem::take(&mut waiting));
+            waiting = rest;
+            batch.write(&tables).await;
+        }
+    });
+    sender
+}
+
+/// Work that goes into one commit.
+#[derive(Default)]
+struct Batch {
+    accepts: Vec<(NewMessage, Timestamp)>,
+    accept_answers: Vec<Answer<Accepted>>,
+    settlements: Vec<Settlement>,
+    settle_answers: Vec<Answer<bool>>,
+}
+
+impl Batch {
+    /// A batch in which no key is twice, and what is left for the next one.
+    fn of(all: Vec<Work>) -> (Self, Vec<Work>) {
+        let (mut batch, mut rest, mut keys) = (Self::default(), Vec::new(), HashSet::new());
+        for work in all {
+            match work {
+                Work::Accept(new, now, answer) => {
+                    if keys.insert(new.dedupe_key.clone()) {
+                        batch.accepts.push((*new, now));
+                        batch.accept_answers.push(answer);
+                    } else {
+                        rest.push(Work::Accept(new, now, answer));
+                    }
+                }
+                Work::Settle(settlement, answer) => {
+                    batch.settlements.push(*settlement);
+                    batch.settle_answers.push(answer);
+                }
+            }
+        }
+        (batch, rest)
+    }
+
+    /// Writes all of it in one commit, or, where one of them is refused by the database, each by itself.
+    async fn write(self, tables: &Tables) {
+        let settlements: Vec<&Settlement> = self.settlements.iter().collect();
+        match committed(tables, &self.accepts, &settlements).await {
+            Ok((accepted, settled)) => {
+                // Who waited may have gone away; what is stored stays.
+                for (answer, accepted) in self.accept_answers.into_iter().zip(accepted) {
+                    drop(answer.send(Ok(accepted)));
+                }
+                for (answer, settled) in self.settle_answers.into_iter().zip(settled) {
+                    drop(answer.send(Ok(settled)));
+                }
+            }
+            Err(Failure::OfOne(error)) if self.accepts.len() + settlements.len() > 1 => {
+                tracing::warn!(%error, "a commit of several messages was refused: each is written by itself");
+                for (answer, one) in self.accept_answers.into_iter().zip(&self.accepts) {
+                    let written = committed(tables, std::slice::from_ref(one), &[]).await;
+                    let first = |(mut accepted, _): (Vec<Accepted>, _)| accepted.swap_remove(0);
+                    drop(answer.send(written.map(first).map_err(Failure::into_error)));
+                }
+                for (answer, one) in self.settle_answers.into_iter().zip(settlements) {
+                    let written = committed(tables, &[], &[one]).await;
+                    let first = |(_, mut settled): (_, Vec<bool>)| settled.swap_remove(0);
+                    drop(answer.send(written.map(first).map_err(Failure::into_error)));
+                }
+            }
+            Err(failure) => {
+                let error = failure.into_error();
+                for answer in self.accept_answers {
+                    drop(answer.send(Err(error.clone())));
+                }
+                for answer in self.settle_answers {
+                    drop(answer.send(Err(error.clone())));
+                }
+            }
+        }
+    }
+}
+
+/// Why a commit did not come about.
+enum Failure {
+    /// One of the messages, or another mediator's at the same moment: by themselves the others may work.
+    OfOne(StoreError),
+    /// The database: nothing will work now.
+    OfAll(StoreError),
+}
+
+impl Failure {
+    fn into_error(self) -> StoreError {
+        match self {
+            Self::OfOne(error) | Self::OfAll(error) => error,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
+        let error = inbox::told(error);
+        match code.as_deref() {
+            // PostgreSQL: a value it does not take, a constraint, a deadlock with another mediator. SQLite: a constraint.
+            Some(code) if code.len() == 5 && ["22", "23", "40"].contains(&&code[..2]) => Self::OfOne(error),
+            Some(code) if code.parse::<u32>().is_ok_and(|code| code & 0xFF == 19) => Self::OfOne(error),
+            _ => Self::OfAll(error),
+        }
+    }
+}
+
+type Written = (Vec<Accepted>, Vec<bool>);
+
+async fn committed(
+    tables: &Tables,
+    accepts: &[(NewMessage, Timestamp)],
+    settlements: &[&Settlement],
+) -> Result<Written, Failure> {
+    let work = async {
+        let mut connection = tables.writer.acquire().await?;
+        let mut tx = connection.begin_with(tables.dialect.begin()).await?;
+        let accepted = tables.accept(&mut tx, accepts).await?;
+        let settled = tables.settle(&mut tx, settlements).await?;
+        tx.commit().await?;
+        Ok((accepted, settled))
+    };
+    let mut failure = None;
+    let written = bounded(async {
+        work.await.map_err(|error: sqlx::Error| {
+            let told = Failure::from(error);
+            let text = match &told {
+                Failure::OfOne(error) | Failure::OfAll(error) => error.clone(),
+            };
+            failure = Some(told);
+            text
+        })
+    })
+    .await;
+    written.map_err(|error| failure.unwrap_or(Failure::OfAll(error)))
+}

@@ -1,0 +1,55 @@
+//! `mediator-load`: sends notifications and feedback, serves the peers that they end at, and measures what comes of it.
+//! `cargo xtask bench` runs all of it; docs/reliability.md says what was found.
+
+mod bare;
+mod bench;
+mod client;
+mod disk;
+mod documents;
+mod figures;
+mod peers;
+mod prefill;
+mod send;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Load for openimis-mediator, its peers, and the figures", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Posts documents over kept-alive connections; counts as accepted what is answered with 202, and nothing else
+    Send(send::Options),
+    /// Serves an openIMIS and a CHT that know every insuree and count what arrives
+    Peers(peers::Options),
+    /// Answers every POST with 202 and keeps nothing: what the same load reaches without a store
+    Bare(bare::Options),
+    /// How often this disk makes a write durable: the floor of a commit
+    Disk(disk::Options),
+    /// Multiplies a delivered message of a store, by SQL; the mediator must not run
+    Prefill(prefill::Options),
+    /// All measurements, as a Markdown table
+    Bench(bench::Options),
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    // One thread: on a machine with two cores the mediator shall have the other one.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Send(options) => send::command(options).await,
+            Command::Peers(options) => peers::command(options).await,
+            Command::Bare(options) => bare::command(options).await,
+            Command::Disk(options) => disk::command(&options),
+            Command::Prefill(options) => prefill::command(options).await,
+            Command::Bench(options) => bench::command(options).await,
+        }
+    })
+}

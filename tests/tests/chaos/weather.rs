@@ -1,0 +1,63 @@
+//! Peers that fail at random.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use openimis_mediator::sandbox::{Fault, Sandbox};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+const DOWN: usize = usize::MAX;
+
+/// Longer than the mediator waits for an answer.
+const TOO_LONG: Duration = Duration::from_millis(1200);
+
+/// What a peer may do with a request.
+const FAULTS: [Fault; 11] = [
+    Fault::Reset,
+    Fault::Status(500),
+    Fault::Status(502),
+    Fault::Status(503),
+    Fault::Html,
+    Fault::Hang(TOO_LONG),
+    // It is done, and the answer is cut off: twice as often as the others, for these make doubles.
+    Fault::ProcessThenHang(Duration::ZERO),
+    Fault::ProcessThenHang(Duration::from_millis(100)),
+    Fault::ProcessThenHang(TOO_LONG),
+    Fault::ProcessThenHang(TOO_LONG),
+    Fault::Slow(Duration::from_millis(300)),
+];
+
+/// Lets peers fail until told to stop; then they are well.
+pub async fn bad(sandbox: &Sandbox, seed: u64, mut stop: watch::Receiver<bool>) {
+    let mut random = Rng::with_seed(seed);
+    let fail = |openimis: bool, count: usize, fault: Fault| {
+        // What nobody has asked for so far is forgotten: a peer must not be away for all that follows.
+        for count in [0, count] {
+            match openimis {
+                true => sandbox.openimis.fail_next(count, fault),
+                false => sandbox.cht.fail_next(count, fault),
+            }
+        }
+    };
+    while !*stop.borrow() {
+        let openimis = random.bool();
+        let down = random.u8(..12) == 0;
+        let lasts = if down {
+            fail(openimis, DOWN, Fault::Reset);
+            random.u64(200..1500)
+        } else {
+            fail(openimis, random.usize(1..5), FAULTS[random.usize(..FAULTS.len())]);
+            random.u64(50..500)
+        };
+        tokio::select! {
+            () = sleep(Duration::from_millis(lasts)) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        if down {
+            fail(openimis, 0, Fault::Reset);
+        }
+    }
+    sandbox.openimis.fail_next(0, Fault::Reset);
+    sandbox.cht.fail_next(0, Fault::Reset);
+}

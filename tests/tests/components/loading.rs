@@ -1,0 +1,111 @@
+//! Folders that cannot be used: told at the start, with the file and the reason.
+
+use std::path::{Path, PathBuf};
+
+use openimis_mediator::mapper::{LoadError, MappingHost};
+
+use crate::broken::LIMITS;
+use crate::written::{
+    CLAIM_RESPONSE, FEEDBACK, FEEDBACK_TYPE, NO_ISSUES, PATIENT, component, feedback_component, feedback_module,
+    folder, foreign, with_feedback,
+};
+
+fn load_error(dir: &Path) -> (LoadError, String) {
+    let Err(error) = MappingHost::load(dir, LIMITS) else { panic!("a folder that cannot be used was loaded") };
+    let text = error.to_string().replace(&dir.display().to_string(), "…");
+    (error, text)
+}
+
+/// A module for all three mappings, each of which traps.
+fn trapping_module() -> String {
+    format!(
+        r#"(module
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (unreachable))
+            (func (export "{CLAIM_RESPONSE}") (param i32) (result i32) (unreachable))
+            (func (export "{FEEDBACK}") {FEEDBACK_TYPE} (unreachable))
+            (func (export "{PATIENT}") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (unreachable)))"#
+    )
+}
+
+#[test]
+fn one_component_may_hold_all_mappings() {
+    let dir = folder(&[("all.wasm", &component("mappings", &trapping_module()))]);
+    let host = MappingHost::load(dir.path(), LIMITS).unwrap_or_else(|error| panic!("{error}"));
+    let all = dir.path().join("all.wasm");
+    assert_eq!(host.files(), ["claim-response", "feedback", "patient"].map(|name| (name, all.as_path())));
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let dir = PathBuf::from("/no/such/folder");
+    let (error, text) = load_error(&dir);
+    assert!(matches!(error, LoadError::File(..)), "{error:?}");
+    assert!(text.starts_with("…: No such file"), "{text}");
+}
+
+#[test]
+fn a_missing_mapping_is_named_with_what_to_do() {
+    let dir = folder(&[("README.txt", b"not a component, and not looked at")]);
+    let (error, text) = load_error(dir.path());
+    assert!(matches!(error, LoadError::Missing(..)), "{error:?}");
+    assert_eq!(text, "no component in … exports claim-response: run `cargo xtask build`, or set components.dir");
+}
+
+#[test]
+fn a_mapping_that_is_there_twice_is_named_with_both_files() {
+    let all = component("mappings", &trapping_module());
+    let one = feedback_component(NO_ISSUES);
+    let dir = folder(&[("all.wasm", &all), ("one.wasm", &one)]);
+    let (error, text) = load_error(dir.path());
+    assert!(matches!(error, LoadError::Twice(..)), "{error:?}");
+    assert_eq!(text, "…/all.wasm and …/one.wasm both export feedback: remove one");
+}
+
+#[test]
+fn a_file_that_is_no_mapping_component_is_named_with_the_reason() {
+    let module = wat::parse_str("(module)").expect("WAT");
+    let empty = wat::parse_str("(component)").expect("WAT");
+    let importing = foreign(
+        "package somebody:else@1.0.0; interface clock { now: func() -> u64; } world w { import clock; }",
+        r#"(module (import "somebody:else/clock@1.0.0" "now" (func (result i64))))"#,
+    );
+    let other_function = foreign(
+        "package openimis-mediator:mapping@0.1.0; interface feedback { other: func(feedback: u32); } world w { export feedback; }",
+        r#"(module (func (export "openimis-mediator:mapping/feedback@0.1.0#other") (param i32)))"#,
+    );
+    let other_version = foreign(
+        "package openimis-mediator:mapping@0.2.0; interface feedback { map-feedback: func(feedback: u32); } world w { export feedback; }",
+        r#"(module (func (export "openimis-mediator:mapping/feedback@0.2.0#map-feedback") (param i32)))"#,
+    );
+    let too_large = component("map-feedback-component", &feedback_module(1000, NO_ISSUES));
+    let files: [(&str, &[u8], &str); 7] = [
+        ("text", b"Not found", "failed to parse WebAssembly"),
+        ("module", &module, "a wasm module"),
+        ("empty", &empty, "it exports no mapping interface"),
+        ("importing", &importing, "component imports instance `somebody:else/clock@1.0.0`"),
+        ("other function", &other_function, "it exports no mapping interface"),
+        ("other version", &other_version, "it exports no mapping interface"),
+        ("too large", &too_large, "exceeds the limit of 0x800000 bytes"),
+    ];
+    for (name, bytes, reason) in files {
+        let dir = with_feedback(bytes);
+        let (error, text) = load_error(dir.path());
+        assert!(matches!(error, LoadError::Component(..)), "{name}: {error:?}");
+        assert!(text.starts_with("…/map_feedback.wasm is not a mapping component: "), "{name}: {text}");
+        assert!(text.contains(reason), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_mapping_with_other_types_is_refused_at_load() {
+    let other_type = foreign(
+        "package openimis-mediator:mapping@0.1.0; interface feedback { map-feedback: func(feedback: string) -> string; }
+         world w { export feedback; }",
+        &feedback_module(1, "(unreachable)").replace(FEEDBACK_TYPE, "(param i32 i32) (result i32)"),
+    );
+    let dir = with_feedback(&other_type);
+    let (error, told) = load_error(dir.path());
+    assert!(matches!(error, LoadError::Component(..)), "{error:?}");
+    assert!(told.contains("type mismatch"), "{told}");
+}

@@ -1,0 +1,67 @@
+//! Peers that are down, slow, confused or closed to us: nothing is lost, nothing is done twice, nobody is hammered.
+
+mod cht;
+mod credentials;
+mod openimis;
+mod redirects;
+mod strange;
+mod tls;
+mod transport;
+mod wire;
+
+use std::time::Duration;
+
+use mediator_tests::running::{Mediator, config, eventually, notification, reason, sandbox};
+use openimis_mediator::sandbox::{Fault, Sandbox};
+use openimis_mediator::store::View;
+use tempfile::TempDir;
+
+const CLAIM: &str = "/mediator/claim-response";
+const FEEDBACK: &str = "/mediator/claims-feedback";
+const RECORDS: &str = "POST /api/v2/records";
+const PEOPLE: &str = "POST /api/v1/people";
+const LOGIN: &str = "POST /api/api_fhir_r4/login/";
+const PATIENT: &str = "GET /api/api_fhir_r4/Patient/";
+const COMMUNICATION: &str = "POST /api/api_fhir_r4/Communication/";
+/// The claim of CHT's documentation.
+const SAMPLE_CLAIM: &str = "d3256498-ad16-4482-a2d2-4a6d9c78ba81";
+const DOWN: usize = usize::MAX;
+
+async fn started(changes: &[(&str, &str)]) -> (Mediator, Sandbox, TempDir) {
+    let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
+    let mediator = Mediator::start(config(&sandbox, &dir, changes)).await;
+    (mediator, sandbox, dir)
+}
+
+/// Failures after which the same request works: down, broken, behind something else.
+const PASSING: [Fault; 6] = [
+    Fault::Reset,
+    Fault::Status(500),
+    Fault::Status(502),
+    Fault::Status(503),
+    Fault::Html,
+    Fault::Hang(Duration::from_millis(700)), // longer than the time-out below
+];
+const SHORT_TIMEOUTS: [(&str, &str); 2] = [("cht.timeout", "500ms"), ("openimis.timeout", "500ms")];
+
+/// Brings a claim of a patient that is linked already into the mediator: its next request goes to CHT's records.
+async fn linked(mediator: &Mediator, sandbox: &Sandbox) {
+    let claim = sandbox.openimis.enter_claim("LINKED");
+    mediator.post(CLAIM, notification(sandbox, claim).await).await;
+    mediator.settled().await;
+    assert_eq!(sandbox.cht.records().len(), 1);
+}
+
+/// How many reports CHT has of a claim.
+fn reports(sandbox: &Sandbox, code: &str) -> usize {
+    sandbox.cht.records().iter().filter(|record| record["fields"]["op_claim_id"] == code).count()
+}
+
+/// The newest message, once it waits for a reason with these words.
+async fn waits_with(mediator: &Mediator, words: &str) -> View {
+    eventually(words, || async {
+        let message = mediator.messages().await.pop()?;
+        reason(&message).contains(words).then_some(message)
+    })
+    .await
+}

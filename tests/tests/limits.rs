@@ -1,0 +1,211 @@
+//! Nobody takes the mediator away from the others: time, connections, requests and bodies are limited, and every answer is safe to hold.
+
+use std::time::{Duration, Instant};
+
+use mediator_tests::running::{Mediator, config, eventually, sample_claim, sandbox};
+use openimis_mediator::sandbox::Sandbox;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const CLAIM: &str = "/mediator/claim-response";
+/// interop-client:interop-password
+const CREDENTIALS: &str = "authorization: Basic aW50ZXJvcC1jbGllbnQ6aW50ZXJvcC1wYXNzd29yZA==\r\n";
+const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: mediator\r\n\r\n";
+
+async fn started(changes: &[(&str, &str)]) -> (Mediator, Sandbox, TempDir) {
+    let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
+    let mediator = Mediator::start(config(&sandbox, &dir, changes)).await;
+    (mediator, sandbox, dir)
+}
+
+async fn connect(mediator: &Mediator) -> TcpStream {
+    TcpStream::connect(mediator.url.trim_start_matches("http://")).await.expect("a connection")
+}
+
+/// All that comes until the server closes; none if it does not within so long.
+async fn until_closed(stream: &mut TcpStream, limit: Duration) -> Option<String> {
+    let mut received = Vec::new();
+    // A reset is an end too.
+    let _ended = timeout(limit, stream.read_to_end(&mut received)).await.ok()?;
+    Some(String::from_utf8(received).expect("text"))
+}
+
+/// The head of one answer.
+async fn head(stream: &mut TcpStream) -> String {
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n\r\n") {
+        received.push(stream.read_u8().await.expect("an answer"));
+    }
+    String::from_utf8(received).expect("text")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_its_head_drop_by_drop_is_cut_off() {
+    let (mediator, _sandbox, _dir) = started(&[("server.header_timeout", "400ms")]).await;
+    let mut stream = connect(&mediator).await;
+    let begun = Instant::now();
+    stream.write_all(b"POST /mediator/claim-response HTTP/1.1\r\nhost: mediator\r\n").await.expect("sent");
+    let (mut incoming, mut outgoing) = stream.split();
+    let drip = async {
+        while outgoing.write_all(b"x-drop: 1\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut received = Vec::new();
+    tokio::select! {
+        () = drip => {}
+        _ended = incoming.read_to_end(&mut received) => {}
+        () = tokio::time::sleep(Duration::from_secs(10)) => panic!("it may go on for ever"),
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(400), "cut off after {:?}", begun.elapsed());
+    assert!(!String::from_utf8_lossy(&received).contains(" 2"), "nothing was done for it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_says_nothing_is_cut_off() {
+    let (mediator, _sandbox, _dir) = started(&[("server.header_timeout", "300ms")]).await;
+    let mut silent = connect(&mediator).await;
+    assert_eq!(until_closed(&mut silent, Duration::from_secs(10)).await.as_deref(), Some(""));
+    let mut once = connect(&mediator).await;
+    once.write_all(LIVE).await.expect("sent");
+    let answer = until_closed(&mut once, Duration::from_secs(10)).await.expect("closed when no second request came");
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_comes_drop_by_drop_is_answered_408_and_not_stored() {
+    let (mediator, _sandbox, _dir) = started(&[("server.answer_timeout", "400ms")]).await;
+    let mut stream = connect(&mediator).await;
+    let head = format!(
+        "POST {CLAIM} HTTP/1.1\r\nhost: mediator\r\n{CREDENTIALS}content-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let (mut incoming, mut outgoing) = stream.split();
+    let drip = async {
+        while outgoing.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let mut answer = Vec::new();
+    tokio::select! {
+        () = drip => {}
+        _ended = incoming.read_to_end(&mut answer) => {}
+        () = tokio::time::sleep(Duration::from_secs(10)) => panic!("it may go on for ever"),
+    }
+    let answer = String::from_utf8(answer).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"code\":\"timeout\""), "{answer}");
+    assert!(mediator.messages().await.is_empty());
+}
+
+/// What it asks for fills every buffer on the way; then nothing moves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_no_answer_is_cut_off() {
+    let changes = [("server.answer_timeout", "500ms"), ("server.requests_per_second", "1000000")];
+    let (mediator, _sandbox, _dir) = started(&changes).await;
+    let mut stream = connect(&mediator).await;
+    let requests = LIVE.repeat(500);
+    let mut broken = false;
+    let mut stuck = 0;
+    let begun = Instant::now();
+    while !broken && begun.elapsed() < Duration::from_secs(20) {
+        match timeout(Duration::from_millis(200), stream.write(&requests)).await {
+            Ok(written) => broken = written.is_err(),
+            Err(_) => stuck += 1,
+        }
+    }
+    assert!(broken && stuck > 0, "still open after {:?}, stuck {stuck} times", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_beyond_the_limit_wait_for_a_place() {
+    let (mediator, _sandbox, _dir) = started(&[("server.max_connections", "2")]).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(&mediator).await;
+        stream.write_all(LIVE).await.expect("sent");
+        assert!(head(&mut stream).await.starts_with("HTTP/1.1 200 "));
+        held.push(stream);
+    }
+    let mut third = connect(&mediator).await; // by the system; the mediator does not know of it yet
+    third.write_all(LIVE).await.expect("sent");
+    let early = timeout(Duration::from_millis(300), third.read_u8()).await;
+    assert!(early.is_err(), "answered although two are there: {early:?}");
+    drop(held.pop());
+    let answer = timeout(Duration::from_secs(10), head(&mut third)).await.expect("a place is free");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_requests_are_answered_429_with_the_time_to_come_again() {
+    let (mediator, _sandbox, _dir) = started(&[("server.requests_per_second", "3")]).await;
+    let ask = || mediator.client.get(format!("{}/health/live", mediator.url)).send();
+    let mut refused = None;
+    for _ in 0..50 {
+        let answer = ask().await.expect("an answer");
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("50 in a row are more than 3 a second");
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert_eq!(refused.headers()["x-content-type-options"], "nosniff");
+    let outcome: Value = refused.json().await.expect("JSON");
+    assert_eq!(
+        (&outcome["resourceType"], &outcome["issue"][0]["code"]),
+        (&"OperationOutcome".into(), &"throttled".into())
+    );
+    eventually("it is let in again", || async {
+        (ask().await.expect("an answer").status() == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_body_is_a_setting() {
+    let (mediator, _sandbox, _dir) = started(&[("server.max_body_bytes", "4096")]).await;
+    let padded = |length: usize| format!("{}{}", sample_claim(), " ".repeat(length - sample_claim().len()));
+    let refused = mediator.post(CLAIM, padded(4097)).await;
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(refused.text().await.expect("text").contains("longer than 4096 bytes"));
+    assert_eq!(mediator.post(CLAIM, padded(4096)).await.status(), StatusCode::ACCEPTED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_has_the_headers_that_keep_browsers_and_caches_away() {
+    let (mediator, _sandbox, _dir) = started(&[("server.max_body_bytes", "4096")]).await;
+    let ask = |method: Method, path: &str, right: bool, body: String| {
+        let request = mediator.client.request(method, format!("{}{path}", mediator.url));
+        let password = if right { mediator_tests::running::INBOUND_PASSWORD } else { "wrong" };
+        let request = request.basic_auth(mediator_tests::running::INBOUND_USER, Some(password));
+        request.header("content-type", "application/json").body(body).send()
+    };
+    for (status, method, path, right, body) in [
+        (200, Method::GET, "/health/live", true, String::new()),
+        (202, Method::POST, CLAIM, true, sample_claim()),
+        (400, Method::POST, CLAIM, true, "{".into()),
+        (401, Method::POST, CLAIM, false, sample_claim()),
+        (404, Method::GET, "/", true, String::new()),
+        (405, Method::PUT, CLAIM, true, String::new()),
+        (413, Method::POST, CLAIM, true, " ".repeat(5000)),
+        (422, Method::POST, CLAIM, true, "{}".into()),
+    ] {
+        let answer = ask(method, path, right, body).await.expect("an answer");
+        assert_eq!(answer.status(), status, "{path}");
+        let headers = answer.headers();
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(headers.get(name).map(|value| value.to_str().expect("text")), Some(value), "{status}: {name}");
+        }
+        assert!(!headers.contains_key("server") && !headers.contains_key("strict-transport-security"), "{headers:?}");
+    }
+}

@@ -1,0 +1,56 @@
+//! PostgreSQL's server programs, which tests start clusters of their own with (`tests/postgres.rs`).
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::{Done, check, say};
+
+/// The tests that need them: `--test` names. They are marked `#[ignore]`.
+pub const TESTS: [&str; 3] = ["chaos", "postgres", "store"];
+
+/// Installs the server programs if they are missing. The error says why that cannot be done here.
+pub fn install() -> Done {
+    if is_root() && !succeeds("runuser", &["--version"]) {
+        return Err("runuser is not here (PostgreSQL does not run as root)".into());
+    }
+    if is_installed() {
+        return Ok(());
+    }
+    if !is_root() || !succeeds("apt-get", &["--version"]) {
+        return Err("its server programs are not here, and only root can install them with apt-get: \
+                    `apt-get install postgresql`, or run `cargo xtask test` as root in a container"
+            .into());
+    }
+    say("installing PostgreSQL");
+    // The clusters are the tests' own: Debian's would only run beside them.
+    let settings = std::path::Path::new("/etc/postgresql-common");
+    let written = std::fs::create_dir_all(settings).and_then(|()| {
+        let file = settings.join("createcluster.conf");
+        if file.exists() { Ok(()) } else { std::fs::write(file, "create_main_cluster = false\n") }
+    });
+    written.map_err(|error| format!("{}: {error}", settings.display()))?;
+    apt(&["update"])?;
+    apt(&["install", "-y", "--no-install-recommends", "postgresql"])?;
+    if is_installed() { Ok(()) } else { Err("the package postgresql has brought no server programs".into()) }
+}
+
+fn apt(args: &[&str]) -> Done {
+    let mut apt = Command::new("apt-get");
+    apt.args(["-qq", "-o", "Acquire::Retries=3"]).args(args).env("DEBIAN_FRONTEND", "noninteractive");
+    check(&mut apt, "apt-get")
+}
+
+fn is_installed() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
+    folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+    folders.iter().any(|folder| ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).is_file()))
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+fn succeeds(program: &str, args: &[&str]) -> bool {
+    Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+}
