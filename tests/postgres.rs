@@ -41,8 +41,13 @@ const KEEPER: &str = r#"
 trap '' INT TERM HUP
 cat > /dev/null
 cd /
-if [ -n "$3" ]; then runuser -u "$3" -- "$1/pg_ctl" stop -D "$2/data" -m immediate; else "$1/pg_ctl" stop -D "$2/data" -m immediate; fi
-rm -rf "$2"
+as=; [ -z "$3" ] || as="runuser -u $3 --"
+# More than once, for a server that was just about to start.
+for try in 1 2 3 4 5; do
+  $as "$1/pg_ctl" stop -D "$2/data" -m immediate
+  rm -rf "$2" && break
+  sleep 1
+done
 "#;
 
 /// PostgreSQL refuses to run as root; Debian's package has this user for it.

@@ -72,8 +72,10 @@ impl Client {
 /// Why nobody was recognised.
 #[derive(Debug)]
 pub enum Refused {
-    /// No or wrong credentials.
-    Unknown,
+    /// No credentials that could be verified.
+    Missing,
+    /// A wrong password, or an unknown user.
+    Wrong,
     /// Too many wrong passwords from this address.
     Throttled(Throttled),
 }
@@ -134,7 +136,7 @@ impl Clients {
         if let Some(client) = certificate.and_then(|certificate| self.by_certificate.get(&certificate)) {
             return Ok(client.clone());
         }
-        let Some((username, password)) = basic(headers) else { return Err(Refused::Unknown) };
+        let Some((username, password)) = basic(headers) else { return Err(Refused::Missing) };
         let digest = self.digest(&username, password.expose_secret().as_bytes());
         if let Some(client) = self.remembered(&username, &digest) {
             return Ok(client);
@@ -148,7 +150,7 @@ impl Clients {
                 self.remember(&username, digest);
                 Ok(client.clone())
             }
-            _ => Err(Refused::Unknown),
+            _ => Err(Refused::Wrong),
         }
     }
 

@@ -104,8 +104,11 @@ fn reason(error: &reqwest::Error) -> String {
         innermost = source;
     }
     // An I/O error stands for the error it was made of, and gives that one's source as its own.
-    let made_of = innermost.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let tls = made_of.and_then(|error| error.downcast_ref::<rustls::Error>()).or_else(|| innermost.downcast_ref());
+    let mut made_of = innermost;
+    while let Some(inner) = made_of.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        made_of = inner;
+    }
+    let tls: Option<&rustls::Error> = made_of.downcast_ref();
     match tls.and_then(remedy) {
         Some(remedy) => format!("{innermost}: {remedy}"),
         None => innermost.to_string(),
@@ -117,7 +120,9 @@ fn remedy(error: &rustls::Error) -> Option<&'static str> {
     use rustls::CertificateError as Certificate;
     Some(match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
-            Certificate::UnknownIssuer => "name the authority that signed the peer's certificate in tls.ca_file",
+            Certificate::UnknownIssuer | Certificate::BadSignature => {
+                "name the authority that signed the peer's certificate in tls.ca_file"
+            }
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 "correct the host in the peer's url, or renew its certificate"
             }

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use flow::ports::{Store, StoreError};
+use flow::ports::{Clock, StoreError};
 use flow::receive::Received;
 use flow::{MessageId, Origin};
 use mapping::{Issue, issue::operation_outcome};
@@ -103,7 +103,7 @@ async fn live() -> Response {
 
 /// Ready means: what comes in can be stored. Peers that are down do not matter, that is what the store is for.
 async fn ready(State(host): State<Arc<Host>>) -> Response {
-    match host.flow.store.save_watermark("ready", jiff::Timestamp::now()).await {
+    match host.flow.store.probe(host.flow.clock.now()).await {
         Ok(()) => axum::Json(json!({"status": "ready"})).into_response(),
         Err(error) => {
             tracing::error!(%error, "not ready: the store cannot be written");

@@ -87,7 +87,9 @@ impl Host {
         let clock = SystemClock::default();
         let now = store.now(clock.now()).await?;
         if lock.is_some() {
-            let released = store.release_leases(now).await?;
+            // A peer may still be at what we asked it for when we died: it is asked what it has a moment later.
+            let later = now.saturating_add(config.retry.first).unwrap_or(now);
+            let released = store.release_leases(later).await?;
             if released > 0 {
                 tracing::info!(count = released, "deliveries that an earlier stop interrupted are taken up again");
             }
@@ -99,6 +101,10 @@ impl Host {
 
     /// Serves on a listener, delivers, polls and keeps the subscription until `stop` turns true; then drains.
     pub async fn run(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) -> std::io::Result<()> {
+        let admin = match self.config.has_admin() {
+            true => Some(self.admin_listener().await?),
+            false => None,
+        };
         let mut background = vec![tokio::spawn(worker::keep_house(self.clone(), stop.clone()))];
         for kind in Kind::ALL {
             background.push(tokio::spawn(worker::deliver(self.clone(), *kind, stop.clone())));
@@ -111,10 +117,6 @@ impl Host {
             background.push(tokio::spawn(worker::keep_subscription(self.clone(), stop.clone())));
         }
         let drain = self.config.worker.drain.try_into().unwrap_or_default();
-        let admin = match self.config.has_admin() {
-            true => Some(self.admin_listener().await?),
-            false => None,
-        };
         let keeping = self.doors.keep_certificate(stop.clone());
         let serving = self.doors.serve(listener, inbound::router(self.clone()), stop.clone(), drain);
         let administering = async {

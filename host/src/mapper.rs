@@ -165,8 +165,9 @@ impl MappingHost {
         store.limiter(|call| call);
         let ticks = self.limits.time.as_millis().div_ceil(TICK.as_millis()) as u64;
         store.set_epoch_deadline(ticks + 1);
-        let result =
-            loaded.pre.instantiate(&mut store).and_then(|instance| call(&loaded.indices, &mut store, &instance));
+        let result = beside_the_runtime(|| {
+            loaded.pre.instantiate(&mut store).and_then(|instance| call(&loaded.indices, &mut store, &instance))
+        });
         result.map_err(|error| {
             let name = loaded.name.clone();
             match error.downcast_ref::<Trap>() {
@@ -177,6 +178,15 @@ impl MappingHost {
                 None => MapperError::Unusable(name, format!("{error:#}")),
             }
         })
+    }
+}
+
+/// Runs what may take its time so that the runtime's other work goes on meanwhile.
+fn beside_the_runtime<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

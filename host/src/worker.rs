@@ -19,6 +19,8 @@ use crate::Host;
 
 /// Longest sleep of a worker: what another process put back (`messages retry`) or took in is seen after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
+/// How long settled messages are gathered before the other worker looks.
+const GATHER: Duration = Duration::from_millis(25);
 /// Sleep after the store failed.
 const STORE_FAILED: Duration = Duration::from_secs(1);
 /// Time between two looks at what can be pruned.
@@ -29,16 +31,34 @@ pub type Stop = watch::Receiver<bool>;
 
 /// Wakes the workers.
 #[derive(Debug, Default)]
-pub struct Wake([Notify; Kind::ALL.len()]);
+pub struct Wake {
+    /// Something new is due.
+    due: [Notify; Kind::ALL.len()],
+    /// A message was settled: one of another kind may have waited behind it.
+    settled: [Notify; Kind::ALL.len()],
+}
 
 impl Wake {
     /// One worker of each kind looks for messages now.
     pub fn notify_one(&self) {
-        self.0.iter().for_each(Notify::notify_one);
+        self.due.iter().for_each(Notify::notify_one);
     }
 
-    fn of(&self, kind: Kind) -> &Notify {
-        &self.0[kind as usize]
+    fn settled(&self) {
+        self.settled.iter().for_each(Notify::notify_one);
+    }
+
+    /// Waits for the word. Settled messages are gathered for a moment: with hundreds a second, looking after each of them would cost
+    /// more than they do.
+    async fn waited(&self, kind: Kind) {
+        let gathered = async {
+            self.settled[kind as usize].notified().await;
+            sleep(GATHER).await;
+        };
+        tokio::select! {
+            () = self.due[kind as usize].notified() => {}
+            () = gathered => {}
+        }
     }
 }
 
@@ -76,7 +96,7 @@ pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
             continue;
         }
         tokio::select! {
-            () = host.wake.of(kind).notified() => {}
+            () = host.wake.waited(kind) => {}
             () = running.one_ended() => {} // its lane is free now
             () = sleep(wait) => {}
             () = asked(&mut stop) => {}
@@ -107,6 +127,7 @@ impl Running {
             let lease = std_duration(host.flow.settings.retry.lease);
             let delivered = timeout(lease - lease / 10, host.flow.deliver(&message)).await;
             tell_of_delivery(&message, delivered.ok());
+            host.wake.settled();
             id
         });
     }

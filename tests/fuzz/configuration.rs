@@ -57,8 +57,8 @@ struct Places {
 
 impl Places {
     fn look(&mut self, key: &str, value: &Value) {
+        let key = key.to_lowercase(); // as a variable's name becomes a key
         self.other |= key.contains(SECRET);
-        let key = key.to_lowercase();
         match value {
             Value::String(text) if text.contains(SECRET) => self.found(&key, text),
             Value::Array(items) => items.iter().for_each(|item| self.look(&key, item)),
@@ -68,15 +68,15 @@ impl Places {
     }
 
     fn found(&mut self, key: &str, text: &str) {
-        let in_password = |url: Url| {
+        let in_password = |url: &Url| {
             let whole = url.as_str().matches(SECRET).count();
             whole > 0 && whole == url.password().map_or(0, |password| password.matches(SECRET).count())
         };
-        if key.contains("password") {
-        } else if (key.ends_with("url") || key.ends_with("callback")) && Url::parse(text).is_ok_and(in_password) {
-            self.address = true;
-        } else {
-            self.other = true;
+        let address = key.ends_with("url") || key.ends_with("callback");
+        match Url::parse(text) {
+            _ if key.contains("password") => {}
+            Ok(url) if address && in_password(&url) => self.address = true,
+            _ => self.other = true,
         }
     }
 }

@@ -7,7 +7,7 @@ mod maps;
 #[cfg(feature = "flow")]
 mod bodies;
 #[cfg(feature = "flow")]
-mod memory;
+pub mod memory;
 #[cfg(feature = "flow")]
 mod peers;
 

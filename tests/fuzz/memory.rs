@@ -67,8 +67,11 @@ impl Mapper for Native {
 /// What a store holds, to be looked at.
 #[derive(Default)]
 pub struct Kept {
+    /// What was accepted.
     pub messages: Vec<NewMessage>,
+    /// Every settling.
     pub settled: Vec<(MessageId, Outcome, Vec<TrailEntry>)>,
+    /// Insuree to contact.
     pub links: HashMap<String, String>,
 }
 

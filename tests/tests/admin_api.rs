@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, config, eventually, sample_claim, sample_feedback, sandbox, states,
 };
+use openimis_mediator::Host;
 use openimis_mediator::clients::hash_password;
 use openimis_mediator::sandbox::Sandbox;
 use reqwest::{Method, Response, StatusCode};
@@ -373,4 +374,19 @@ async fn without_an_admin_there_is_no_admin_api() {
     assert_eq!(mediator.post(CLAIM, sample_claim()).await.status(), StatusCode::ACCEPTED, "it serves");
     assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "nobody listens there");
     assert_eq!(mediator.host.doors.admin_address.get(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_admin_port_is_told_and_nothing_is_served() {
+    let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let clients = r#"[{name = "a", username = "a", password_hash = "@", scopes = ["admin"]}]"#
+        .replace('@', &hash_password(&PASSWORD.into()).expect("a hash"));
+    let config = config(&sandbox, &dir, &[("clients", &clients), ("admin.listen", &address)]);
+    let host = Host::build(config).await.expect("a host");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let (_stop, stopping) = tokio::sync::watch::channel(false);
+    let error = host.run(listener, stopping).await.expect_err("a taken port");
+    assert!(error.to_string().contains(&format!("{address} (admin.listen)")), "{error}");
 }

@@ -112,26 +112,26 @@ async fn after_too_many_wrong_passwords_no_more_are_tried_for_a_while() {
     }
 }
 
-/// argon2 takes twenty milliseconds and more; an answer without it takes one.
+/// argon2 takes twenty milliseconds and more; an answer without it takes one. What else the machine does only adds to that, so the
+/// fastest of some rounds tells.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_and_an_unknown_user_cost_the_same_and_a_right_one_little() {
-    let (mediator, _sandbox, _dir) = started(&[]).await;
-    let fastest = async |user: &str, password: &str| {
-        let mut fastest = Duration::MAX;
-        for _ in 0..4 {
+    let (mediator, _sandbox, _dir) = started(&[("server.failed_logins_per_minute", "1000")]).await;
+    let callers = [("reports", "guess"), ("nobody", "guess"), (INBOUND_USER, "guess"), ("reports", REPORTS_PASSWORD)];
+    let mut fastest = [Duration::MAX; 4];
+    for _ in 0..20 {
+        for ((user, password), fastest) in callers.iter().zip(&mut fastest) {
             let begun = Instant::now();
-            post_as(&mediator, CLAIM, user, password).await; // for "reports" a 403 at best: nothing is stored
-            fastest = fastest.min(begun.elapsed());
+            post_as(&mediator, CLAIM, user, password).await; // 403 at best: nothing is stored
+            *fastest = begun.elapsed().min(*fastest);
         }
-        fastest
-    };
-    let wrong = fastest("reports", "guess").await;
-    for user in ["nobody", INBOUND_USER] {
-        let other = fastest(user, "guess").await;
-        assert!(other > wrong / 3 && other < wrong * 3, "{user}: {other:?}, a wrong password: {wrong:?}");
+        let [wrong, unknown, simple, right] = fastest;
+        let alike = |other: Duration| other > wrong / 2 && other < wrong * 2;
+        if alike(unknown) && alike(simple) && right < wrong / 4 {
+            return;
+        }
     }
-    let right = fastest("reports", REPORTS_PASSWORD).await;
-    assert!(right < wrong / 2, "remembered: {right:?}, a wrong password: {wrong:?}");
+    panic!("wrong password, unknown user, the simple client's wrong password, right password: {fastest:?}");
 }
 
 fn problems(toml: &str) -> Vec<String> {

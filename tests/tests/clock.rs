@@ -8,8 +8,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use mediator_tests::running::{
-    Process, config, environment, eventually, messages, notification, post, program, sample_feedback, sandbox, settled,
-    states, story,
+    Process, config, environment, eventually, messages, notification, post, program, reason, sample_feedback, sandbox,
+    settled, states, story,
 };
 use openimis_mediator::sandbox::{Fault, Sandbox};
 use openimis_mediator::store::SqlStore;
@@ -119,8 +119,8 @@ async fn a_clock_that_is_set_back_by_a_day_holds_nothing_up() {
 async fn what_waits_for_a_time_that_a_wrong_clock_set_is_delivered_after_a_restart() {
     let Some(timed) = Timed::start().await else { return };
     timed.sandbox.cht.fail_next(usize::MAX, Fault::Status(503));
-    // A day ahead; the times that are stored now will come tomorrow.
-    timed.set_clock("+1d");
+    // Days ahead: the moments that are stored now are far away. Up to a day and an hour may be meant, as for a claim that is not submitted.
+    timed.set_clock("+3d");
     timed.claim("AHEAD").await;
     timed.tried(2).await;
     timed.set_clock("+0");
@@ -143,4 +143,19 @@ async fn a_clock_that_goes_ahead_for_a_while_gives_nothing_up() {
     timed.tried(1).await;
     timed.sandbox.cht.fail_next(0, Fault::Reset);
     timed.delivered(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_asked_for_a_slower_pace_is_asked_again_when_a_minute_has_passed() {
+    let Some(timed) = Timed::start().await else { return };
+    timed.sandbox.cht.fail_next(1, Fault::Status(429));
+    timed.claim("SLOWER").await;
+    let paused = eventually("CHT is left alone", || async {
+        let message = messages(&timed.store).await.remove(0);
+        reason(&message).contains("slower pace").then_some(message)
+    })
+    .await;
+    assert_eq!((paused.summary.state.as_str(), timed.sandbox.cht.requests().len()), ("pending", 1));
+    timed.set_clock("+2m");
+    timed.delivered(1).await;
 }

@@ -6,10 +6,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mediator_tests::raw_peer::{Gateway, Request, Spoil};
 use mediator_tests::running::{
-    Process, config, environment, eventually, notification, post, reason, sample_claim, sandbox, settled, states, story,
+    Process, config, environment, eventually, messages, notification, post, reason, sample_claim, sandbox, settled,
+    states, story,
 };
 use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::store::SqlStore;
@@ -17,6 +19,7 @@ use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 const CLAIM: &str = "/mediator/claim-response";
 const RECORDS: &str = "POST /api/v2/records";
@@ -164,7 +167,8 @@ async fn with_a_full_disk_nothing_is_acknowledged_and_with_room_it_goes_on_by_it
     cramped.disk.make_room();
     cramped.ready_with(200).await;
     for number in 0..5 {
-        acknowledged.push(cramped.post(&format!("AFTER{number}")).await.expect("there is room again"));
+        let taken = cramped.post(&format!("AFTER{number}")).await;
+        acknowledged.push(taken.unwrap_or_else(|| panic!("there is room again:\n{}", cramped.process.log())));
     }
     let messages = settled(&cramped.store).await;
     let kept: Vec<i64> = messages.iter().map(|message| message.summary.id.0).collect();
@@ -201,7 +205,10 @@ async fn what_was_delivered_as_the_disk_became_full_is_not_delivered_again() {
     .await;
     cramped.disk.make_room();
 
-    let messages = settled(&cramped.store).await;
+    let messages = match timeout(Duration::from_secs(15), settled(&cramped.store)).await {
+        Ok(messages) => messages,
+        Err(_) => panic!("{}\n{}", story(&messages(&cramped.store).await), cramped.process.log()),
+    };
     assert_eq!(states(&messages), ["delivered"], "{}", story(&messages));
     assert!(reason(&messages[0]).contains("from an earlier attempt"), "{}", story(&messages));
     assert_eq!((cht.count(RECORDS), cramped.sandbox.cht.records().len()), (1, 1));

@@ -1,9 +1,12 @@
 //! Nobody takes the mediator away from the others: time, connections, requests and bodies are limited, and every answer is safe to hold.
 
+use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use mediator_tests::running::{Mediator, config, eventually, sample_claim, sandbox};
+use openimis_mediator::config::Server;
 use openimis_mediator::sandbox::Sandbox;
+use openimis_mediator::server::limits::Limits;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -74,6 +77,32 @@ async fn a_client_that_says_nothing_is_cut_off() {
     once.write_all(LIVE).await.expect("sent");
     let answer = until_closed(&mut once, Duration::from_secs(10)).await.expect("closed when no second request came");
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_without_end_is_refused() {
+    let (mediator, _sandbox, _dir) = started(&[]).await;
+    let mut stream = connect(&mediator).await;
+    let (mut incoming, mut outgoing) = stream.split();
+    let send = async {
+        let mut sent = outgoing.write_all(b"GET /health/live HTTP/1.1\r\nx-filling: ").await;
+        while sent.is_ok() {
+            sent = outgoing.write_all(&[b'x'; 4096]).await;
+        }
+    };
+    let mut answer = Vec::new();
+    tokio::select! {
+        () = send => {}
+        _ended = incoming.read_to_end(&mut answer) => {}
+        () = tokio::time::sleep(Duration::from_secs(8)) => panic!("it may go on for ever"),
+    }
+    assert!(!String::from_utf8_lossy(&answer).contains("200 OK"));
+    let long = format!("GET /health/live HTTP/1.1\r\nhost: mediator\r\nx-filling: {}\r\n\r\n", "x".repeat(200_000));
+    let mut stream = connect(&mediator).await;
+    drop(stream.write_all(long.as_bytes()).await); // it may be cut off in the middle
+    let answer =
+        until_closed(&mut stream, Duration::from_secs(8)).await.expect("closed before the time for heads is over");
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,6 +195,23 @@ async fn too_many_requests_are_answered_429_with_the_time_to_come_again() {
     .await;
 }
 
+/// An IPv6 client has as many addresses as it likes, so those of one network count as one; and what was quiet is forgotten.
+#[test]
+fn many_addresses_do_not_fill_the_memory() {
+    let limits = Limits::new(&Server::default());
+    for number in 0..100_000 {
+        limits.request(Ipv6Addr::from_bits(0x2001_0db8 << 96 | number).into()).ok();
+    }
+    assert_eq!(limits.remembered(), 1);
+    for number in 0..100_000 {
+        let network = Ipv6Addr::from_bits(0x2001_0db9 << 96 | number << 64);
+        assert!(limits.request(network.into()).is_ok(), "each network has its own count");
+    }
+    assert!(limits.remembered() < 10_000, "{} of 100000 are remembered", limits.remembered());
+    let mapped = |number: u8| limits.request(format!("::ffff:192.0.2.{number}").parse().expect("an address"));
+    assert!((1..=200).all(|number| mapped(number).is_ok()), "IPv4 addresses count by themselves");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_longest_body_is_a_setting() {
     let (mediator, _sandbox, _dir) = started(&[("server.max_body_bytes", "4096")]).await;
@@ -208,4 +254,48 @@ async fn every_answer_has_the_headers_that_keep_browsers_and_caches_away() {
         }
         assert!(!headers.contains_key("server") && !headers.contains_key("strict-transport-security"), "{headers:?}");
     }
+}
+
+/// Head and half of the body of a claim; the other half.
+fn two_halves() -> (String, String) {
+    let claim = sample_claim();
+    let (first, second) = claim.split_at(claim.len() / 2);
+    let length = claim.len();
+    let head = format!(
+        "POST {CLAIM} HTTP/1.1\r\nhost: mediator\r\n{CREDENTIALS}content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    (format!("{head}{first}"), second.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_a_request_on_its_way_and_not_for_idle_connections() {
+    let (mediator, _sandbox, _dir) = started(&[]).await;
+    let (first, second) = two_halves();
+    let (mut idle, mut busy) = (connect(&mediator).await, connect(&mediator).await);
+    idle.write_all(LIVE).await.expect("sent");
+    head(&mut idle).await;
+    busy.write_all(first.as_bytes()).await.expect("sent");
+    // Connections are taken in order: once a later one is answered, the half request is in the mediator's hands.
+    let mut later = connect(&mediator).await;
+    later.write_all(LIVE).await.expect("sent");
+    head(&mut later).await;
+    let stopping = tokio::spawn(mediator.stop());
+    let closed = until_closed(&mut idle, Duration::from_secs(8)).await;
+    assert!(closed.is_some(), "the idle connection is closed at once, not after the time for heads");
+    assert!(!stopping.is_finished(), "a request is on its way");
+    busy.write_all(second.as_bytes()).await.expect("sent");
+    let answer = until_closed(&mut busy, Duration::from_secs(8)).await.expect("an answer, then the end");
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    timeout(Duration::from_secs(8), stopping).await.expect("it has stopped").expect("a clean stop");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_ever() {
+    let (mediator, _sandbox, _dir) = started(&[("worker.drain", "500ms")]).await;
+    let mut busy = connect(&mediator).await;
+    busy.write_all(two_halves().0.as_bytes()).await.expect("sent");
+    let begun = Instant::now();
+    timeout(Duration::from_secs(8), mediator.stop()).await.expect("it has stopped");
+    assert!(begun.elapsed() >= Duration::from_millis(500), "it gave the client its time: {:?}", begun.elapsed());
+    assert!(until_closed(&mut busy, Duration::from_secs(8)).await.is_some(), "the connection is closed");
 }

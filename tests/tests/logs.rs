@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use mediator_tests::raw_peer::{Scripted, http};
 use mediator_tests::running::{
     INBOUND_PASSWORD, Process, environment, eventually, messages, notification, post, sample_claim, sample_feedback,
     sandbox, settled, store_path, story,
 };
-use openimis_mediator::sandbox::{CHT_PASSWORD, Fault, OPENIMIS_PASSWORD, Sandbox};
 use openimis_mediator::config::StoreSettings;
+use openimis_mediator::sandbox::{CHT_PASSWORD, Fault, OPENIMIS_PASSWORD, Sandbox};
 use openimis_mediator::store::{SqlStore, View};
 use serde_json::json;
 use tempfile::TempDir;
@@ -165,4 +166,44 @@ async fn refused_credentials_and_a_peer_that_quotes_us_leave_nothing_in_the_log(
 
 async fn messages_of(talk: &Talk) -> Vec<View> {
     messages(&talk.store).await
+}
+
+/// Whatever stands at a peer's address may quote what we sent, in places where no peer writes: none of it is repeated.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stranger_at_a_peers_address_says_is_not_repeated() {
+    let quoted = "Kalpana Udaharan +9779800000000 119000001";
+    let answers = [
+        format!("HTTP/1.1 500 {quoted}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+        format!("HTTP/1.1 200 OK\r\n{quoted}\r\n\r\n"),
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {quoted}\r\n\r\n"),
+        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{quoted}\r\n"),
+        format!("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{quoted}"),
+        format!("{quoted}\r\n\r\n"),
+        http(
+            "200 OK",
+            "content-type: application/json",
+            &json!({"ok": quoted, "token": quoted, "exp": quoted}).to_string(),
+        ),
+        http("404 Not Found", "content-type: text/html", quoted),
+        http("302 Found", &format!("location: http://127.0.0.1:9/?name={quoted}"), quoted),
+    ];
+    for peer in ["cht.url", "openimis.url"] {
+        let stranger = Scripted::answering(&answers).await;
+        let talk = Talk::begin(&[
+            (peer, &stranger.url),
+            ("retry.longest", "50ms"),
+            ("retry.probe_longest", "50ms"),
+            ("poll.enabled", "true"),
+            ("poll.interval", "100ms"),
+        ])
+        .await;
+        talk.post(CLAIM, sample_claim()).await;
+        eventually("the stranger has said everything", || async {
+            (stranger.seen().len() > answers.len()).then_some(())
+        })
+        .await;
+        let (log, messages) = talk.end().await;
+        assert_clean(&format!("the log, with a stranger at {peer}"), &log);
+        assert_clean(&format!("the trail, with a stranger at {peer}"), &story(&messages));
+    }
 }

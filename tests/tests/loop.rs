@@ -238,7 +238,7 @@ async fn an_insuree_without_a_place_is_a_dead_letter_until_the_table_is_complete
 
     let table = ("mapping.patient.places", r#"[{location_code = "R1", place_id = "sandbox-town"}]"#);
     let mediator = Mediator::start(config(&sandbox, &dir, &[table, ("mapping.patient.default_place", "")])).await;
-    assert!(mediator.store().retry(dead.summary.id, jiff::Timestamp::now()).await.expect("the store"));
+    assert!(mediator.store().retry(dead.summary.id, "an admin", jiff::Timestamp::now()).await.expect("the store"));
     assert_eq!(only(&mediator).await.summary.state, "delivered");
     assert_eq!(sandbox.cht.people()[0]["parent"]["_id"], "sandbox-town");
 }
@@ -304,7 +304,7 @@ async fn messages_that_wait_are_delivered_after_a_restart() {
         ("pending", 0),
         "the feedback waits for its claim"
     );
-    mediator.store().retry(claim.summary.id, jiff::Timestamp::now()).await.expect("the store"); // not in an hour, now
+    mediator.store().retry(claim.summary.id, "an admin", jiff::Timestamp::now()).await.expect("the store"); // not in an hour, now
     assert_eq!(states(&mediator.settled().await), ["delivered", "delivered"]);
     assert_eq!((sandbox.cht.records().len(), sandbox.openimis.communications().len()), (1, 1));
 }

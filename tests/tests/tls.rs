@@ -88,7 +88,7 @@ async fn started(changes: &[(&str, &str)]) -> (Mediator, Authority, Files, Sandb
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_certificate_there_is_https_only() {
-    let (mediator, authority, ..) = started(&[]).await;
+    let (mediator, authority, _files, _sandbox, _dir) = started(&[]).await;
     let client = client(&authority, None);
     let request = client.post(format!("{}{CLAIM}", mediator.url)).basic_auth(INBOUND_USER, Some(INBOUND_PASSWORD));
     let answer = request.header("content-type", "application/json").body(sample_claim()).send().await;
@@ -103,7 +103,7 @@ async fn with_a_certificate_there_is_https_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_certificate_is_used_without_a_restart_and_open_connections_stay() {
-    let (mediator, first, files, ..) = started(&[("server.tls.check_interval", "50ms")]).await;
+    let (mediator, first, files, _sandbox, _dir) = started(&[("server.tls.check_interval", "50ms")]).await;
     let trusted = reqwest::Certificate::from_pem(first.pem().as_bytes()).expect("a certificate");
     let kept = Client::builder().no_proxy().tls_certs_only([trusted]).build().expect("a client");
     live(&kept, &mediator.url).await.expect("an answer on a connection that is kept");
@@ -250,7 +250,7 @@ async fn where_certificates_are_required_nobody_comes_in_without() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_that_never_ends_is_cut_off() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (mediator, ..) = started(&[("server.header_timeout", "300ms")]).await;
+    let (mediator, _authority, _files, _sandbox, _dir) = started(&[("server.header_timeout", "300ms")]).await;
     let mut stream =
         tokio::net::TcpStream::connect(mediator.url.trim_start_matches("https://")).await.expect("a connection");
     stream.write_all(&[0x16, 3, 1]).await.expect("sent"); // a handshake begins so

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{Done, cargo, check, components, root, say, target_dir};
+use crate::{Done, cargo, check, components, postgres, root, say, target_dir};
 
 /// `cargo xtask bench [options]`; the options are those of `mediator-load bench`.
 pub fn command(options: &[String]) -> Done {
@@ -12,8 +12,12 @@ pub fn command(options: &[String]) -> Done {
     let mut bench = Command::new(target_dir().join("release/mediator-load"));
     bench.arg("bench").arg("--dir").arg(target_dir().join("bench"));
     bench.arg("--components").arg(target_dir().join("components"));
-    if let Some(server) = std::env::var_os("DATABASE_URL") {
-        bench.arg("--postgres").arg(server);
+    match std::env::var_os("DATABASE_URL") {
+        Some(server) => {
+            bench.arg("--postgres").arg(server);
+        }
+        // The bench says so, too, and goes on without.
+        None => postgres::install().unwrap_or_else(|reason| say(&format!("SKIPPED PostgreSQL: {reason}"))),
     }
     check(bench.args(options).current_dir(root()), "the bench")
 }

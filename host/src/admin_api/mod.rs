@@ -14,7 +14,7 @@ use flow::ports::{Clock, StoreError};
 use flow::{Kind, MessageId, State as MessageState};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::clients::Client;
 use crate::config::Scope;
@@ -135,7 +135,9 @@ fn id(id: Id) -> Result<MessageId, Refusal> {
 fn body<T: DeserializeOwned>(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {
     let body = json_body(headers, body, BODY_LIMIT_BYTES).map_err(|response| Refusal(Box::new(response)))?;
     let body = if body.is_empty() { b"{}".to_vec() } else { body };
-    serde_json::from_slice(&body).map_err(|error| Refusal::invalid(&error.to_string()))
+    // By way of a map: serde would also read a list into a struct, by position.
+    let read = serde_json::from_slice::<Map<String, Value>>(&body).map(Value::Object);
+    read.and_then(serde_json::from_value).map_err(|error| Refusal::invalid(&error.to_string()))
 }
 
 fn now(flow: &HostFlow) -> jiff::Timestamp {
@@ -187,7 +189,7 @@ async fn counts(State(host): State<Arc<Host>>) -> Answer {
         let count = counts.iter().find(|(counted, _)| counted == state).map_or(0, |(_, count)| *count);
         (state.to_string(), json!(count))
     };
-    Ok(Json(MessageState::ALL.iter().map(of).collect::<serde_json::Map<_, _>>().into()))
+    Ok(Json(MessageState::ALL.iter().map(of).collect::<Map<_, _>>().into()))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -57,6 +57,10 @@ fn check(source: &Source) -> anyhow::Result<ExitCode> {
         true => out!("  admin API     {}", config.admin.listen),
         false => out!("  admin API     none: no client has the scope admin"),
     }
+    for client in &config.clients {
+        let scopes: Vec<&str> = client.scopes.iter().map(|scope| scope.word()).collect();
+        out!("  client        {} for {}", client.name, scopes.join(", "));
+    }
     out!("  openIMIS      {} as {}", shown(&config.openimis.url), config.openimis.username);
     out!("  CHT           {} as {}", shown(&config.cht.url), config.cht.username);
     out!("  tasks for     {:?} claims", config.tasks.policy);

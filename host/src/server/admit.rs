@@ -26,13 +26,16 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
             let text = format!("these credentials are right, but the client has not the scope {}", scope.word());
             refusal(StatusCode::FORBIDDEN, "forbidden", &text)
         }
-        Err(Refused::Unknown) => {
+        Err(Refused::Missing) => unknown(),
+        Err(Refused::Wrong) => {
             // Not the user's name: people type their password there.
-            tracing::warn!(address = %caller.address, "refused: no or wrong credentials");
+            tracing::warn!(address = %caller.address, "refused: a wrong password or an unknown user");
             unknown()
         }
         Err(Refused::Throttled(wait)) => {
-            tracing::warn!(address = %caller.address, "refused: too many wrong passwords");
+            if doors.limits.worth_telling(caller.address) {
+                tracing::warn!(address = %caller.address, "too many wrong passwords: none is tried for a while");
+            }
             throttled(wait, "too many wrong passwords from your address; nothing was acknowledged, send it again")
         }
     }

@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -19,10 +20,11 @@ const CLEAN_UP_EVERY: u32 = 4096;
 #[derive(Clone, Copy, Debug)]
 pub struct Throttled(pub Duration);
 
-/// Both limits.
+/// All limits.
 pub struct Limits {
     requests: Limiter<IpAddr>,
     failed_logins: Limiter<IpAddr>,
+    told: Limiter<IpAddr>,
 }
 
 impl Limits {
@@ -31,6 +33,7 @@ impl Limits {
         Self {
             requests: Limiter::new(Quota::per_second(settings.requests_per_second)),
             failed_logins: Limiter::new(Quota::per_minute(settings.failed_logins_per_minute)),
+            told: Limiter::new(Quota::per_minute(NonZeroU32::MIN)),
         }
     }
 
@@ -42,6 +45,16 @@ impl Limits {
     /// Counts a password that is not known to be right, before it is verified.
     pub fn failed_login(&self, address: IpAddr) -> Result<(), Throttled> {
         self.failed_logins.count(&network(address))
+    }
+
+    /// How many addresses are remembered for their requests.
+    pub fn remembered(&self) -> usize {
+        self.requests.limiter.len()
+    }
+
+    /// Whether the log should hear of an address that is held off: once a minute, or whoever attacks fills the disk.
+    pub fn worth_telling(&self, address: IpAddr) -> bool {
+        self.told.count(&network(address)).is_ok()
     }
 }
 

@@ -35,6 +35,9 @@ pub mod answer;
 pub mod limits;
 pub mod tls;
 
+/// Longest head of a request, and what a connection reads ahead. It is held before anybody has said who they are.
+const HEAD_LIMIT_BYTES: usize = 64 << 10;
+
 /// What both listeners share.
 pub struct Doors {
     /// Who may call.
@@ -79,6 +82,12 @@ impl Doors {
 
     /// Serves routes on a listener until asked to stop, then waits up to `drain` for requests that are on their way.
     pub async fn serve(self: &Arc<Self>, listener: TcpListener, routes: Router, mut stop: Stop, drain: Duration) {
+        if let Ok(address) = listener.local_addr()
+            && self.certificate.is_none()
+            && !address.ip().to_canonical().is_loopback()
+        {
+            tracing::warn!(%address, "plain HTTP where others may listen: set server.tls, or have TLS in front");
+        }
         let routes = self.guarded(routes);
         let places = Arc::new(Semaphore::new(self.settings.max_connections as usize));
         let graceful = GracefulShutdown::new();
@@ -165,6 +174,7 @@ impl Connection {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            .max_buf_size(HEAD_LIMIT_BYTES)
             .header_read_timeout(std_duration(self.doors.settings.header_timeout))
             .serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {

@@ -6,7 +6,7 @@ use flow::ports::StoreError;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyPool, Executor};
+use sqlx::{AnyPool, Connection, Executor};
 use url::Url;
 
 use super::seal::Seal;
@@ -43,9 +43,9 @@ impl SqlStore {
     }
 
     /// Gives back what a process that died had in its hands. Only for a store that nobody else leases from, before the first lease.
-    pub async fn release_leases(&self, now: Timestamp) -> Result<u64, StoreError> {
+    pub async fn release_leases(&self, due: Timestamp) -> Result<u64, StoreError> {
         let statement = "UPDATE message SET state = 'pending', uncertain = 1, due_at = $1 WHERE state = 'leased'";
-        let released = sqlx::query(statement).bind(ms(now)).execute(&self.tables.writer);
+        let released = sqlx::query(statement).bind(ms(due)).execute(&self.tables.writer);
         bounded(async { released.await.map(|done| done.rows_affected()).map_err(failed) }).await
     }
 
@@ -67,6 +67,19 @@ impl SqlStore {
         bounded(async { taken.await.map(|done| done.rows_affected() == 1).map_err(failed) }).await
     }
 
+    /// Writes something in the way in which messages are stored: fails where they could not be stored.
+    pub async fn probe(&self, now: Timestamp) -> Result<(), StoreError> {
+        bounded(async {
+            let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+            let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
+            let statement = "INSERT INTO watermark (name, at) VALUES ('ready', $1)
+                 ON CONFLICT (name) DO UPDATE SET at = excluded.at";
+            sqlx::query(statement).bind(ms(now)).execute(&mut *tx).await.map_err(failed)?;
+            tx.commit().await.map_err(failed)
+        })
+        .await
+    }
+
     /// When the oldest message that waits came in, and how many wait.
     pub async fn backlog(&self) -> Result<(i64, Option<Timestamp>), StoreError> {
         let statement = "SELECT count(*), min(received_at) FROM message WHERE state IN ('pending', 'leased')";
@@ -86,6 +99,11 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
     let url = format!("sqlite://{}?mode=rwc", file.path());
     let connect = async |connections| {
         let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(LIMIT / 2);
+        // On a full disk SQLite ends a transaction by itself, of which sqlx does not know: such a connection is of no use any more.
+        let options = options.before_acquire(|connection, _| {
+            let usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
+        });
         let prepared = options.after_connect(|connection, _| {
             Box::pin(async move {
                 // Full: what was acknowledged outlives a power failure.

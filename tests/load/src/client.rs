@@ -28,6 +28,12 @@ impl Client {
         Ok(Self { authority, authorization, connection: None })
     }
 
+    /// `host:port`.
+    #[cfg(test)]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// Sends, and reads the whole answer.
     pub async fn send(&mut self, method: Method, path: &str, body: String) -> anyhow::Result<(u16, Bytes)> {
         // Not put back if anything goes wrong: what comes over the line would belong to this request.

@@ -8,6 +8,9 @@ mod disk;
 mod documents;
 mod figures;
 mod peers;
+#[allow(dead_code)] // what only other tests need of it
+#[path = "../../postgres.rs"]
+mod postgres;
 mod prefill;
 mod send;
 

@@ -20,9 +20,9 @@ const SAMPLE_REQUEST: &str = "d3256498-ad16-4482-a2d2-4a6d9c78ba80";
 const SAMPLE_INSUREE: &str = "7b00e6ec-e0f5-4d07-a8e0-ec00a4160e73";
 
 /// How many callers there are.
-const CALLERS: u64 = 6;
+const CALLERS: u64 = 8;
 /// Longest rest between two claims of a caller, in milliseconds.
-const REST: u64 = 500;
+const REST: u64 = 300;
 
 /// What all callers share.
 pub struct Callers {

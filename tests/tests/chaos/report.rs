@@ -59,8 +59,8 @@ const HEAD: &str = "\
 const LEGEND: &str = "
 Acknowledged: messages that were answered with 202 at least once. Delivered and dead letters: what became of all that were
 stored, so also of some whose 202 was cut off by the kill. Dead letters: feedback on claims that openIMIS does not know, sent
-on purpose. Attempts: of all messages; the peers were down, slow, cut off or confused most of the time. Recovery: from the kill
-(or the database's stop) to the first delivery after the restart.
+on purpose. Attempts: of all messages; one of the peers was down, slow, cut off or confused most of the time. Recovery: from the
+kill (or the database's stop) to the first delivery after the restart.
 ";
 
 impl Row {

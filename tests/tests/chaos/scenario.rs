@@ -148,7 +148,9 @@ impl Scenario {
             self.pause(500..2500).await;
             let at = Timestamp::now();
             tokio::task::block_in_place(|| cluster.stop(how));
-            self.pause(0..1500).await;
+            // Sometimes for longer than a caller is kept waiting: then it is refused.
+            let longest = if self.random.u8(..4) == 0 { 9000 } else { 1500 };
+            self.pause(0..longest).await;
             tokio::task::block_in_place(|| cluster.start_again());
             self.recoveries.push(Recovery::new(at, Timestamp::now(), &mediator));
             self.tell();

@@ -28,36 +28,32 @@ const FAULTS: [Fault; 11] = [
     Fault::Slow(Duration::from_millis(300)),
 ];
 
-/// Lets peers fail until told to stop; then they are well.
+/// Lets peers fail until told to stop; then they are well. Between two spells there is a calm: a mediator that has seen failures in
+/// a row sends single probes, and if each of these met a fault, nothing would ever be delivered and nothing tested.
 pub async fn bad(sandbox: &Sandbox, seed: u64, mut stop: watch::Receiver<bool>) {
     let mut random = Rng::with_seed(seed);
-    let fail = |openimis: bool, count: usize, fault: Fault| {
-        // What nobody has asked for so far is forgotten: a peer must not be away for all that follows.
-        for count in [0, count] {
-            match openimis {
-                true => sandbox.openimis.fail_next(count, fault),
-                false => sandbox.cht.fail_next(count, fault),
-            }
-        }
-    };
     while !*stop.borrow() {
         let openimis = random.bool();
-        let down = random.u8(..12) == 0;
-        let lasts = if down {
-            fail(openimis, DOWN, Fault::Reset);
+        let fail = |count: usize, fault: Fault| match openimis {
+            true => sandbox.openimis.fail_next(count, fault),
+            false => sandbox.cht.fail_next(count, fault),
+        };
+        let lasts = if random.u8(..12) == 0 {
+            fail(DOWN, Fault::Reset);
             random.u64(200..1500)
         } else {
-            fail(openimis, random.usize(1..5), FAULTS[random.usize(..FAULTS.len())]);
+            fail(random.usize(1..5), FAULTS[random.usize(..FAULTS.len())]);
             random.u64(50..500)
         };
-        tokio::select! {
-            () = sleep(Duration::from_millis(lasts)) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
-        }
-        if down {
-            fail(openimis, 0, Fault::Reset);
-        }
+        rest(lasts, &mut stop).await;
+        fail(0, Fault::Reset); // what nobody has met by now is over
+        rest(random.u64(0..300), &mut stop).await;
     }
-    sandbox.openimis.fail_next(0, Fault::Reset);
-    sandbox.cht.fail_next(0, Fault::Reset);
+}
+
+async fn rest(milliseconds: u64, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = sleep(Duration::from_millis(milliseconds)) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
 }

@@ -10,8 +10,7 @@ use mediator_tests::running::{
 use openimis_mediator::sandbox::Fault;
 use serde_json::{Value, json};
 
-use crate::COMMUNICATION;
-use crate::{CLAIM, DOWN, FEEDBACK, PASSING, PEOPLE, RECORDS, SHORT_TIMEOUTS, linked, reports, started};
+use crate::{CLAIM, COMMUNICATION, DOWN, FEEDBACK, PASSING, PEOPLE, RECORDS, SHORT_TIMEOUTS, linked, reports, started};
 
 /// The insuree of openIMIS' demo data; the sample claim is another one's.
 const OTHER_INSUREE: &str = "00000000-0000-4000-8000-000000000006";
@@ -158,4 +157,17 @@ async fn a_push_of_cht_that_timed_out_and_comes_again_has_one_effect() {
     }
     assert_eq!(states(&mediator.settled().await), ["delivered", "delivered"]);
     assert_eq!(count(&sandbox.openimis.requests(), COMMUNICATION), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feedback_that_waited_for_its_claim_goes_out_as_soon_as_that_is_delivered() {
+    let (mediator, sandbox, _dir) = started(&[]).await;
+    sandbox.cht.fail_next(1, Fault::Reset);
+    mediator.post(CLAIM, sample_claim()).await;
+    mediator.post(FEEDBACK, sample_feedback()).await;
+    let messages = mediator.settled().await;
+    assert_eq!(states(&messages), ["delivered", "delivered"], "{}", story(&messages));
+    let settled = |number: usize| messages[number].summary.settled_at.expect("a moment");
+    let waited = settled(1).duration_since(settled(0));
+    assert!(waited.is_positive() && waited < jiff::SignedDuration::from_secs(1), "{waited:#}{}", story(&messages));
 }

@@ -9,9 +9,9 @@ mod tls;
 mod transport;
 mod wire;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use mediator_tests::running::{Mediator, config, eventually, notification, reason, sandbox};
+use mediator_tests::running::{Mediator, config, notification, reason, sandbox, story};
 use openimis_mediator::sandbox::{Fault, Sandbox};
 use openimis_mediator::store::View;
 use tempfile::TempDir;
@@ -59,9 +59,13 @@ fn reports(sandbox: &Sandbox, code: &str) -> usize {
 
 /// The newest message, once it waits for a reason with these words.
 async fn waits_with(mediator: &Mediator, words: &str) -> View {
-    eventually(words, || async {
-        let message = mediator.messages().await.pop()?;
-        reason(&message).contains(words).then_some(message)
-    })
-    .await
+    let begun = Instant::now();
+    loop {
+        let message = mediator.messages().await.pop();
+        if let Some(message) = message.as_ref().filter(|message| reason(message).contains(words)) {
+            return message.clone();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain for {words:?}{}", story(&message));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

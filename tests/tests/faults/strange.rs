@@ -19,7 +19,8 @@ async fn an_answer_that_is_not_chts_is_no_delivery() {
         http("201 Created", json, "[]"),
     ];
     let strange = Scripted::answering(&answers).await;
-    let (mediator, sandbox, _dir) = started(&[("cht.url", &strange.url), ("retry.first", "1h")]).await;
+    let (mediator, sandbox, _dir) =
+        started(&[("cht.url", &strange.url), ("retry.first", "1h"), ("retry.trip_after", "1000")]).await;
     for (number, answer) in answers.iter().enumerate() {
         let claim = sandbox.openimis.enter_claim(&format!("STRANGE{number}"));
         mediator.post(CLAIM, notification(&sandbox, claim).await).await;
@@ -45,7 +46,8 @@ async fn a_refusal_that_is_not_the_peers_own_makes_no_dead_letter() {
     for peer in ["cht.url", "openimis.url"] {
         let answers = if peer == "cht.url" { &answers[..] } else { &[&answers[..1], &answers[2..]].concat() };
         let strange = Scripted::answering(answers).await;
-        let (mediator, sandbox, _dir) = started(&[(peer, &strange.url), ("retry.first", "1h")]).await;
+        let (mediator, sandbox, _dir) =
+            started(&[(peer, &strange.url), ("retry.first", "1h"), ("retry.trip_after", "1000")]).await;
         for (number, answer) in answers.iter().enumerate() {
             let claim = sandbox.openimis.enter_claim(&format!("STRANGE{number}"));
             mediator.post(CLAIM, notification(&sandbox, claim).await).await;
@@ -72,7 +74,9 @@ async fn an_answer_without_end_is_cut_off() {
             });
         }
     });
-    let (mediator, _sandbox, _dir) = started(&[("cht.url", &url), ("cht.timeout", "20s"), ("retry.first", "1h")]).await;
+    let (mediator, _sandbox, _dir) =
+        started(&[("cht.url", &url), ("cht.timeout", "20s"), ("retry.first", "1h"), ("retry.trip_after", "1000")])
+            .await;
     mediator.post(CLAIM, sample_claim()).await;
     let message = waits_with(&mediator, "longer than").await;
     assert_eq!(message.summary.state, "pending");

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use mediator_tests::raw_peer::listener;
 use mediator_tests::running::{Mediator, config, sample_claim, sandbox, states, story};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::copy_bidirectional;
@@ -15,8 +15,10 @@ use crate::{CLAIM, reports, waits_with};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+/// Authorities are known by their names: two of one name would be told apart by their signatures only.
+fn authority(name: &str) -> Authority {
     let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
 }
@@ -100,7 +102,7 @@ impl Fronted {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_sent_to_a_peer_whose_certificate_is_not_right() {
-    let (ours, foreign) = (authority(), authority());
+    let (ours, foreign) = (authority("ours"), authority("somebody else's"));
     let wrong = [
         (Front::Tls(certificate(&foreign, "localhost", 2020, 2090)), "UnknownIssuer", "tls.ca_file"),
         (Front::Tls(certificate(&ours, "cht.example.org", 2020, 2090)), "not valid for name", "cht.example.org"),
@@ -116,7 +118,12 @@ async fn nothing_is_sent_to_a_peer_whose_certificate_is_not_right() {
         let fronted = Fronted::before(&target).await;
         fronted.set(wrong[0].0.clone());
         let ca_file = ca_file.display().to_string();
-        let changes = [(peer, fronted.url.as_str()), ("tls.ca_file", &ca_file), ("retry.longest", "50ms")];
+        let changes = [
+            (peer, fronted.url.as_str()),
+            ("tls.ca_file", &ca_file),
+            ("retry.longest", "50ms"),
+            ("retry.probe_longest", "50ms"),
+        ];
         let mediator = Mediator::start(config(&sandbox, &dir, &changes)).await;
         mediator.post(CLAIM, sample_claim()).await;
         for (front, why, what_to_do) in &wrong {
@@ -146,7 +153,7 @@ async fn nothing_is_sent_to_a_peer_whose_certificate_is_not_right() {
 async fn an_authority_that_the_settings_do_not_name_is_not_trusted() {
     let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
     let fronted = Fronted::before(&sandbox.cht.url()).await;
-    fronted.set(Front::Tls(certificate(&authority(), "localhost", 2020, 2090)));
+    fronted.set(Front::Tls(certificate(&authority("ours"), "localhost", 2020, 2090)));
     let mediator = Mediator::start(config(&sandbox, &dir, &[("cht.url", &fronted.url)])).await;
     mediator.post(CLAIM, sample_claim()).await;
     waits_with(&mediator, "tls.ca_file").await;

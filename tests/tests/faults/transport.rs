@@ -1,6 +1,6 @@
 //! A peer that cannot be reached: its messages wait, and the others go on.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mediator_tests::raw_peer::{Swallowing, drip, listener, read_request};
 use mediator_tests::running::{
@@ -87,14 +87,11 @@ async fn an_answer_in_drops_ends_with_the_timeout() {
                 });
             }
         });
-        let begun = Instant::now();
         let (mediator, _sandbox, _dir) =
             started(&[("cht.url", &url), ("cht.timeout", "500ms"), ("retry.first", "1h")]).await;
         mediator.post(CLAIM, sample_claim()).await;
         let (why, took) = once_tried(&mediator).await;
-        // A status line that is none is told at once.
-        let expected = if beginning == "H" { "invalid HTTP version" } else { "the time was up" };
-        assert!(why.contains(expected), "{beginning:?}: {why}");
-        assert!(bounded(took) || beginning == "H", "{beginning:?}: {took:?} of {:?}", begun.elapsed());
+        assert!(why.contains("the time was up"), "{beginning:?}: {why}");
+        assert!(bounded(took), "{beginning:?}: {took:?}");
     }
 }

@@ -41,7 +41,7 @@ async fn a_wrong_password_pauses_openimis_and_the_messages_wait() {
     let mediator = world.mediator(&[]).await;
     for claim in &claims {
         let message = is(mediator.store(), claim, "pending", "").await;
-        assert!(mediator.store().retry(message.summary.id, Timestamp::now()).await.expect("the store"));
+        assert!(mediator.store().retry(message.summary.id, "an admin", Timestamp::now()).await.expect("the store"));
         mediator.host.wake.notify_one();
         world.report(claim).await;
         let message = settled(mediator.store(), claim, 1).await.remove(0);

@@ -94,7 +94,7 @@ async fn a_second_delivery_of_anything_changes_nothing() {
     let mediator = world.subscribed_mediator(&[("poll.lookback", "1m")]).await;
     let (claim, _) = world.openimis.post_claim(json!({})).await;
     world.report(&claim).await;
-    let body = settled(mediator.store(), &claim, 1).await.remove(0).body;
+    let body = settled(mediator.store(), &claim, 1).await.remove(0).body.expect("its document");
 
     // The notification, byte for byte.
     let again: Value = mediator.post("/mediator/claim-response", body.clone()).await.json().await.expect("JSON");

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
 
+use crate::postgres::{self, Cluster};
 use crate::send::{Kind, send};
 use crate::{disk, prefill, send};
 use processes::{Mediator, Peers, bare};
@@ -41,9 +42,13 @@ pub struct Options {
     /// Connections of the sender
     #[arg(long, default_value_t = 64)]
     pub connections: usize,
-    /// A PostgreSQL in which a database may be made and dropped: postgres://user@host/postgres. Without: left out, and said so
+    /// A PostgreSQL in which the database mediator_bench may be made anew: postgres://user@host/postgres. Without: a cluster of
+    /// our own, with all settings by default
     #[arg(long)]
     pub postgres: Option<String>,
+    /// A further line of the mediator's configuration, for example `worker.concurrency = 32`; may be repeated
+    #[arg(long = "set")]
+    pub settings: Vec<String>,
 }
 
 /// A store to measure with.
@@ -54,6 +59,24 @@ pub struct Store {
     url: String,
 }
 
+impl Store {
+    /// What it takes on disk, in MB; SQLite with its log.
+    async fn size_mb(&self) -> anyhow::Result<f64> {
+        let bytes: i64 = match self.url.strip_prefix("sqlite:") {
+            Some(file) => {
+                let size = |ending| std::fs::metadata(format!("{file}{ending}")).map_or(0, |file| file.len());
+                i64::try_from(size("") + size("-wal"))?
+            }
+            None => {
+                let mut connection = AnyConnection::connect(&self.url).await?;
+                let asked = sqlx::query_scalar("SELECT pg_database_size(current_database())");
+                asked.fetch_one(&mut connection).await?
+            }
+        };
+        Ok(bytes as f64 / f64::from(1 << 20))
+    }
+}
+
 /// Measures and writes `report.md`.
 pub async fn command(options: Options) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&options.dir)?;
@@ -62,7 +85,7 @@ pub async fn command(options: Options) -> anyhow::Result<ExitCode> {
     floor(&options, &mut report).await?;
 
     let file = options.dir.join("mediator.db");
-    for ending in ["", "-wal", "-shm", ".lock"] {
+    for ending in ["", "-wal", "-shm"] {
         let path = format!("{}{ending}", file.display());
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context(path),
@@ -70,12 +93,14 @@ pub async fn command(options: Options) -> anyhow::Result<ExitCode> {
         }
     }
     both_rounds(&options, Store { name: "SQLite", url: format!("sqlite:{}", file.display()) }, &mut report).await?;
-    match &options.postgres {
+    let cluster = (options.postgres.is_none() && postgres::tools().is_some()).then(Cluster::start);
+    let own = cluster.as_ref().map(Cluster::database);
+    match options.postgres.as_ref().or(own.as_ref()) {
         Some(server) => {
-            let store = Store { name: "PostgreSQL", url: fresh_database(server).await? };
+            let store = Store { name: "PostgreSQL", url: fresh_database(server, &mut report).await? };
             both_rounds(&options, store, &mut report).await?;
         }
-        None => report.note("SKIPPED PostgreSQL: no --postgres (`cargo xtask bench` takes it from DATABASE_URL)."),
+        None => report.note("SKIPPED PostgreSQL: no --postgres, and its server programs are not installed."),
     }
     let path = options.dir.join("report.md");
     std::fs::write(&path, report.text())?;
@@ -92,6 +117,7 @@ async fn floor(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let (_server, url) = bare(&options.dir).await?;
     let load = load(options, &url, 1);
     let bare = send(send::Options { seconds: Some(5.0), count: None, ..load }, String::new()).await?;
+    report.bare_rate = bare.rate();
     report.beside("A server that answers 202 and stores nothing, requests a second", number(bare.rate()));
     report.beside("The same, p99", format!("{:.1} ms", bare.quantile_ms(0.99)));
     Ok(())
@@ -100,12 +126,12 @@ async fn floor(options: &Options, report: &mut Report) -> anyhow::Result<()> {
 async fn both_rounds(options: &Options, store: Store, report: &mut Report) -> anyhow::Result<()> {
     let mut peers = Peers::start(&options.dir).await?;
     let mediator = Mediator::prepare(options, &store, &peers)?;
-    rounds::round(options, &mediator, &mut peers, store.name, report).await?;
+    rounds::round(options, &mediator, &mut peers, &store, store.name, report).await?;
     if options.prefill > 0 {
         eprintln!("bench: {}: {} delivered messages are added", store.name, options.prefill);
         prefill::prefill(&store.url, options.prefill).await?;
-        let name = format!("{} with {} delivered", store.name, number(options.prefill as f64));
-        rounds::round(options, &mediator, &mut peers, &name, report).await?;
+        let name = format!("{} and {} more", store.name, number(options.prefill as f64));
+        rounds::round(options, &mediator, &mut peers, &store, &name, report).await?;
     }
     Ok(())
 }
@@ -126,10 +152,19 @@ fn load(options: &Options, url: &str, run: u32) -> send::Options {
 }
 
 /// An empty database on the server; one that an earlier bench left is dropped.
-async fn fresh_database(server: &str) -> anyhow::Result<String> {
+async fn fresh_database(server: &str, report: &mut Report) -> anyhow::Result<String> {
     const NAME: &str = "mediator_bench";
     sqlx::any::install_default_drivers();
     let mut connection = AnyConnection::connect(server).await.context("PostgreSQL (--postgres)")?;
+    let settings =
+        "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')";
+    let (version, fsync, commit): (String, String, String) =
+        sqlx::query_as(settings).fetch_one(&mut connection).await?;
+    ensure!(
+        fsync == "on",
+        "this PostgreSQL runs with fsync = {fsync}: what it calls committed may be lost, so it is no figure"
+    );
+    report.beside("PostgreSQL", format!("{version}, fsync {fsync}, synchronous_commit {commit}"));
     connection.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {NAME} WITH (FORCE)"))).await?;
     connection.execute(AssertSqlSafe(format!("CREATE DATABASE {NAME}"))).await?;
     let (address, options) = server.split_once('?').map_or((server, String::new()), |(a, o)| (a, format!("?{o}")));

@@ -91,6 +91,7 @@ impl Mediator {
             "#,
             peers.openimis, peers.cht
         );
+        let config = [config, options.settings.join("\n")].join("\n");
         let path = options.dir.join("mediator.toml");
         std::fs::write(&path, config)?;
         let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("openimis-mediator"));

@@ -11,6 +11,8 @@ pub struct Report {
     rows: Vec<(String, Vec<String>)>,
     notes: Vec<String>,
     whole: bool,
+    /// Requests a second of a server without a store.
+    pub bare_rate: f64,
 }
 
 impl Report {
@@ -28,14 +30,15 @@ impl Report {
         let head = format!(
             "Measured on {date}: {build}, {cores} cores ({}), memory {}, Linux {}. Sender, peers and mediator are three processes on \
              this machine and share its cores. {} connections, one request at a time on each; the documented sample, each time another \
-             claim; all settings by default but times towards the peers (5 s) and the rate limit.",
+             claim; all settings by default but times towards the peers (5 s), the rate limit{}.",
             field("/proc/cpuinfo", "model name"),
             field("/proc/meminfo", "MemTotal"),
             std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
             options.connections,
+            options.settings.iter().map(|line| format!(", `{line}`")).collect::<String>(),
         );
         let (beside, columns, rows, notes) = Default::default();
-        Self { head, beside, columns, rows, notes, whole: true }
+        Self { head, beside, columns, rows, notes, whole: true, bare_rate: f64::NAN }
     }
 
     /// A figure of something else than the mediator.

@@ -7,9 +7,10 @@ use tokio::time::{Instant, sleep};
 
 use super::processes::{Mediator, Peers};
 use super::report::{Report, number};
-use super::{Options, load};
+use super::{Options, Store, load};
+use crate::disk;
 use crate::figures::Figures;
-use crate::send::{self, send};
+use crate::send::{self, Kind, send};
 
 /// Whose claims are sent. Their first claims make them known to CHT, before anything is measured.
 pub const INSUREES: u64 = 1000;
@@ -21,10 +22,13 @@ pub async fn round(
     options: &Options,
     mediator: &Mediator,
     peers: &mut Peers,
+    store: &Store,
     name: &str,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let before = peers.counts().await?.claims;
+    let durable = disk::durable_writes(&options.dir, Duration::from_secs(2))?;
+    report.row(name, "The disk just before: durable writes a second", number(durable));
+    let before = peers.counts().await?.arrived();
     let mut accepted = 0;
     // No two runs of a bench send the same claim.
     let run = |number: u32| report_run(before, number);
@@ -37,12 +41,20 @@ pub async fn round(
     let first = send(send::Options { count: Some(INSUREES), ..open(1) }, authorization()).await?;
     accepted += taken(&first)?;
     delivered(peers, before + accepted).await?;
-    report.row(name, "Memory, idle", megabytes(running.memory_mb()?.0));
+    report.row(name, "Memory after the first 1,000 claims", megabytes(running.memory_mb()?.0));
 
     eprintln!("bench: {name}: taking in while delivering");
     let busy = send(send::Options { seconds: Some(options.seconds), ..open(2) }, authorization()).await?;
     accepted += taken(&busy)?;
     times(report, name, "while delivering", &busy);
+    let ratios = format!("{:.1}, {:.0} %", busy.rate() / durable, 100.0 * busy.rate() / report.bare_rate);
+    report.row(name, "The same: for each durable write of the disk; of a server without a store", ratios);
+    delivered(peers, before + accepted).await?;
+
+    let mixed = send::Options { kind: Kind::Mixed, seconds: Some(options.seconds), ..open(5) };
+    let mixed = send(mixed, authorization()).await?;
+    accepted += taken(&mixed)?;
+    report.row(name, "Accepted a second, claims and feedback in turn", number(mixed.rate()));
     delivered(peers, before + accepted).await?;
 
     let half = busy.rate() / 2.0;
@@ -69,11 +81,12 @@ pub async fn round(
     let first_ms = peers.counts().await?.first_ms.unwrap_or_default().saturating_sub(running.started_ms);
     report.row(name, "The same: first delivery after", seconds(Duration::from_millis(first_ms)));
     report.row(name, "Delivered a second, of them", rate.map_or("–".to_owned(), number));
-    report.row(name, "Memory, at most", megabytes(running.memory_mb()?.1));
+    report.row(name, "Memory while delivering them, at most", megabytes(running.memory_mb()?.1));
     running.kill().await?;
 
+    report.row(name, "Store on disk", megabytes(store.size_mb().await?));
     let counts = peers.counts().await?;
-    let arrived = counts.claims - before;
+    let arrived = counts.arrived() - before;
     report.row(name, "Accepted", number(accepted as f64));
     report.row(name, "Delivered", number(arrived as f64));
     report.row(name, "Delivered twice", counts.doubled.to_string());
@@ -103,23 +116,23 @@ fn times(report: &mut Report, name: &str, when: &str, figures: &Figures) {
     );
 }
 
-/// Waits until CHT has so many claims. Returns deliveries a second between the first and the last twentieth of them, if there is a between.
+/// Waits until the peers have so many documents. Returns deliveries a second between the first and the last twentieth of them, if there is a between.
 async fn delivered(peers: &mut Peers, wanted: u64) -> anyhow::Result<Option<f64>> {
-    let mut seen = vec![(Instant::now(), peers.counts().await?.claims)];
-    while let Some((at, claims)) = seen.last().copied()
-        && claims < wanted
+    let mut seen = vec![(Instant::now(), peers.counts().await?.arrived())];
+    while let Some((at, arrived)) = seen.last().copied()
+        && arrived < wanted
     {
         sleep(Duration::from_millis(100)).await;
         let now = peers.counts().await?;
-        if now.claims > claims {
-            seen.push((Instant::now(), now.claims));
+        if now.arrived() > arrived {
+            seen.push((Instant::now(), now.arrived()));
         } else if at.elapsed() > STUCK {
-            bail!("{claims} of {wanted} were delivered, and no more come: {now:?}");
+            bail!("{arrived} of {wanted} were delivered, and no more come: {now:?}");
         }
     }
     let begun = seen[0].1;
     let edge = (wanted - begun.min(wanted)) / 20;
-    let inner = || seen.iter().filter(|(_, claims)| (begun + edge..=wanted - edge).contains(claims));
+    let inner = || seen.iter().filter(|(_, arrived)| (begun + edge..=wanted - edge).contains(arrived));
     Ok(inner().next().zip(inner().next_back()).and_then(|(first, last)| {
         let lasted = (last.0 - first.0).as_secs_f64();
         (lasted > 0.0).then(|| (last.1 - first.1) as f64 / lasted)

@@ -1,0 +1,149 @@
+//! What the fuzzer has found worth keeping, run again without a fuzzer: everything in `fuzz/corpus`, and the fixtures that are inputs as
+//! they are. A found fault becomes a file there, and so a test.
+
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use mediator_tests::fixtures;
+use mediator_tests::running::workspace;
+use wit_component::{ComponentEncoder, StringEncoding};
+use wit_parser::Resolve;
+
+fn corpus(target: &str) -> PathBuf {
+    workspace().join("fuzz/corpus").join(target)
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
+    files.sort();
+    files
+}
+
+/// Runs a target on all its files, and tells which of them it does not stand.
+fn holds(target: &str, fixtures_of: Option<&str>) {
+    let mut inputs = files(&corpus(target));
+    assert!(inputs.len() > 5, "fuzz/corpus/{target} holds {} files", inputs.len());
+    inputs.extend(fixtures_of.into_iter().flat_map(fixtures::cases).map(|case| case.dir.join("input.json")));
+    let fails = |path: &&PathBuf| {
+        let data = std::fs::read(path).expect("a readable file");
+        catch_unwind(|| fuzz_targets::run(target, &data)).is_err()
+    };
+    let failed: Vec<&PathBuf> = inputs.iter().filter(fails).collect();
+    assert!(failed.is_empty(), "{target} fails on {failed:#?}");
+}
+
+#[test]
+fn every_target_has_a_corpus_and_a_shell_for_the_fuzzer() {
+    let mut names: Vec<&str> = fuzz_targets::TARGETS.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    let named = |path: &PathBuf| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let corpora: Vec<String> = files(&workspace().join("fuzz/corpus")).iter().map(named).collect();
+    let shells: Vec<String> = files(&workspace().join("fuzz/fuzz_targets")).iter().map(named).collect();
+    assert_eq!(corpora, names);
+    assert_eq!(shells, names);
+}
+
+#[test]
+fn the_claim_response_mapping_stands_what_was_found() {
+    holds("map_claim_response", Some("claim-response"));
+}
+
+#[test]
+fn the_feedback_mapping_stands_what_was_found() {
+    holds("map_feedback", Some("feedback"));
+}
+
+#[test]
+fn the_patient_mapping_stands_what_was_found() {
+    holds("map_patient", Some("patient"));
+}
+
+#[test]
+fn bodies_of_claim_responses_stand_what_was_found() {
+    holds("body_claim_response", Some("claim-response"));
+}
+
+#[test]
+fn bodies_of_feedback_stand_what_was_found() {
+    holds("body_feedback", Some("feedback"));
+}
+
+#[test]
+fn delivery_stands_every_answer_that_was_found() {
+    holds("peer_answer", None);
+}
+
+#[test]
+fn the_configuration_stands_what_was_found() {
+    holds("configuration", None);
+}
+
+#[test]
+fn the_component_loader_stands_what_was_found() {
+    holds("component_loader", None);
+}
+
+const CLAIM_RESPONSE: &str = "openimis-mediator:mapping/claim-response@0.1.0#map-claim-response";
+const FEEDBACK: &str = "openimis-mediator:mapping/feedback@0.1.0#map-feedback";
+const PATIENT: &str = "openimis-mediator:mapping/patient@0.1.0#map-patient";
+
+/// A module for all three mappings, each of which does the same.
+fn module(pages: u32, body: &str) -> String {
+    let params = |count: usize| format!("(param{}) (result i32)", " i32".repeat(count));
+    format!(
+        r#"(module
+            (memory (export "memory") {pages})
+            (func (export "cabi_realloc") {} (i32.const 4096))
+            (func (export "{CLAIM_RESPONSE}") (param i32) (result i32) {body})
+            (func (export "{FEEDBACK}") {} {body})
+            (func (export "{PATIENT}") {} {body}))"#,
+        params(4),
+        params(7),
+        params(14),
+    )
+}
+
+fn component(world: &str, module: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(workspace().join("wit/mapping")).expect("WIT");
+    let world = resolve.select_world(&[package], Some(world)).expect("a world");
+    let mut bytes = wat::parse_str(module).expect("WAT");
+    wit_component::embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8, false)
+        .expect("metadata");
+    let encoded = ComponentEncoder::default().validate(true).module(&bytes).and_then(|encoder| encoder.encode());
+    encoded.expect("a component")
+}
+
+/// Components of our contract as it is now, small enough to be changed byte by byte.
+fn component_seeds() -> Vec<(&'static str, Vec<u8>)> {
+    let all = |body: &str| component("mappings", &module(1, body));
+    vec![
+        (
+            "seed-answers",
+            all("(i32.store8 (i32.const 0) (i32.const 1)) (i64.store (i32.const 4) (i64.const 0)) (i32.const 0)"),
+        ),
+        ("seed-answers-nonsense", all("(i32.store8 (i32.const 0) (i32.const 7)) (i32.const 0)")),
+        ("seed-empty", wat::parse_str("(component)").expect("WAT")),
+        ("seed-endless", all("(loop $again (br $again)) (unreachable)")),
+        ("seed-feedback-only", component("map-feedback-component", &module(1, "(unreachable)"))),
+        ("seed-large", component("mappings", &module(100, "(unreachable)"))),
+        ("seed-memory", all("(loop $more (drop (memory.grow (i32.const 1))) (br $more)) (unreachable)")),
+        ("seed-module", wat::parse_str(module(1, "(unreachable)")).expect("WAT")),
+        ("seed-text", b"Not found".to_vec()),
+        ("seed-traps", all("(unreachable)")),
+    ]
+}
+
+#[test]
+fn the_seeds_of_the_component_loader_are_of_the_contract_as_it_is() {
+    for (name, bytes) in component_seeds() {
+        let path = corpus("component_loader").join(name);
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::create_dir_all(corpus("component_loader")).expect("a folder");
+            std::fs::write(&path, &bytes).expect("a written seed");
+        }
+        let found = std::fs::read(&path).unwrap_or_default();
+        assert!(found == bytes, "{} is another one: BLESS=1 writes it", path.display());
+    }
+}
