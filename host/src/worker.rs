@@ -1,5 +1,6 @@
 //! Background work: messages are delivered as they become due, openIMIS is polled, the subscription is kept, what is old is pruned.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use flow::{Kind, MessageId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::Host;
 
@@ -65,35 +66,28 @@ impl Wake {
 /// Delivers messages of a kind until asked to stop, then waits for what is on its way. Each kind has its own worker: what waits for one
 /// peer does not stand behind what waits for another.
 pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
-    let concurrency = host.config.worker.concurrency as usize;
-    let mut running = Running::default();
+    let mut running = Running::new(host.clone());
     let mut away = false;
     while !*stop.borrow() {
         let gate = host.flow.gate(kind);
         tell_of_gate(kind, &gate, &mut away);
-        let free = match gate {
-            Gate::Open => concurrency.saturating_sub(running.held.len()),
+        let wanted = match gate {
+            Gate::Open => running.room(),
             Gate::Probe => 1_usize.saturating_sub(running.held.len()),
             Gate::Closed { .. } => 0,
         };
-        let leased = if free == 0 { Ok(Vec::new()) } else { lease(&host, kind, free, &running.held).await };
-        let mut wait = match (&leased, &gate) {
+        let leased = if wanted == 0 { Ok(Vec::new()) } else { lease(&host, kind, wanted, &running.held).await };
+        let wait = match (&leased, &gate) {
             (Err(error), _) => {
                 tracing::error!(%error, %kind, "no messages could be taken for delivery");
                 STORE_FAILED
             }
             (Ok(_), Gate::Closed { until, .. }) => until_then(*until, host.flow.clock.now()),
-            (Ok(_), _) if free == 0 => LONGEST_SLEEP,
-            (Ok(leased), _) if leased.is_empty() => until_next_due(&host, kind).await,
-            (Ok(_), _) => Duration::ZERO,
+            (Ok(leased), _) if leased.len() == wanted => LONGEST_SLEEP, // there may be more: when there is room again
+            (Ok(_), _) => until_next_due(&host, kind).await,
         };
         for message in leased.unwrap_or_default() {
-            running.spawn(host.clone(), message);
-            wait = if running.held.len() < concurrency { Duration::ZERO } else { LONGEST_SLEEP };
-        }
-        if wait.is_zero() {
-            running.collect();
-            continue;
+            running.take(message);
         }
         tokio::select! {
             () = host.wake.waited(kind) => {}
@@ -102,6 +96,7 @@ pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
             () = asked(&mut stop) => {}
         }
     }
+    running.give_back().await;
     let drain = std_duration(host.config.worker.drain);
     if !running.held.is_empty() {
         tracing::info!(count = running.held.len(), %kind, "waiting for deliveries on their way");
@@ -111,21 +106,46 @@ pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
     }
 }
 
-/// Deliveries on their way.
-#[derive(Default)]
+/// Deliveries on their way, and messages that were leased ahead: a commit that leases one message costs as much as one that leases ten.
 struct Running {
+    host: Arc<Host>,
     tasks: JoinSet<MessageId>,
+    ahead: VecDeque<(Message, Instant)>,
     held: Vec<MessageId>,
 }
 
 impl Running {
-    fn spawn(&mut self, host: Arc<Host>, message: Message) {
+    fn new(host: Arc<Host>) -> Self {
+        Self { host, tasks: JoinSet::new(), ahead: VecDeque::new(), held: Vec::new() }
+    }
+
+    /// How many more to lease: none as long as half of those ahead are left.
+    fn room(&self) -> usize {
+        let concurrency = self.host.config.worker.concurrency as usize;
+        if self.ahead.len() > concurrency / 2 { 0 } else { (2 * concurrency).saturating_sub(self.held.len()) }
+    }
+
+    fn take(&mut self, message: Message) {
         self.held.push(message.id);
+        self.ahead.push_back((message, Instant::now()));
+        self.fill();
+    }
+
+    fn fill(&mut self) {
+        while self.tasks.len() < self.host.config.worker.concurrency as usize
+            && let Some((message, leased)) = self.ahead.pop_front()
+        {
+            self.spawn(message, leased);
+        }
+    }
+
+    fn spawn(&mut self, message: Message, leased: Instant) {
+        let host = self.host.clone();
         self.tasks.spawn(async move {
             let id = message.id;
             // Not longer than the lease: somebody else would have it then.
             let lease = std_duration(host.flow.settings.retry.lease);
-            let delivered = timeout(lease - lease / 10, host.flow.deliver(&message)).await;
+            let delivered = timeout_at(leased + lease - lease / 10, host.flow.deliver(&message)).await;
             tell_of_delivery(&message, delivered.ok());
             host.wake.settled();
             id
@@ -139,26 +159,34 @@ impl Running {
                 // Which one it was is not told: its lease runs out, and it is taken again.
                 tracing::error!(%error, "a delivery ended unexpectedly");
                 if self.tasks.is_empty() {
-                    self.held.clear();
+                    self.held = self.ahead.iter().map(|(message, _)| message.id).collect();
                 }
             }
         }
     }
 
-    /// Notes those that have ended by now.
-    fn collect(&mut self) {
-        while let Some(ended) = self.tasks.try_join_next() {
-            self.ended(ended);
-        }
-    }
-
-    /// Waits until one ends; for ever if there is none.
+    /// Waits until one ends, and begins others; for ever if there is none.
     async fn one_ended(&mut self) {
         match self.tasks.join_next().await {
             Some(ended) => self.ended(ended),
             None => std::future::pending().await,
         }
-        self.collect();
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.ended(ended);
+        }
+        self.fill();
+    }
+
+    /// Gives back what was not begun: nothing was tried with it.
+    async fn give_back(&mut self) {
+        let now = self.host.flow.clock.now();
+        for (message, _) in self.ahead.drain(..) {
+            let outcome = Outcome::Waiting { at: now, reason: "the mediator stopped".to_owned() };
+            self.held.retain(|held| *held != message.id);
+            if let Err(error) = self.host.flow.store.settle(&message, &outcome, None, &[], now).await {
+                tracing::error!(id = %message.id, %error, "a message could not be given back; its lease runs out");
+            }
+        }
     }
 }
 

@@ -49,8 +49,8 @@ async fn head(stream: &mut TcpStream) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_sends_its_head_drop_by_drop_is_cut_off() {
     let (mediator, _sandbox, _dir) = started(&[("server.header_timeout", "400ms")]).await;
-    let mut stream = connect(&mediator).await;
     let begun = Instant::now();
+    let mut stream = connect(&mediator).await;
     stream.write_all(b"POST /mediator/claim-response HTTP/1.1\r\nhost: mediator\r\n").await.expect("sent");
     let (mut incoming, mut outgoing) = stream.split();
     let drip = async {

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::Flow;
 use crate::message::Origin;
+use crate::peers::openimis::PAGES;
 use crate::peers::{Peer, PeerError, Trail};
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
 use crate::receive::Received;
@@ -93,7 +94,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let mut seen = std::collections::HashSet::new();
         let mut total = 0;
         let mut read_up_to = now;
-        for page in 1.. {
+        for page in 1..=PAGES {
             let path = format!("ClaimResponse/?_lastUpdated=ge{since}&_count={}&page-offset={page}", poll.page_size);
             let answer = match self.openimis(Method::GET, &path, None, &mut Trail::default()).await {
                 Err(error) if page > 1 && is_past_the_end(&error) => break,
@@ -131,7 +132,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let since = self.settings.openimis.search_time(unrepeated(since, now));
         let page_size = self.settings.poll.page_size;
         let mut found = Found { complete: true, ..Found::default() };
-        for page in 1.. {
+        for page in 1..=PAGES {
             let path = format!("CommunicationRequest/?_lastUpdated=ge{since}&_count={page_size}&page-offset={page}");
             let answer = match self.openimis(Method::GET, &path, None, &mut Trail::default()).await {
                 Err(error) if page > 1 && is_past_the_end(&error) => break,

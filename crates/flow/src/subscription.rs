@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use crate::Flow;
-use crate::peers::openimis::unused_search_time;
+use crate::peers::openimis::{PAGES, unused_search_time};
 use crate::peers::{Peer, PeerError, Trail, basic};
 use crate::ports::{Clock, Http, Mapper, Store};
 
@@ -97,7 +97,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     pub async fn subscriptions(&self) -> Result<Vec<Listed>, PeerError> {
         let since = unused_search_time(self.clock.now());
         let mut all = Vec::new();
-        for page in 1.. {
+        for page in 1..=PAGES {
             let path = format!("Subscription/?_lastUpdated=ge{since}&_count=100&page-offset={page}");
             let answer = self.openimis(Method::GET, &path, None, &mut Trail::default()).await?;
             let bundle: Bundle = answer.json(Peer::OpenImis, "a Bundle of Subscription")?;

@@ -128,9 +128,12 @@ async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
     let prepared = options.after_connect(|connection, _| {
         Box::pin(async move {
             // A server that commits before the disk has it would make us acknowledge what a power failure takes away.
+            // The planner is kept to the indexes: what it knows of a table that was empty a minute ago is wrong in a full one.
             connection
                 .execute(
-                    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+                    "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+                        set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false),
+                        set_config('synchronous_commit', CASE current_setting('synchronous_commit')
                             WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
                         set_config('statement_timeout', '9s', false), set_config('lock_timeout', '5s', false),
                         set_config('idle_in_transaction_session_timeout', '15s', false)",

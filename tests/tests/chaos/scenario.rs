@@ -145,7 +145,7 @@ impl Scenario {
         let mediator = self.serve(0).await;
         self.go(how.len());
         for how in how {
-            self.pause(500..2500).await;
+            self.pause(1500..5000).await; // long enough for the connections to come back
             let at = Timestamp::now();
             tokio::task::block_in_place(|| cluster.stop(how));
             // Sometimes for longer than a caller is kept waiting: then it is refused.

@@ -6,7 +6,7 @@ use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::openimis::unused_search_time;
+use super::openimis::{PAGES, unused_search_time};
 use super::{Peer, PeerError, Trail};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::{Flow, held};
@@ -33,7 +33,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let since = unused_search_time(now);
         let page_size = 500;
         let mut locations = HashMap::new();
-        for page in 1.. {
+        for page in 1..=PAGES {
             let path = format!("Location/?_lastUpdated=ge{since}&_count={page_size}&page-offset={page}");
             let answer = self.openimis(Method::GET, &path, None, trail).await?;
             let bundle: LocationBundle = answer.json(Peer::OpenImis, "a Bundle of Location")?;

@@ -13,6 +13,8 @@ use crate::settings::OpenImis;
 use crate::{Flow, held};
 
 const PEER: Peer = Peer::OpenImis;
+/// Most pages that are read of one list. A server that says "next" for ever must not keep us for ever; a million claims are less.
+pub(crate) const PAGES: u32 = 10_000;
 
 /// A login, kept until shortly before it expires.
 pub(crate) struct Token {
