@@ -14,7 +14,7 @@ pub fn command(filter: &[String]) -> Done {
     std::fs::create_dir_all(&folder).map_err(failed)?;
     std::fs::write(&report, "").map_err(failed)?; // an older one is not this run's
     say(
-        "the long form: about half an hour; CHAOS_SEED=<number> repeats a run's choices, CHAOS_ROUNDS=<number> shortens it",
+        "the long form: a quarter to half an hour; CHAOS_SEED=<number> repeats a run's choices, CHAOS_ROUNDS=<number> shortens it",
     );
     let mut test = cargo_command();
     test.arg("test").args(MEDIATOR.iter().flat_map(|name| ["--package", name]));

@@ -16,7 +16,7 @@ Usage: cargo xtask <command>
 
   run [options]   builds all and starts the mediator with sandbox peers; options go to `openimis-mediator serve`
   test [filter]   builds all, brings a real openIMIS up, runs every test; says what it had to skip
-  chaos [filter]  kills, restarts and failing peers under load, many rounds of each: about half an hour, with a report
+  chaos [filter]  kills, restarts and failing peers under load, many rounds of each, with a report: a quarter to half an hour
   build           builds the mapping components into target/components, and the host
   lint            rustfmt and clippy, warnings are errors
   deny            licences, sources and known holes of all that is built in (deny.toml); says what it had to skip

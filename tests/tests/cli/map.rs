@@ -1,0 +1,120 @@
+//! `map`: documents in, documents out.
+
+use std::time::Instant;
+
+use mediator_tests::fixtures;
+use mediator_tests::running::{sample_claim, sample_feedback};
+use serde_json::{Value, json};
+
+use crate::{components, expected, folder, run};
+
+#[tokio::test]
+async fn each_mapping_reads_a_file_or_standard_input_and_prints_json() {
+    let dir = folder();
+    let mut env = components();
+    for (key, value) in
+        [("PLACES", r#"[{location_code = "R1D1", place_id = "district-clinic"}]"#), ("DEFAULT_PLACE", "national")]
+    {
+        env.insert(format!("OPENIMIS_MEDIATOR__MAPPING__PATIENT__{key}"), value.to_owned());
+    }
+    for (mapping, case, more) in [
+        ("claim-response", "claim-response/documented-sample", vec![]),
+        ("feedback", "feedback/documented", vec![]),
+        ("patient", "patient/recorded", vec!["--location", "R1D1M1V1", "--location", "R1D1"]),
+    ] {
+        let path = fixtures::root().join(case).join("input.json");
+        let input = std::fs::read_to_string(&path).expect("the fixture");
+        let (path, expected) = (path.display().to_string(), expected(case));
+        let standard_input = if mapping == "patient" { vec![] } else { vec!["-"] }; // nothing said is the same
+        for (source, stdin) in [(vec![path.as_str()], ""), (standard_input, input.as_str())] {
+            let args = [vec!["map", mapping], source, more.clone()].concat();
+            let ran = run(&args, stdin, &env, &dir).await;
+            assert_eq!((ran.code, ran.json()), (Some(0), expected.clone()), "{args:?} {ran}");
+            assert_eq!(
+                ran.err.contains("warning conflict"),
+                mapping == "claim-response",
+                "warnings go to stderr: {ran}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_claim_is_mapped_with_the_contact_and_the_date_that_are_given() {
+    let args = ["map", "claim-response", "--contact", "12345", "--claim-date", "2025-08-24"];
+    let ran = run(&args, &sample_claim(), &components(), &folder()).await;
+    let record = ran.json();
+    assert_eq!((ran.code, &record["patient_id"], &record["op_day"]), (Some(0), &json!("12345"), &json!("8")), "{ran}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_mapped_is_printed_as_an_operation_outcome_with_exit_code_1() {
+    let broken = json!({"resourceType": "ClaimResponse", "created": "yesterday"}).to_string();
+    for (input, least) in [(broken.as_str(), 4), ("{", 1), ("", 1), (r#"{"resourceType": "Patient"}"#, 1)] {
+        let ran = run(&["map", "claim-response"], input, &components(), &folder()).await;
+        let outcome = ran.json();
+        assert_eq!((ran.code, &outcome["resourceType"]), (Some(1), &json!("OperationOutcome")), "{ran}");
+        let issues = outcome["issue"].as_array().expect("issues");
+        assert!(issues.len() >= least, "all issues: {ran}");
+        assert!(
+            issues.iter().all(|issue| ["severity", "code", "diagnostics"].iter().all(|key| issue[key].is_string())),
+            "{ran}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_on_stderr_with_exit_code_1() {
+    let dir = folder();
+    std::fs::write(dir.path().join("latin1.json"), b"{\"name\": \"\xe9\"}").expect("a file");
+    for (args, told) in [
+        (["map", "feedback", "no-such-file.json"], "no-such-file.json"),
+        (["map", "feedback", "latin1.json"], "UTF-8"),
+        (["map", "feedback", "."], "irectory"),
+    ] {
+        let ran = run(&args, "", &components(), &dir).await;
+        assert!(ran.code == Some(1) && ran.out.is_empty() && ran.err.contains(told), "{args:?} {ran}");
+    }
+    let ran = run(&["map", "claims"], "", &components(), &dir).await;
+    assert!(ran.code == Some(2) && ran.err.contains("claim-response"), "the mappings that there are: {ran}");
+}
+
+#[tokio::test]
+async fn ndjson_gives_a_line_for_a_line_and_a_summary() {
+    let dir = folder();
+    let good = |rating: &str| {
+        let feedback: Value =
+            serde_json::from_str(&sample_feedback().replace("\"4\"", &format!("\"{rating}\""))).expect("JSON");
+        feedback.to_string()
+    };
+    let text = format!("{}\n\n{}\nnot json\n{}\r\n{}", good("1"), good("9"), good("2"), good("3"));
+    let file = dir.path().join("feedback.ndjson");
+    std::fs::write(&file, &text).expect("a file");
+    let from_file = run(&["map", "feedback", "feedback.ndjson"], "", &components(), &dir).await;
+    let from_stdin = run(&["map", "feedback", "--ndjson"], &text, &components(), &dir).await;
+    for ran in [from_file, from_stdin] {
+        let lines = ran.lines();
+        let kinds: Vec<&str> = lines.iter().filter_map(|line| line["resourceType"].as_str()).collect();
+        assert_eq!(
+            kinds,
+            ["Communication", "OperationOutcome", "OperationOutcome", "Communication", "Communication"],
+            "{ran}"
+        );
+        assert_eq!(lines[3]["payload"][4]["contentString"], "2", "in the order of the input");
+        assert!(ran.err.contains("3 mapped (0 with warnings), 2 could not be mapped"), "{ran}");
+        assert_eq!(ran.code, Some(1));
+    }
+    let ran = run(&["map", "feedback", "--ndjson"], &format!("{}\n", good("1")), &components(), &dir).await;
+    assert!(ran.code == Some(0) && ran.err.contains("1 mapped (0 with warnings), 0 could not be mapped"), "{ran}");
+}
+
+#[tokio::test]
+async fn a_thousand_documents_are_mapped_in_bulk() {
+    let sample: Value = serde_json::from_str(&sample_feedback()).expect("JSON");
+    let text = format!("{sample}\n").repeat(1000);
+    let begun = Instant::now();
+    let ran = run(&["map", "feedback", "--ndjson"], &text, &components(), &folder()).await;
+    assert!(ran.code == Some(0) && ran.err.contains("1000 mapped"), "{}", ran.err);
+    assert_eq!(ran.out.lines().count(), 1000);
+    println!("1000 documents in {:?}", begun.elapsed());
+}

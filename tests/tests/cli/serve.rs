@@ -1,0 +1,80 @@
+//! `serve`: how it starts, what it refuses, how it ends.
+
+use std::time::{Duration, Instant};
+
+use mediator_tests::running::{
+    Process, environment, messages, notification, post, sample_claim, sample_feedback, sandbox, settled, states,
+    store_path,
+};
+use openimis_mediator::config::StoreSettings;
+use openimis_mediator::sandbox::Fault;
+use openimis_mediator::store::SqlStore;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{CLAIM, Env, FEEDBACK, folder, run};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_with_a_wrong_configuration_tells_every_problem_and_makes_no_file() {
+    let dir = folder();
+    let env = Env::from([("CHT_URL".to_owned(), "ftp://x".to_owned())]);
+    let ran = run(&["serve"], "", &env, &dir).await;
+    assert!(ran.code == Some(1) && ran.out.is_empty(), "{ran}");
+    for told in ["cht.url", "openimis.url", "inbound.password"] {
+        assert!(ran.err.contains(&format!("- {told}: ")), "{told}: {ran}");
+    }
+    assert_eq!(std::fs::read_dir(&dir).expect("a folder").count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_mediator_on_the_same_store_is_refused() {
+    let (sandbox, dir) = (sandbox().await, folder());
+    let env = environment(&sandbox, &dir, &[]);
+    let process = Process::serve(&env, &dir).await;
+    let second = run(&["serve"], "", &env, &dir).await;
+    assert_eq!(second.code, Some(1), "{second}");
+    assert!(second.err.contains("in use by another mediator") && second.err.contains("mediator.db"), "{second}");
+    let answer = post(&reqwest::Client::new(), &format!("{}{CLAIM}", process.url), sample_claim()).await;
+    assert_eq!(answer.status(), 202, "the first one goes on");
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
+    assert_eq!(states(&settled(&store).await), ["delivered"]);
+    process.kill().await;
+    let process = Process::serve(&env, &dir).await; // a killed one leaves no lock behind
+    assert!(process.terminate().await.0.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_in_use_is_told() {
+    let (sandbox, dir) = (sandbox().await, folder());
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let ran = run(&["serve"], "", &environment(&sandbox, &dir, &[("listen", &address)]), &dir).await;
+    assert!(ran.code == Some(1) && ran.err.contains(&format!("cannot listen on {address}")), "{ran}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_it_in_order_though_clients_and_peers_keep_it_waiting() {
+    let (sandbox, dir) = (sandbox().await, folder());
+    let changes = [("worker.drain", "1s"), ("poll.enabled", "true"), ("openimis.timeout", "20s")];
+    let process = Process::serve(&environment(&sandbox, &dir, &changes), &dir).await;
+    let address = process.url.trim_start_matches("http://").to_owned();
+    let silent = TcpStream::connect(&address).await.expect("a connection");
+    let mut halfway = TcpStream::connect(&address).await.expect("a connection");
+    halfway
+        .write_all(b"POST /mediator/claim-response HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n")
+        .await
+        .expect("a beginning");
+    let client = reqwest::Client::new();
+    let claim = notification(&sandbox, sandbox.openimis.enter_claim("BEFORE")).await;
+    assert_eq!(post(&client, &format!("{}{CLAIM}", process.url), claim).await.status(), 202);
+    // Its polls and its delivery wait for openIMIS.
+    sandbox.openimis.fail_next(usize::MAX, Fault::Hang(Duration::from_secs(60)));
+    assert_eq!(post(&client, &format!("{}{FEEDBACK}", process.url), sample_feedback()).await.status(), 202);
+    let begun = Instant::now();
+    let (status, log) = process.terminate().await;
+    assert!(status.success() && log.contains("stopped"), "{status} {log}");
+    assert!(begun.elapsed().as_secs() < 10, "it took {:?}", begun.elapsed());
+    drop((silent, halfway));
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
+    assert_eq!(messages(&store).await.len(), 2);
+}
