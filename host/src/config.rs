@@ -221,7 +221,7 @@ impl Config {
     fn problems(&self) -> Vec<String> {
         let mut problems = self.settings().problems();
         problems.extend(server::problems(self));
-        problems.extend(store::problems(&self.store, &self.retention, self.poll.selected_horizon));
+        problems.extend(self.store_problems());
         // Clients of their own can take the simple one's place; half of it is a mistake anyway.
         let simple = !self.has_ingest_client() || !self.inbound.username.is_empty() || self.inbound.password.is_some();
         if simple && self.inbound.username.is_empty() {
@@ -257,6 +257,11 @@ impl Config {
             problems.push("worker.requests_per_peer: expected 1 to 1024".to_owned());
         }
         problems
+    }
+
+    /// What does not fit in where messages are kept, and how long.
+    pub fn store_problems(&self) -> Vec<String> {
+        store::problems(&self.store, &self.retention)
     }
 
     /// The part that `flow` works with.

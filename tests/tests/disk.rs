@@ -2,7 +2,6 @@
 //!
 //! The disk is a small one in memory, really mounted, which needs root; otherwise these tests are skipped and say so.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use mediator_tests::raw_peer::{Gateway, Request, Spoil};
 use mediator_tests::running::{
     Process, config, environment, eventually, messages, notification, post, reason, sample_claim, sandbox, settled,
-    states, story,
+    skipped, states, story,
 };
 use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::store::SqlStore;
@@ -36,9 +35,7 @@ impl SmallDisk {
         match mount.stderr(Stdio::null()).status() {
             Ok(status) if status.success() => Some(Self(dir)),
             _ => {
-                // Past the test harness, which keeps what a passing test prints to itself.
-                let told = "SKIPPED a full disk: a small file system cannot be mounted here (it needs root)";
-                writeln!(std::io::stderr(), "{told}").expect("standard error");
+                skipped("a full disk", "a small file system cannot be mounted here (it needs root)");
                 None
             }
         }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{Done, cargo, check, components, postgres, root, say, target_dir};
+use crate::{Done, cargo, check, components, root, say, system, target_dir};
 
 /// `cargo xtask bench [options]`; the options are those of `mediator-load bench`.
 pub fn command(options: &[String]) -> Done {
@@ -17,7 +17,7 @@ pub fn command(options: &[String]) -> Done {
             bench.arg("--postgres").arg(server);
         }
         // The bench says so, too, and goes on without.
-        None => postgres::install().unwrap_or_else(|reason| say(&format!("SKIPPED PostgreSQL: {reason}"))),
+        None => system::install().unwrap_or_else(|reason| say(&format!("SKIPPED PostgreSQL: {reason}"))),
     }
     check(bench.args(options).current_dir(root()), "the bench")
 }

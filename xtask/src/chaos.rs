@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use crate::{Done, MEDIATOR, cargo_command, check, components, postgres, say, target_dir};
+use crate::{Done, MEDIATOR, cargo_command, check, components, say, system, target_dir};
 
 /// Runs every scenario with many rounds, or those whose names hold the filter. Fails on any loss or double.
 pub fn command(filter: &[String]) -> Done {
     components::build()?;
-    let without_postgres = postgres::install().err();
+    let without_postgres = system::install().err();
     let folder = target_dir().join("chaos");
     let report = folder.join("report.md");
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());

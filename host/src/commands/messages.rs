@@ -10,8 +10,9 @@ use clap::{Args, Subcommand};
 use flow::{Kind, MessageId, State};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use openimis_mediator::config::Place;
+use openimis_mediator::config::{ConfigError, Place};
 use openimis_mediator::store::{Filter, SqlStore, Summary, View};
+use serde_json::Value;
 
 use super::Source;
 
@@ -50,6 +51,15 @@ struct Which {
 impl Which {
     fn filter(&self, before: Option<i64>, limit: u32) -> Filter {
         Filter { state: self.state, kind: self.kind, claim: self.claim.clone(), before: before.map(MessageId), limit }
+    }
+
+    /// For the audit trail.
+    fn described(&self) -> String {
+        let state = self.state.map(|state| format!("state {state}"));
+        let kind = self.kind.map(|kind| format!("kind {kind}"));
+        let claim = self.claim.as_ref().map(|claim| format!("claim {claim}"));
+        let described: Vec<String> = [state, kind, claim].into_iter().flatten().collect();
+        if described.is_empty() { "all messages".to_owned() } else { described.join(", ") }
     }
 }
 
@@ -127,6 +137,13 @@ impl Messages {
                 path.display()
             );
         }
+        if matches!(self, Self::Prune) {
+            // It cannot be undone: a slip in these settings must not prune what is still wanted.
+            let problems = config.store_problems();
+            if !problems.is_empty() {
+                return Err(ConfigError(problems).into());
+            }
+        }
         let store = SqlStore::open(&config.store).await?;
         match self {
             Self::List(list) => list.run(&store).await,
@@ -199,19 +216,35 @@ fn line(message: &Summary) {
 impl Show {
     async fn run(self, store: &SqlStore) -> anyhow::Result<ExitCode> {
         let Some(view) = store.view(MessageId(self.id)).await? else { bail!("there is no message {}", self.id) };
-        if self.json {
-            out!("{}", serde_json::to_string_pretty(&view)?);
-        } else {
-            print(&view);
-        }
         if self.body {
-            store.audit_read(&actor(), MessageId(self.id), Timestamp::now()).await?;
+            store.audit_read(&actor(), MessageId(self.id), store.now(Timestamp::now()).await?).await?;
+        }
+        if self.json {
+            let shown = if self.body { with_documents(&view)? } else { serde_json::to_value(&view)? };
+            out!("{}", serde_json::to_string_pretty(&shown)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        print(&view);
+        if self.body {
             let received = view.body.as_deref().map(String::from_utf8_lossy);
             out!("\nas received:\n{}", received.as_deref().unwrap_or("(no longer kept, or sealed with another key)"));
             out!("\nas sent:\n{}", view.mapped.as_deref().unwrap_or("(nothing yet)"));
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A message as JSON with its documents, `received` and `sent`; null when there is none, or no longer.
+fn with_documents(view: &View) -> serde_json::Result<Value> {
+    let mut shown = serde_json::to_value(view)?;
+    shown["received"] = view.body.as_deref().map_or(Value::Null, document);
+    shown["sent"] = view.mapped.as_deref().map_or(Value::Null, |sent| document(sent.as_bytes()));
+    Ok(shown)
+}
+
+/// A document as JSON; as text where it is none.
+fn document(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(bytes)))
 }
 
 fn print(view: &View) {

@@ -25,7 +25,11 @@ async fn messages_are_listed_and_shown_with_their_trail() {
         (&["--json", "--kind", "feedback"], vec![3, 2]),
         (&["--json", "--claim", "CHT979", "--kind", "claim-response"], vec![1]),
         (&["--json", "--claim", "D3256498-AD16-4482-A2D2-4A6D9C78BA82"], vec![3]),
+        (&["--json", "--claim", "NOBODY"], vec![]),
         (&["--json", "--limit", "1"], vec![3]),
+        (&["--json", "--limit", "1", "--before", "3"], vec![2]),
+        (&["--json", "--before", "1"], vec![]),
+        (&["--json", "--before", "3", "--kind", "feedback"], vec![2]),
         (&["--json", "--state", "leased"], vec![]),
     ] {
         let ran = list(args).await;
@@ -55,4 +59,25 @@ async fn messages_are_listed_and_shown_with_their_trail() {
     assert_eq!((&json["state"], &json["trail"][0]["event"]), (&json!("dead"), &json!("received")));
     let none = show(&["4711"]).await;
     assert!(none.code == Some(1) && none.err.contains("there is no message 4711"), "{none}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_a_document_is_noted_and_who_reads_a_trail_is_not() {
+    let (_sandbox, dir, env) = some_messages().await;
+    let show = async |args: &[&str]| run(&[&["messages", "show"], args].concat(), "", &env, &dir).await;
+    for args in [&["1"][..], &["3", "--json"], &["4711", "--body"]] {
+        let ran = show(args).await;
+        assert!(!ran.out.contains("received\": {") && !ran.out.contains("as received"), "{args:?} {ran}");
+    }
+    assert_eq!(audit(&env, &dir).await, []);
+
+    assert!(show(&["2", "--body"]).await.out.contains("as received:\n"));
+    let whole = show(&["1", "--body", "--json"]).await.json();
+    let sample: Value = serde_json::from_str(&sample_claim()).expect("JSON");
+    assert_eq!((&whole["received"], &whole["sent"]["op_claim_id"]), (&sample, &json!("CHT979")));
+    let read = |id| done("read documents", Some(id), "");
+    assert_eq!(audit(&env, &dir).await, [read(2), read(1)]);
+    let table = run(&["messages", "audit", "--limit", "1"], "", &env, &dir).await;
+    assert_eq!(table.out.lines().count(), 1, "{table}");
+    assert!(table.code == Some(0) && table.out.trim_end().ends_with("command line: sita  read documents 1"), "{table}");
 }

@@ -22,7 +22,6 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use tokio::process::Command;
 
 const CLAIM: &str = "/mediator/claim-response";
 const FEEDBACK: &str = "/mediator/claims-feedback";
@@ -109,9 +108,8 @@ async fn audit(env: &Env, dir: &TempDir) -> Vec<(String, String, Option<i64>, St
     let ran = run(&["messages", "audit", "--json"], "", env, dir).await;
     assert_eq!(ran.code, Some(0), "{ran}");
     let word = |line: &Value, key: &str| line[key].as_str().expect("a text").to_owned();
-    let told = |line: &Value| {
-        (word(line, "actor"), word(line, "action"), line["message_id"].as_i64(), word(line, "detail"))
-    };
+    let told =
+        |line: &Value| (word(line, "actor"), word(line, "action"), line["message_id"].as_i64(), word(line, "detail"));
     ran.lines().iter().rev().map(told).collect()
 }
 

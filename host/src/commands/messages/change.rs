@@ -15,6 +15,7 @@ use super::{Which, actor, bar};
 #[group(id = "one_or_all", required = true, multiple = false, args = ["id", "all"])]
 pub struct Retry {
     /// Number of the message
+    #[arg(conflicts_with_all = ["state", "kind", "claim"])]
     id: Option<i64>,
     /// All that fit --state (default: dead), --kind and --claim
     #[arg(long)]
@@ -35,7 +36,7 @@ pub struct Discard {
 impl Retry {
     pub async fn run(self, store: &SqlStore) -> anyhow::Result<ExitCode> {
         let Some(id) = self.id.map(MessageId) else { return self.all(store).await };
-        if store.retry(id, &actor(), Timestamp::now()).await? {
+        if store.retry(id, &actor(), store.now(Timestamp::now()).await?).await? {
             out!("message {id} is due now; a running mediator takes it within seconds");
             return Ok(ExitCode::SUCCESS);
         }
@@ -49,7 +50,8 @@ impl Retry {
         // The whole state is the most it can be: kind and claim narrow it down.
         let most = in_state.map_or(0, |(_, count)| u64::try_from(count).unwrap_or_default());
         let bar = bar(Some(most), "put back");
-        let count = store.retry_all(&filter, &actor(), Timestamp::now(), |count| bar.set_position(count)).await?;
+        let now = store.now(Timestamp::now()).await?;
+        let count = store.retry_all(&filter, &actor(), now, |count| bar.set_position(count)).await?;
         bar.finish_and_clear();
         out!("{count} messages are due now; a running mediator takes them within seconds");
         Ok(ExitCode::SUCCESS)
@@ -62,7 +64,7 @@ impl Discard {
         if reason.is_empty() || reason.chars().count() > 500 {
             bail!("--reason: expected 1 to 500 characters");
         }
-        if store.discard(id, reason, &actor(), Timestamp::now()).await? {
+        if store.discard(id, reason, &actor(), store.now(Timestamp::now()).await?).await? {
             out!("message {id} is discarded; `messages retry {id}` brings it back");
             return Ok(ExitCode::SUCCESS);
         }
@@ -81,7 +83,7 @@ async fn not_done(store: &SqlStore, id: MessageId, what: &str) -> anyhow::Result
 }
 
 pub async fn prune(store: &SqlStore, retention: &Retention) -> anyhow::Result<ExitCode> {
-    let now = Timestamp::now();
+    let now = store.now(Timestamp::now()).await?;
     let before = |kept: SignedDuration| now.saturating_add(-kept).unwrap_or(Timestamp::MIN);
     let bar = bar(None, "messages pruned");
     let pruned = store

@@ -10,9 +10,8 @@ use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
 use openimis_mediator::store::SqlStore;
-use serde_json::{Value, json};
 
-use super::{Which, actor, bar};
+use super::{Which, actor, bar, with_documents};
 
 /// Messages read at a time.
 const PAGE: u32 = 500;
@@ -39,7 +38,8 @@ impl Export {
             }
         };
         if self.documents {
-            store.audited(&actor(), "export documents", None, "", Timestamp::now()).await?;
+            let now = store.now(Timestamp::now()).await?;
+            store.audited(&actor(), "export with documents", None, &self.which.described(), now).await?;
         }
         let bar = bar(None, "messages written");
         let (mut before, mut count) = (None, 0);
@@ -49,11 +49,7 @@ impl Export {
             before = Some(last.id.0);
             for summary in &page {
                 let Some(view) = store.view(summary.id).await? else { continue };
-                let mut line = serde_json::to_value(&view)?;
-                if self.documents {
-                    line["received"] = view.body.as_deref().map_or(Value::Null, document);
-                    line["sent"] = view.mapped.as_deref().map_or(Value::Null, |sent| document(sent.as_bytes()));
-                }
+                let line = if self.documents { with_documents(&view)? } else { serde_json::to_value(&view)? };
                 match writeln!(output, "{line}") {
                     // As in `messages export | head`.
                     Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
@@ -70,9 +66,4 @@ impl Export {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A document as JSON; as text where it is none.
-fn document(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(bytes)))
 }

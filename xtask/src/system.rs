@@ -1,4 +1,5 @@
-//! PostgreSQL's server programs, which tests start clusters of their own with (`tests/postgres.rs`).
+//! What tests need of the system: PostgreSQL's server programs, which they start clusters of their own with (`tests/postgres.rs`), and
+//! libfaketime.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -32,6 +33,17 @@ pub fn install() -> Done {
     apt(&["update"])?;
     apt(&["install", "-y", "--no-install-recommends", "postgresql"])?;
     if is_installed() { Ok(()) } else { Err("the package postgresql has brought no server programs".into()) }
+}
+
+/// Installs the library that gives a test's program another time, where that is easily done.
+pub fn install_faketime() {
+    let there = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    if there.map(|folder| folder.path().join("faketime")).any(|folder| folder.is_dir()) || !is_root() {
+        return;
+    }
+    if let Err(reason) = apt(&["install", "-y", "--no-install-recommends", "faketime"]) {
+        say(&format!("libfaketime was not installed: {reason}"));
+    }
 }
 
 fn apt(args: &[&str]) -> Done {
