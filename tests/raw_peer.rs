@@ -137,7 +137,16 @@ impl Gateway {
     /// Starts one before `target`, an address as the stand-ins give it. `spoil` gets each request and whether `METHOD path` comes for
     /// the first time.
     pub async fn before(target: &str, spoil: impl Fn(&Request, bool) -> Spoil + Send + Sync + 'static) -> Self {
-        let (listener, url) = listener().await;
+        Self::on(listener().await.0, target, spoil)
+    }
+
+    /// The same on a listener, for tests that have to know the port before.
+    pub fn on(
+        listener: TcpListener,
+        target: &str,
+        spoil: impl Fn(&Request, bool) -> Spoil + Send + Sync + 'static,
+    ) -> Self {
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
         let address = target.trim_start_matches("http://").split('/').next().expect("an address").to_owned();
         let path = target.trim_start_matches("http://").trim_start_matches(&address);
         let seen = Arc::new(Mutex::new(Vec::<Request>::new()));

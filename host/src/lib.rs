@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use flow::{Flow, Kind};
 use flow::ports::{Clock, StoreError};
+use flow::{Flow, Kind};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -26,10 +26,10 @@ pub mod server;
 pub mod store;
 pub mod worker;
 
+use clock::SystemClock;
 use config::{Config, Place};
 use http::{HttpSetupError, ReqwestHttp};
 use mapper::{Limits, LoadError, MappingHost};
-use clock::SystemClock;
 use store::SqlStore;
 
 /// The mediator's logic on this host's ports.

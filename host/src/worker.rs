@@ -278,7 +278,9 @@ async fn housekeeping(host: &Host) -> Result<(), StoreError> {
 /// Polls openIMIS for new claims until asked to stop.
 pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
     let interval = std_duration(host.flow.settings.poll.interval);
-    while let Some(polled) = unless_asked(&mut stop, in_turn(&host, "poll-claims", interval, host.flow.poll_claims())).await {
+    while let Some(polled) =
+        unless_asked(&mut stop, in_turn(&host, "poll-claims", interval, host.flow.poll_claims())).await
+    {
         tell_of_poll(&host, "claims", polled);
         rest(interval, &mut stop).await;
     }
@@ -287,7 +289,9 @@ pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
 /// Polls openIMIS for claims that were selected for feedback until asked to stop.
 pub async fn poll_selected(host: Arc<Host>, mut stop: Stop) {
     let interval = std_duration(host.flow.settings.poll.selected_interval);
-    while let Some(polled) = unless_asked(&mut stop, in_turn(&host, "poll-selected", interval, host.flow.poll_selected())).await {
+    while let Some(polled) =
+        unless_asked(&mut stop, in_turn(&host, "poll-selected", interval, host.flow.poll_selected())).await
+    {
         tell_of_poll(&host, "selected claims", polled);
         rest(interval, &mut stop).await;
     }

@@ -75,7 +75,7 @@ impl Timed {
     async fn tried(&self, times: u32) {
         eventually("the message was tried", || async {
             let message = messages(&self.store).await.pop()?;
-            (message.summary.attempts >= times.into()).then_some(())
+            (message.summary.attempts >= times).then_some(())
         })
         .await;
     }

@@ -7,8 +7,8 @@ use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, Process, config, count, environment, eventually, messages, notification,
     openimis, post, reason, sample_claim, sample_feedback, sandbox, settled, states, store_path, story,
 };
-use openimis_mediator::sandbox::{CHT_PASSWORD, Fault, Sandbox, USER};
 use openimis_mediator::config::StoreSettings;
+use openimis_mediator::sandbox::{CHT_PASSWORD, Fault, Sandbox, USER};
 use openimis_mediator::store::{SqlStore, View};
 use serde_json::{Value, json};
 use tempfile::TempDir;

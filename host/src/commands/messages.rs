@@ -123,7 +123,8 @@ fn actor() -> String {
 fn bar(length: Option<u64>, what: &'static str) -> ProgressBar {
     let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
     let template = if length.is_some() { "{bar:40} {pos}/{len} {msg}, {eta} left" } else { "{spinner} {pos} {msg}" };
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message(what)
 }
 
 impl Messages {

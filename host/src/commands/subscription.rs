@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Subcommand;
 use flow::subscription::Kept;
-use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::clock::SystemClock;
+use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::store::SqlStore;
 use openimis_mediator::{HostFlow, load_mappings};
 

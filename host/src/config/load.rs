@@ -126,7 +126,9 @@ fn told(key: &str, message: &str) -> String {
         return "expected a time such as 30s, 10m or 24h".to_owned();
     }
     match message.split_once("invalid ").and_then(|(_, rest)| rest.rsplit_once("expected ")) {
-        Some((_, "u8" | "u16" | "u32" | "u64" | "usize" | "i16" | "a nonzero u32")) => "expected a whole number that fits".to_owned(),
+        Some((_, "u8" | "u16" | "u32" | "u64" | "usize" | "i16" | "a nonzero u32")) => {
+            "expected a whole number that fits".to_owned()
+        }
         Some((_, expected)) => format!("expected {expected}"),
         None => message.to_owned(),
     }

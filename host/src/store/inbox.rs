@@ -168,10 +168,8 @@ impl Tables {
                     .bind(row.dead.then_some(now));
             }
             let ids: HashMap<String, i64> = query.fetch_all(&mut *connection).await?.into_iter().collect();
-            let stored: Vec<(&Row_<'_>, MessageId)> = piece
-                .iter()
-                .filter_map(|row| Some((row, MessageId(*ids.get(&row.new.dedupe_key)?))))
-                .collect();
+            let stored: Vec<(&Row_<'_>, MessageId)> =
+                piece.iter().filter_map(|row| Some((row, MessageId(*ids.get(&row.new.dedupe_key)?)))).collect();
             self.insert_documents(connection, &stored).await?;
             let mut notes = Vec::new();
             for (row, id) in &stored {

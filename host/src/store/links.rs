@@ -34,12 +34,14 @@ impl Tables {
 
     pub(super) async fn insuree_of(&self, claim_uuid: &str) -> Result<Option<String>, StoreError> {
         // The lane of a message that names its claim is the claim.
-        sqlx::query_scalar("SELECT insuree_uuid FROM message WHERE lane = $1 AND kind = $2 AND insuree_uuid IS NOT NULL")
-            .bind(claim_uuid)
-            .bind(Kind::ClaimResponse.word())
-            .fetch_optional(&self.reader)
-            .await
-            .map_err(failed)
+        sqlx::query_scalar(
+            "SELECT insuree_uuid FROM message WHERE lane = $1 AND kind = $2 AND insuree_uuid IS NOT NULL",
+        )
+        .bind(claim_uuid)
+        .bind(Kind::ClaimResponse.word())
+        .fetch_optional(&self.reader)
+        .await
+        .map_err(failed)
     }
 
     pub(super) async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError> {

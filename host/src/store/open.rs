@@ -151,7 +151,11 @@ async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
 /// What went wrong, without an address that holds a password.
 fn without_password(error: sqlx::Error, url: &str) -> String {
     let text = error.to_string();
-    if text.contains(url) { "the address cannot be used: expected postgres://user@host/database".to_owned() } else { text }
+    if text.contains(url) {
+        "the address cannot be used: expected postgres://user@host/database".to_owned()
+    } else {
+        text
+    }
 }
 
 /// Patient data is in there: the file, and what SQLite puts beside it, is for this user only.

@@ -68,7 +68,8 @@ impl Tables {
         let kept: Vec<_> = old.iter().filter(|(_, _, state)| state != "skipped").collect();
         if !kept.is_empty() {
             let values = placeholders(kept.len(), 2);
-            let statement = format!("INSERT INTO forgotten (key, message_id) VALUES {values} ON CONFLICT (key) DO NOTHING");
+            let statement =
+                format!("INSERT INTO forgotten (key, message_id) VALUES {values} ON CONFLICT (key) DO NOTHING");
             let mut query = sqlx::query(sql(statement)).persistent(false);
             for (id, key, _) in &kept {
                 query = query.bind(forgotten_key(key)).bind(*id);

@@ -22,7 +22,6 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-
 const CLAIM: &str = "/mediator/claim-response";
 const FEEDBACK: &str = "/mediator/claims-feedback";
 

@@ -168,9 +168,7 @@ impl World {
                 answer(200, json!({"success": true, "id": format!("report-{}", self.records.len())}))
             }
             (Some("cht"), &Method::GET, path) if path.ends_with("/reports_by_subject") => {
-                let row = |(number, claim): (usize, &String)| {
-                    json!({"id": format!("report-{}", number + 1), "doc": {"fields": {"op_claim_uuid": claim}}})
-                };
+                let row = |(number, claim): (usize, &String)| json!({"id": format!("report-{}", number + 1), "doc": {"fields": {"op_claim_uuid": claim}}});
                 let rows: Vec<Value> = self.records.iter().enumerate().map(row).collect();
                 answer(200, json!({"rows": rows}))
             }

@@ -4,7 +4,9 @@ use openimis_mediator::store::Filter;
 
 use super::*;
 
-pub async fn what_a_killed_process_had_in_its_hands_is_uncertain_and_due_at_once<K: Kind<Store = SqlStore>>(folder: &Path) {
+pub async fn what_a_killed_process_had_in_its_hands_is_uncertain_and_due_at_once<K: Kind<Store = SqlStore>>(
+    folder: &Path,
+) {
     let store = K::open(folder).await;
     let held = in_state(&store, message("held"), State::Leased).await;
     in_state(&store, message("done"), State::Delivered).await;
@@ -13,7 +15,11 @@ pub async fn what_a_killed_process_had_in_its_hands_is_uncertain_and_due_at_once
     assert_eq!((again.id, again.attempt, again.uncertain), (held, 2, true));
 }
 
-pub async fn an_admin_puts_back_what_is_settled_or_waits_but_not_what_is_delivered_or_on_its_way<K: Kind<Store = SqlStore>>(folder: &Path) {
+pub async fn an_admin_puts_back_what_is_settled_or_waits_but_not_what_is_delivered_or_on_its_way<
+    K: Kind<Store = SqlStore>,
+>(
+    folder: &Path,
+) {
     let store = K::open(folder).await;
     for (key, state, put_back) in [
         ("dead", State::Dead, true),
@@ -125,8 +131,10 @@ pub async fn what_admins_did_is_kept<K: Kind<Store = SqlStore>>(folder: &Path) {
     assert!(!store.discard(id, "nothing to do leaves no line", "Bina", at(2)).await.expect("a store"));
     store.audit_read("Chandra", id, at(3)).await.expect("a store");
     let all = store.audit(None, 10).await.expect("a store");
-    let lines: Vec<_> =
-        all.iter().map(|line| (line.at, line.actor.as_str(), line.action.as_str(), line.message_id, line.detail.as_str())).collect();
+    let lines: Vec<_> = all
+        .iter()
+        .map(|line| (line.at, line.actor.as_str(), line.action.as_str(), line.message_id, line.detail.as_str()))
+        .collect();
     assert_eq!(
         lines,
         [

@@ -161,8 +161,7 @@ pub async fn no_message_is_leased_twice<K: Kind>(folder: &Path) {
     }
     let some = || take(&store, 1, long(), 15);
     let (a, b, c, d) = tokio::join!(some(), some(), some(), some());
-    let mut ids: Vec<MessageId> =
-        [a, b, c, d].into_iter().flatten().map(|message| message.id).collect();
+    let mut ids: Vec<MessageId> = [a, b, c, d].into_iter().flatten().map(|message| message.id).collect();
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 40);

@@ -50,7 +50,8 @@ async fn raw_documents<K: Kind>(folder: &Path) -> Vec<Vec<u8>> {
 async fn raw<K: Kind>(folder: &Path) -> sqlx::AnyPool {
     use secrecy::ExposeSecret;
     let settings = K::settings(folder);
-    let url = settings.url.map_or(format!("sqlite://{}", settings.path.display()), |url| url.expose_secret().to_owned());
+    let url =
+        settings.url.map_or(format!("sqlite://{}", settings.path.display()), |url| url.expose_secret().to_owned());
     sqlx::AnyPool::connect(&url).await.expect("a database")
 }
 
@@ -87,7 +88,8 @@ pub async fn a_changed_document_is_a_dead_letter_and_holds_nobody_up<K: Kind<Sto
     let (a, b) = (add(&store, message("a"), 0).await, add(&store, message("b"), 0).await);
     // Somebody puts b's document in the place of a's.
     let database = raw::<K>(folder).await;
-    let swap = "UPDATE document SET received = (SELECT received FROM document WHERE message_id = $1) WHERE message_id = $2";
+    let swap =
+        "UPDATE document SET received = (SELECT received FROM document WHERE message_id = $1) WHERE message_id = $2";
     sqlx::query(swap).bind(b.0).bind(a.0).execute(&database).await.expect("a database");
     assert_eq!(leased_ids(&store, 1).await, [b]);
     let view = store.view(a).await.expect("a store").expect("a message");
