@@ -2,6 +2,7 @@
 //!
 //! The disk is a small one in memory, really mounted, which needs root; otherwise these tests are skipped and say so.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `cargo xtask chaos`: the long form of `tests/tests/chaos`, and its report.
+//! `cargo xtask chaos`: the long form of `tests/tests/chaos`, with its report, and of `tests/tests/model`.
 
 use std::process::Command;
 
@@ -18,12 +18,13 @@ pub fn command(filter: &[String]) -> Done {
     );
     let mut test = cargo_command();
     test.arg("test").args(MEDIATOR.iter().flat_map(|name| ["--package", name]));
-    test.args(["--test", "chaos"]).args(filter).args(["--", "--nocapture", "--test-threads=1"]);
+    test.args(["--test", "chaos", "--test", "model"]).args(filter).args(["--", "--nocapture", "--test-threads=1"]);
     if without_postgres.is_none() {
         test.arg("--include-ignored");
     }
     if std::env::var_os("CHAOS_ROUNDS").is_none() {
         test.env("CHAOS_ROUNDS", "long");
+        test.env("MODEL_CASES", "1000");
     }
     let ran = check(test.env("CHAOS_REPORT", &report), "the chaos run");
     println!("\n{}\n", std::fs::read_to_string(&report).unwrap_or_default());

@@ -156,7 +156,7 @@ fn run(target: &Target, runs: u64, sanitizer: &str) -> Done<(Told, String)> {
 }
 
 impl Told {
-    /// Lines such as `#4096	pulse  cov: 716 ft: 2817 corp: …` and `stat::number_of_executed_units: 1000000`.
+    /// Lines such as `#4096 pulse  cov: 716 ft: 2817 corp: …` and `stat::number_of_executed_units: 1000000`.
     fn read(&mut self, line: &str) {
         let number = |text: &str| text.trim().parse().unwrap_or_default();
         if let Some(rest) = line.strip_prefix('#') {

@@ -309,7 +309,7 @@ proptest! {
     })]
 
     #[test]
-    fn whatever_happens_nothing_is_lost_and_nothing_is_doubled(events in proptest::collection::vec(event(), 1..120)) {
+    fn model_whatever_happens_nothing_is_lost_and_nothing_is_doubled(events in proptest::collection::vec(event(), 1..120)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let folder = tempfile::tempdir().expect("a folder");
