@@ -1,6 +1,6 @@
 //! Background work: messages are delivered as they become due, openIMIS is polled, the subscription is kept, what is old is pruned.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use flow::subscription::Kept;
 use flow::{Kind, MessageId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::Host;
@@ -109,14 +109,16 @@ pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
 /// Deliveries on their way, and messages that were leased ahead: a commit that leases one message costs as much as one that leases ten.
 struct Running {
     host: Arc<Host>,
-    tasks: JoinSet<MessageId>,
+    tasks: JoinSet<()>,
+    /// Which message each task is at.
+    messages: HashMap<task::Id, MessageId>,
     ahead: VecDeque<(Message, Instant)>,
     held: Vec<MessageId>,
 }
 
 impl Running {
     fn new(host: Arc<Host>) -> Self {
-        Self { host, tasks: JoinSet::new(), ahead: VecDeque::new(), held: Vec::new() }
+        Self { host, tasks: JoinSet::new(), messages: HashMap::new(), ahead: VecDeque::new(), held: Vec::new() }
     }
 
     /// How many more to lease: none as long as half of those ahead are left.
@@ -140,38 +142,36 @@ impl Running {
     }
 
     fn spawn(&mut self, message: Message, leased: Instant) {
-        let host = self.host.clone();
-        self.tasks.spawn(async move {
-            let id = message.id;
+        let (host, id) = (self.host.clone(), message.id);
+        let task = self.tasks.spawn(async move {
             // Not longer than the lease: somebody else would have it then.
             let lease = std_duration(host.flow.settings.retry.lease);
             let delivered = timeout_at(leased + lease - lease / 10, host.flow.deliver(&message)).await;
             tell_of_delivery(&message, delivered.ok());
             host.wake.settled();
-            id
         });
+        self.messages.insert(task.id(), id);
     }
 
-    fn ended(&mut self, ended: Result<MessageId, tokio::task::JoinError>) {
-        match ended {
-            Ok(id) => self.held.retain(|held| *held != id),
-            Err(error) => {
-                // Which one it was is not told: its lease runs out, and it is taken again.
-                tracing::error!(%error, "a delivery ended unexpectedly");
-                if self.tasks.is_empty() {
-                    self.held = self.ahead.iter().map(|(message, _)| message.id).collect();
-                }
-            }
+    fn ended(&mut self, ended: Result<(task::Id, ()), task::JoinError>) {
+        let task = match &ended {
+            Ok((task, ())) => *task,
+            Err(error) => error.id(),
+        };
+        let message = self.messages.remove(&task);
+        self.held.retain(|held| Some(*held) != message);
+        if let (Err(error), Some(id)) = (ended, message) {
+            tracing::error!(%id, %error, "a delivery ended unexpectedly; it is taken again when its lease runs out");
         }
     }
 
     /// Waits until one ends, and begins others; for ever if there is none.
     async fn one_ended(&mut self) {
-        match self.tasks.join_next().await {
+        match self.tasks.join_next_with_id().await {
             Some(ended) => self.ended(ended),
             None => std::future::pending().await,
         }
-        while let Some(ended) = self.tasks.try_join_next() {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.ended(ended);
         }
         self.fill();

@@ -6,7 +6,8 @@ use flow::ports::StoreError;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyPool, Connection, Executor};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor};
+use tokio::time::timeout;
 use url::Url;
 
 use super::seal::Seal;
@@ -17,6 +18,17 @@ use crate::config::{Place, StoreSettings};
 const CONNECTIONS: u32 = 8;
 /// Readers of a SQLite file.
 const READERS: u32 = 4;
+/// What each connection to SQLite begins with. Full: what was acknowledged outlives a power failure.
+const SQLITE: &str =
+    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
+/// What each connection to PostgreSQL begins with. A server that commits before the disk has it would make us acknowledge what a power
+/// failure takes away. The planner is kept to the indexes: what it knows of a table that was empty a minute ago is wrong in a full one.
+const POSTGRES: &str = "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+    set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false),
+    set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
+    set_config('statement_timeout', '9s', false), set_config('lock_timeout', '5s', false),
+    set_config('idle_in_transaction_session_timeout', '15s', false)";
 
 impl SqlStore {
     /// Opens the store; makes its tables if they are not there.
@@ -104,18 +116,12 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
             let usable = !connection.is_in_transaction();
             Box::pin(async move { Ok(usable) })
         });
-        let prepared = options.after_connect(|connection, _| {
-            Box::pin(async move {
-                // Full: what was acknowledged outlives a power failure.
-                connection
-                    .execute(
-                        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
-                    )
-                    .await
-                    .map(|_| ())
-            })
-        });
-        prepared.connect(&url).await.map_err(failed)
+        let prepared = options
+            .after_connect(|connection, _| Box::pin(async move { connection.execute(SQLITE).await.map(|_| ()) }));
+        match prepared.connect(&url).await {
+            Ok(pool) => Ok(pool),
+            Err(error) => Err(failed(reason(error, &url, SQLITE).await)),
+        }
     };
     let writer: AnyPool = connect(1).await?;
     sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(failed)?;
@@ -125,27 +131,27 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
 
 async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
     let options = AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(LIMIT / 2);
-    let prepared = options.after_connect(|connection, _| {
-        Box::pin(async move {
-            // A server that commits before the disk has it would make us acknowledge what a power failure takes away.
-            // The planner is kept to the indexes: what it knows of a table that was empty a minute ago is wrong in a full one.
-            connection
-                .execute(
-                    "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
-                        set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false),
-                        set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-                            WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
-                        set_config('statement_timeout', '9s', false), set_config('lock_timeout', '5s', false),
-                        set_config('idle_in_transaction_session_timeout', '15s', false)",
-                )
-                .await
-                .map(|_| ())
-        })
-    });
-    let writer = prepared.connect(url).await.map_err(|error| StoreError(without_password(error, url)))?;
+    let prepared =
+        options.after_connect(|connection, _| Box::pin(async move { connection.execute(POSTGRES).await.map(|_| ()) }));
+    let writer = match prepared.connect(url).await {
+        Ok(pool) => pool,
+        Err(error) => return Err(StoreError(without_password(reason(error, url, POSTGRES).await, url))),
+    };
     // Longer than a statement may take: the first mediator makes the tables while the others wait for it.
     sqlx::migrate!("migrations/postgres").run(&writer).await.map_err(failed)?;
     Ok(Tables { dialect: Dialect::Postgres, reader: writer.clone(), writer, seal })
+}
+
+/// Why no connection was made: a pool tries again until its time is up, and then tells no more than that.
+async fn reason(error: sqlx::Error, url: &str, begin: &'static str) -> sqlx::Error {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error;
+    }
+    let tried = async { AnyConnection::connect(url).await?.execute(begin).await.map(|_| ()) };
+    match timeout(LIMIT / 2, tried).await {
+        Ok(Err(reason)) => reason,
+        _ => error,
+    }
 }
 
 /// What went wrong, without an address that holds a password.
