@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::{Config, Scope};
 use crate::server::limits::{Limits, Throttled};
@@ -141,10 +141,15 @@ impl Clients {
         if let Some(client) = self.remembered(&username, &digest) {
             return Ok(client);
         }
+        let Ok(permit) = self.verifying.clone().acquire_owned().await else { return Err(Refused::Wrong) };
+        // Many may have come at once with the same right password: the first of them was verified for all.
+        if let Some(client) = self.remembered(&username, &digest) {
+            return Ok(client);
+        }
         limits.failed_login(address).map_err(Refused::Throttled)?;
         let client = self.by_username.get(&username);
         let hash = client.and_then(|(_, hash)| hash.as_ref());
-        let right = self.verify(password, hash.or(self.decoy.as_ref())).await;
+        let right = verify(permit, password, hash.or(self.decoy.as_ref())).await;
         match client {
             Some((client, Some(_))) if right => {
                 self.remember(&username, digest);
@@ -171,22 +176,6 @@ impl Clients {
         let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner).get(username)?;
         let (client, _) = self.by_username.get(username)?;
         bool::from(known.ct_eq(digest)).then(|| client.clone())
-    }
-
-    /// The permit goes with the work: a request that was given up does not make room for the next one.
-    async fn verify(&self, password: SecretString, hash: Option<&SecretString>) -> bool {
-        let (Some(hash), Ok(permit)) = (hash.cloned(), self.verifying.clone().acquire_owned().await) else {
-            return false;
-        };
-        let verified = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            PasswordHash::new(hash.expose_secret())
-                .is_ok_and(|hash| Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok())
-        });
-        verified.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a password could not be verified");
-            false
-        })
     }
 }
 
@@ -235,4 +224,18 @@ fn random_key() -> [u8; 64] {
         *part = uuid::Uuid::new_v4().into_bytes();
     }
     key
+}
+
+/// The permit goes with the work: a request that was given up does not make room for the next one.
+async fn verify(permit: OwnedSemaphorePermit, password: SecretString, hash: Option<&SecretString>) -> bool {
+    let Some(hash) = hash.cloned() else { return false };
+    let verified = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        PasswordHash::new(hash.expose_secret())
+            .is_ok_and(|hash| Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok())
+    });
+    verified.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a password could not be verified");
+        false
+    })
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use flow::settings as peers;
 use jiff::SignedDuration;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Table;
 
@@ -231,7 +231,8 @@ impl Config {
         if self.inbound.username.contains(':') {
             problems.push("inbound.username: holds a colon, which HTTP Basic cannot carry".to_owned());
         }
-        if simple && self.inbound.password.is_none() {
+        let no_password = self.inbound.password.as_ref().is_none_or(|password| password.expose_secret().is_empty());
+        if simple && no_password {
             problems.push("inbound.password: is missing (MEDIATOR_PASSWORD or MEDIATOR_PASSWORD_FILE)".to_owned());
         }
         if self.subscription.username.is_some() != self.subscription.password.is_some() {
@@ -252,6 +253,9 @@ impl Config {
         }
         if !(1..=256).contains(&self.worker.concurrency) {
             problems.push("worker.concurrency: expected 1 to 256".to_owned());
+        }
+        if self.worker.drain.is_negative() {
+            problems.push("worker.drain: expected a time of 0s or longer".to_owned());
         }
         if !(1..=1024).contains(&self.worker.requests_per_peer) {
             problems.push("worker.requests_per_peer: expected 1 to 1024".to_owned());

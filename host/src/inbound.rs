@@ -1,6 +1,7 @@
 //! The doors: what openIMIS, CHT or OpenHIM post, and the health checks. Every answer is JSON: openIMIS takes anything else for a failure.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -101,14 +102,30 @@ async fn live() -> Response {
     axum::Json(json!({"status": "live"})).into_response()
 }
 
+/// How long an answer to "ready?" holds: anybody may ask, and each look writes to the disk.
+const READY_HOLDS: Duration = Duration::from_millis(250);
+
+/// Whether the store could be written, and when that was tried.
+#[derive(Default)]
+pub struct Ready(tokio::sync::Mutex<Option<(Instant, bool)>>);
+
 /// Ready means: what comes in can be stored. Peers that are down do not matter, that is what the store is for.
 async fn ready(State(host): State<Arc<Host>>) -> Response {
-    match host.flow.store.probe(host.flow.clock.now()).await {
-        Ok(()) => axum::Json(json!({"status": "ready"})).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "not ready: the store cannot be written");
-            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"status": "the store cannot be written"})))
-                .into_response()
+    let mut last = host.ready.0.lock().await; // one look for all who ask meanwhile
+    let is_ready = match *last {
+        Some((at, is_ready)) if at.elapsed() < READY_HOLDS => is_ready,
+        _ => {
+            let probed = host.flow.store.probe(host.flow.clock.now()).await;
+            if let Err(error) = &probed {
+                tracing::error!(%error, "not ready: the store cannot be written");
+            }
+            *last = Some((Instant::now(), probed.is_ok()));
+            probed.is_ok()
         }
+    };
+    if is_ready {
+        axum::Json(json!({"status": "ready"})).into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"status": "the store cannot be written"}))).into_response()
     }
 }

@@ -13,6 +13,7 @@ use flow::ports::{Clock, StoreError};
 use flow::{Flow, Kind};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 pub mod admin_api;
 pub mod clients;
@@ -43,6 +44,8 @@ pub struct Host {
     pub flow: HostFlow,
     /// How it is served: clients, limits, the certificate.
     pub doors: Arc<server::Doors>,
+    /// Whether the store could be written when it was last tried.
+    pub ready: inbound::Ready,
     /// Wakes the workers: something new is due.
     pub wake: worker::Wake,
     /// Held as long as the process lives: one process leases messages of a SQLite file.
@@ -96,7 +99,14 @@ impl Host {
         }
         let settings = config.settings();
         let flow = Flow::new(http, store, clock, mapper, settings);
-        Ok(Arc::new(Self { config, flow, doors, wake: worker::Wake::default(), _lock: lock }))
+        Ok(Arc::new(Self {
+            config,
+            flow,
+            doors,
+            ready: inbound::Ready::default(),
+            wake: worker::Wake::default(),
+            _lock: lock,
+        }))
     }
 
     /// Serves on a listener, delivers, polls and keeps the subscription until `stop` turns true; then drains.
@@ -105,16 +115,17 @@ impl Host {
             true => Some(self.admin_listener().await?),
             false => None,
         };
-        let mut background = vec![tokio::spawn(worker::keep_house(self.clone(), stop.clone()))];
+        let mut background = JoinSet::new();
+        background.spawn(worker::keep_house(self.clone(), stop.clone()));
         for kind in Kind::ALL {
-            background.push(tokio::spawn(worker::deliver(self.clone(), *kind, stop.clone())));
+            background.spawn(worker::deliver(self.clone(), *kind, stop.clone()));
         }
         if self.config.poll.enabled {
-            background.push(tokio::spawn(worker::poll_claims(self.clone(), stop.clone())));
-            background.push(tokio::spawn(worker::poll_selected(self.clone(), stop.clone())));
+            background.spawn(worker::poll_claims(self.clone(), stop.clone()));
+            background.spawn(worker::poll_selected(self.clone(), stop.clone()));
         }
         if self.config.subscription.callback.is_some() {
-            background.push(tokio::spawn(worker::keep_subscription(self.clone(), stop.clone())));
+            background.spawn(worker::keep_subscription(self.clone(), stop.clone()));
         }
         let drain = self.config.worker.drain.try_into().unwrap_or_default();
         let keeping = self.doors.keep_certificate(stop.clone());
@@ -123,9 +134,21 @@ impl Host {
             let Some(listener) = admin else { return };
             self.doors.serve(listener, admin_api::router(self.clone()), stop.clone(), drain).await;
         };
-        tokio::join!(keeping, serving, administering);
-        for task in background {
-            if let Err(error) = task.await {
+        // A mediator that takes claims in and delivers none looks well from outside: better it ends, and its supervisor starts it anew.
+        let died = async {
+            while let Some(ended) = background.join_next().await {
+                if let Err(error) = ended {
+                    return error;
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            _ = async { tokio::join!(keeping, serving, administering) } => {}
+            error = died => return Err(std::io::Error::other(format!("background work ended unexpectedly: {error}"))),
+        }
+        while let Some(ended) = background.join_next().await {
+            if let Err(error) = ended {
                 tracing::error!(%error, "background work ended unexpectedly");
             }
         }
@@ -158,6 +181,8 @@ fn lock(store: &std::path::Path) -> Result<std::fs::File, StartError> {
     if let Some(directory) = store.parent() {
         std::fs::create_dir_all(directory).map_err(|error| StoreError(format!("{}: {error}", directory.display())))?;
     }
+    // By another way to the same file there must be no second mediator.
+    let store = store.canonicalize().unwrap_or_else(|_| store.to_owned());
     let path = store.with_extension("lock");
     let failed = |error: std::io::Error| StoreError(format!("{}: {error}", path.display()));
     let file = std::fs::File::create(&path).map_err(failed)?;

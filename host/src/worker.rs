@@ -1,16 +1,20 @@
 //! Background work: messages are delivered as they become due, openIMIS is polled, the subscription is kept, what is old is pruned.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flow::decide;
 use flow::deliver::Attempted;
-use flow::message::{Message, Outcome};
+use flow::message::{Message, Outcome, TrailEntry};
 use flow::peers::{Gate, PeerError};
 use flow::poll::{Found, PollError};
 use flow::ports::{Clock, Lease, Store, StoreError};
 use flow::subscription::Kept;
 use flow::{Kind, MessageId};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::task::{self, JoinSet};
@@ -76,6 +80,8 @@ pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
             Gate::Probe => 1_usize.saturating_sub(running.held.len()),
             Gate::Closed { .. } => 0,
         };
+        // Before the store says until when: what is counted here must end before what is counted there.
+        let asked_at = Instant::now();
         let leased = if wanted == 0 { Ok(Vec::new()) } else { lease(&host, kind, wanted, &running.held).await };
         let wait = match (&leased, &gate) {
             (Err(error), _) => {
@@ -87,7 +93,7 @@ pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
             (Ok(_), _) => until_next_due(&host, kind).await,
         };
         for message in leased.unwrap_or_default() {
-            running.take(message);
+            running.take(message, asked_at);
         }
         tokio::select! {
             () = host.wake.waited(kind) => {}
@@ -127,9 +133,9 @@ impl Running {
         if self.ahead.len() > concurrency / 2 { 0 } else { (2 * concurrency).saturating_sub(self.held.len()) }
     }
 
-    fn take(&mut self, message: Message) {
+    fn take(&mut self, message: Message, leased: Instant) {
         self.held.push(message.id);
-        self.ahead.push_back((message, Instant::now()));
+        self.ahead.push_back((message, leased));
         self.fill();
     }
 
@@ -146,8 +152,15 @@ impl Running {
         let task = self.tasks.spawn(async move {
             // Not longer than the lease: somebody else would have it then.
             let lease = std_duration(host.flow.settings.retry.lease);
-            let delivered = timeout_at(leased + lease - lease / 10, host.flow.deliver(&message)).await;
-            tell_of_delivery(&message, delivered.ok());
+            let delivery = AssertUnwindSafe(host.flow.deliver(&message)).catch_unwind();
+            match timeout_at(leased + lease - lease / 10, delivery).await {
+                Ok(Ok(delivered)) => tell_of_delivery(&message, delivered),
+                Ok(Err(_panic)) => {
+                    unfinished(&host, &message, "the delivery ended unexpectedly: this is a fault of the mediator")
+                        .await
+                }
+                Err(_) => unfinished(&host, &message, "the delivery took longer than retry.lease").await,
+            }
             host.wake.settled();
         });
         self.messages.insert(task.id(), id);
@@ -179,31 +192,41 @@ impl Running {
 
     /// Gives back what was not begun: nothing was tried with it.
     async fn give_back(&mut self) {
-        let now = self.host.flow.clock.now();
-        for (message, _) in self.ahead.drain(..) {
-            let outcome = Outcome::Waiting { at: now, reason: "the mediator stopped".to_owned() };
-            self.held.retain(|held| *held != message.id);
-            if let Err(error) = self.host.flow.store.settle(&message, &outcome, None, &[], now).await {
-                tracing::error!(id = %message.id, %error, "a message could not be given back; its lease runs out");
-            }
+        let (now, store) = (self.host.flow.clock.now(), &self.host.flow.store);
+        let outcome = Outcome::Waiting { at: now, reason: "the mediator stopped".to_owned() };
+        let ahead: Vec<Message> = self.ahead.drain(..).map(|(message, _)| message).collect();
+        self.held.retain(|held| ahead.iter().all(|message| message.id != *held));
+        let given_back = ahead.iter().map(|message| store.settle(message, &outcome, None, &[], now));
+        for error in join_all(given_back).await.into_iter().filter_map(Result::err) {
+            tracing::error!(%error, "a message could not be given back; its lease runs out");
         }
     }
 }
 
 async fn lease(host: &Host, kind: Kind, limit: usize, held: &[MessageId]) -> Result<Vec<Message>, StoreError> {
     let store = &host.flow.store;
-    let now = store.now(host.flow.clock.now()).await?;
-    let until = now.saturating_add(host.flow.settings.retry.lease).unwrap_or(now);
-    store.lease(&Lease { kind, now, until, limit: limit as u32, held }).await
+    let here = host.flow.clock.now();
+    let shared = store.now(here).await?;
+    let until = shared.saturating_add(host.flow.settings.retry.lease).unwrap_or(shared);
+    // When a message is tried again is set by this machine's clock: one that is behind must not make all of them due at once.
+    store.lease(&Lease { kind, now: shared.min(here), until, limit: limit as u32, held }).await
+}
+
+/// A delivery without an outcome of its own is a failed try: the peer may have the message.
+async fn unfinished(host: &Host, message: &Message, what: &str) {
+    let now = host.flow.clock.now();
+    tracing::error!(id = %message.id, kind = %message.kind, "{what}");
+    let outcome = decide::again(what.to_owned(), true, message, now, &host.flow.settings.retry);
+    let line =
+        TrailEntry { at: now, event: "left".to_owned(), detail: what.to_owned(), status: None, duration_ms: None };
+    if let Err(error) = host.flow.store.settle(message, &outcome, None, &[line], now).await {
+        tracing::error!(id = %message.id, %error, "the outcome could not be stored");
+    }
 }
 
 /// Ids and outcomes only; the reason is on the trail.
-fn tell_of_delivery(message: &Message, delivered: Option<Result<Attempted, StoreError>>) {
+fn tell_of_delivery(message: &Message, delivered: Result<Attempted, StoreError>) {
     let (id, kind, attempt) = (message.id, message.kind, message.attempt);
-    let Some(delivered) = delivered else {
-        tracing::warn!(%id, %kind, "took longer than retry.lease and was left; it is taken up again");
-        return;
-    };
     match delivered {
         Ok(Attempted::Settled(outcome)) => match outcome {
             Outcome::Delivered { .. } => tracing::info!(%id, %kind, attempt, "delivered"),
@@ -263,7 +286,8 @@ async fn housekeeping(host: &Host) -> Result<(), StoreError> {
     let (retry, retention) = (&host.flow.settings.retry, &host.config.retention);
     let day = SignedDuration::from_hours(24);
     let longest = retry.longest.max(retry.recheck).max(retry.pause).max(day) + SignedDuration::from_hours(1);
-    let pulled = store.pull_forward(now, now.saturating_add(longest).unwrap_or(Timestamp::MAX)).await?;
+    let after = |wait: SignedDuration| now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    let pulled = store.pull_forward(now, after(retry.lease), after(longest.max(retry.lease))).await?;
     if pulled > 0 {
         tracing::warn!(count = pulled, "messages waited for a moment that a wrong clock had set; they are due now");
     }

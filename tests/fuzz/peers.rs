@@ -97,8 +97,10 @@ fn deliver(flow: &Talking, uncertain: bool, attempt: u32) {
             assert!(own, "delivered by {last:?}");
         }
         Outcome::Retry { uncertain: told, .. } | Outcome::Dead { uncertain: told, .. } => {
-            // Sent, and not known what became of it: the next attempt has to ask.
-            let unknown = |said: &&Said| said.status.is_none_or(|status| status.is_success()) && !said.not_sent;
+            // Sent, and not known what became of it: the next attempt has to ask. What is tried again after a 5xx may have been done.
+            let again = matches!(outcome, Outcome::Retry { .. });
+            let open = |status: StatusCode| status.is_success() || (again && status.is_server_error());
+            let unknown = |said: &&Said| said.status.is_none_or(open) && !said.not_sent;
             assert!(*told || !last.filter(|said| said.is_effect()).is_some_and(|said| unknown(&said)), "{last:?}");
         }
         Outcome::Skipped { .. } => assert!(effects.is_empty(), "skipped, and sent"),

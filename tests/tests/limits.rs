@@ -294,8 +294,52 @@ async fn a_stop_does_not_wait_for_ever() {
     let (mediator, _sandbox, _dir) = started(&[("worker.drain", "500ms")]).await;
     let mut busy = connect(&mediator).await;
     busy.write_all(two_halves().0.as_bytes()).await.expect("sent");
+    // Once a later one is answered, the half request is in the mediator's hands.
+    let mut later = connect(&mediator).await;
+    later.write_all(LIVE).await.expect("sent");
+    head(&mut later).await;
     let begun = Instant::now();
     timeout(Duration::from_secs(8), mediator.stop()).await.expect("it has stopped");
     assert!(begun.elapsed() >= Duration::from_millis(500), "it gave the client its time: {:?}", begun.elapsed());
     assert!(until_closed(&mut busy, Duration::from_secs(8)).await.is_some(), "the connection is closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_does_not_hold_all_places() {
+    let (mediator, _sandbox, _dir) = started(&[("server.max_connections_per_address", "3")]).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut stream = connect(&mediator).await;
+        stream.write_all(LIVE).await.expect("sent");
+        assert!(head(&mut stream).await.starts_with("HTTP/1.1 200 OK"));
+        held.push(stream);
+    }
+    let mut fourth = connect(&mediator).await;
+    assert_eq!(until_closed(&mut fourth, Duration::from_secs(5)).await.as_deref(), Some(""), "closed at once");
+    drop(held.pop());
+    eventually("the place is free again", || async {
+        let mut stream = connect(&mediator).await;
+        stream.write_all(LIVE).await.ok()?;
+        let mut answer = [0; 15];
+        stream.read_exact(&mut answer).await.ok()?;
+        (&answer == b"HTTP/1.1 200 OK").then_some(())
+    })
+    .await;
+}
+
+/// Anybody may ask whether the mediator is ready, and each look at the store writes to the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_often_whether_it_is_ready_does_not_keep_the_store_busy() {
+    use flow::ports::Store;
+    let (mediator, _sandbox, _dir) = started(&[("server.requests_per_second", "1000000")]).await;
+    let (begun, mut looks) = (Instant::now(), std::collections::BTreeSet::new());
+    let mut asked = 0_u32;
+    while begun.elapsed() < Duration::from_secs(1) {
+        let answer = mediator.client.get(format!("{}/health/ready", mediator.url)).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        looks.insert(mediator.store().watermark("ready").await.expect("the store"));
+        asked += 1;
+    }
+    let most = begun.elapsed().as_millis() / 250 + 1;
+    assert!(asked as usize > looks.len() * 3 && looks.len() as u128 <= most, "{} looks for {asked}", looks.len());
 }

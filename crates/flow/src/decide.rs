@@ -35,9 +35,27 @@ pub fn after(error: &PeerError, effect: bool, message: &Message, now: Timestamp,
     again(error.to_string(), uncertain, message, now, retry)
 }
 
+/// Trying for less than this is not given up, however old the message: it may have waited for something else until now.
+const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long the waits after so many failed attempts are together, or more than `enough`.
+fn tried_for(attempts: u32, enough: SignedDuration, retry: &Retry) -> SignedDuration {
+    let (mut wait, mut all) = (retry.first, SignedDuration::ZERO);
+    for _ in 1..attempts {
+        all = all.saturating_add(wait);
+        if all >= enough {
+            break;
+        }
+        wait = wait.checked_mul(2).map_or(retry.longest, |wait| wait.min(retry.longest));
+    }
+    all
+}
+
 /// Try again, or give up if that has gone on for too long.
 pub fn again(reason: String, uncertain: bool, message: &Message, now: Timestamp, retry: &Retry) -> Outcome {
-    if now.duration_since(message.received_at) > retry.give_up_after {
+    let enough = retry.give_up_after.min(TRIED_FOR);
+    let is_old = now.duration_since(message.received_at) > retry.give_up_after;
+    if is_old && tried_for(message.attempt, enough, retry) >= enough {
         let reason = format!("given up after {} attempts: {reason}", message.attempt);
         return Outcome::Dead { reason, issues: Vec::new(), uncertain };
     }

@@ -47,6 +47,8 @@ pub struct Flow<H, S, C, M> {
     cht: Turnstile,
     healths: Mutex<Healths>,
     directory: Mutex<Directory>,
+    /// One reads the list of locations for all who need it.
+    directory_turn: futures_util::lock::Mutex<()>,
 }
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
@@ -63,6 +65,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             cht: Turnstile::default(),
             healths: Mutex::default(),
             directory: Mutex::default(),
+            directory_turn: futures_util::lock::Mutex::default(),
         }
     }
 }

@@ -107,7 +107,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             for entry in &bundle.entry {
                 found.listed += 1;
                 let text = entry.resource.get();
-                seen.insert(mapping::claim_response::envelope(text).claim_uuid);
+                let uuid = mapping::claim_response::envelope(text).claim_uuid;
+                seen.insert(uuid.map_or_else(|| text.to_owned(), |uuid| uuid.to_string()));
                 if let Received::Accepted(_) = self.receive_claim_response(text.into(), Origin::Poll).await? {
                     found.new += 1;
                 }
@@ -148,6 +149,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             for (uuid, _) in wanted.iter().zip(&keys).filter(|(_, key)| !settled.contains(key)) {
                 let answer = match self.openimis_resource("ClaimResponse", uuid, &mut Trail::default()).await {
                     Err(error) if error.is_not_there() => continue, // deleted since the list was made
+                    // One that openIMIS cannot give must not hide those after it. If it is down, its breaker ends this look.
+                    Err(PeerError::Failed(..) | PeerError::Refused(..) | PeerError::Unreadable(..)) => {
+                        found.complete = false;
+                        continue;
+                    }
                     other => other?,
                 };
                 self.receive_claim_response(answer.text.into_bytes(), Origin::Selected).await?;

@@ -68,7 +68,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let new = NewMessage {
             kind: Kind::Feedback,
             origin: Origin::Push,
-            dedupe_key: format!("feedback/{}", envelope.report_id.as_deref().unwrap_or(&lane)),
+            dedupe_key: format!("feedback/{}", envelope.report_id.map(key_of).as_deref().unwrap_or(&lane)),
             lane,
             claim_uuid,
             claim_code: None,
@@ -109,6 +109,14 @@ fn json_text(body: &[u8]) -> Result<&str, Issue> {
         Issue::fatal("", format!("not well-formed JSON (line {}, column {})", error.line(), error.column()))
     })?;
     Ok(text)
+}
+
+/// A report's id as a key. CHT's are uuids; what somebody else sends must not burst an index.
+fn key_of(report_id: String) -> String {
+    if report_id.len() > 200 || report_id.contains('\0') {
+        return format!("long-{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, report_id.as_bytes()));
+    }
+    report_id
 }
 
 /// Key of a document that names no claim: the same bytes are the same message.

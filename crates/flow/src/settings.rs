@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
@@ -299,7 +299,7 @@ fn peer_problems(
     if username.is_empty() {
         problems.push(format!("{peer}.username: is missing ({variable}_USERNAME)"));
     }
-    if password.is_none() {
+    if password.as_ref().is_none_or(|password| password.expose_secret().is_empty()) {
         problems.push(format!("{peer}.password: is missing ({variable}_PASSWORD or {variable}_PASSWORD_FILE)"));
     }
 }

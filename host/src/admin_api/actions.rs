@@ -90,6 +90,9 @@ pub(super) async fn retry_all(
     if filter.state.is_none() {
         return Err(Refusal::invalid("state: is missing; \"dead\" is what is meant most often"));
     }
+    if matches!(filter.state, Some(MessageState::Delivered | MessageState::Leased)) {
+        return Err(Refusal::invalid("state: messages in this state cannot be retried"));
+    }
     let work = tokio::spawn(async move {
         let done = host.flow.store.retry_all(&filter, &client.name, now(&host.flow), |_| host.wake.notify_one()).await;
         match &done {

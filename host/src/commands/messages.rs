@@ -112,12 +112,15 @@ fn expected(words: &[impl ToString]) -> String {
     format!("expected {}", words.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
-/// Who is at the keyboard, for the audit trail.
+/// Who is at the keyboard, for the audit trail. A name can be pretended, the number cannot.
 fn actor() -> String {
     use std::os::unix::fs::MetadataExt;
+    let uid = std::fs::metadata("/proc/self").map_or("uid unknown".to_owned(), |own| format!("uid {}", own.uid()));
     let name = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok().filter(|name| !name.is_empty());
-    let uid = || std::fs::metadata("/proc/self").map_or("unknown".to_owned(), |own| format!("uid {}", own.uid()));
-    format!("command line: {}", name.unwrap_or_else(uid))
+    match name {
+        Some(name) => format!("command line: {name} ({uid})"),
+        None => format!("command line: {uid}"),
+    }
 }
 
 fn bar(length: Option<u64>, what: &'static str) -> ProgressBar {

@@ -44,8 +44,23 @@ impl Serve {
     }
 }
 
+/// Each connection is an open file, and systems allow 1024 of them at first: asks for as many as are allowed at all.
+fn raise_open_files(needed: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+    if limit.maximum.is_some_and(|maximum| maximum < needed) {
+        let text =
+            "fewer open files are allowed than server.max_connections may need (LimitNOFILE in systemd, ulimit -n)";
+        tracing::warn!(allowed = limit.maximum, needed, "{text}");
+    }
+}
+
 /// Serves until the process is asked to stop.
 pub async fn serve(host: Arc<Host>) -> anyhow::Result<ExitCode> {
+    raise_open_files(2 * u64::from(host.config.server.max_connections) + 256);
     let address = host.config.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
     tracing::info!(address = %listener.local_addr()?, "listening");

@@ -20,6 +20,8 @@ pub struct Server {
     pub tls: ServerTls,
     /// Connections at the same time, for each listener; further ones wait to be accepted. Default 1024.
     pub max_connections: u32,
+    /// Of these, from one address; further ones are closed. A proxy counts as one address. Default 512.
+    pub max_connections_per_address: u32,
     /// Longest wait for a TLS handshake, for the head of a request, and for the next request on a kept connection. Default 10 s.
     pub header_timeout: SignedDuration,
     /// Longest time from the head of a request to its answer, and for a client to take what is sent to it. Default 30 s.
@@ -111,6 +113,7 @@ impl Default for Server {
         Self {
             tls: ServerTls::default(),
             max_connections: 1024,
+            max_connections_per_address: 512,
             header_timeout: SignedDuration::from_secs(10),
             answer_timeout: SignedDuration::from_secs(30),
             max_body_bytes: 1 << 20,
@@ -180,9 +183,20 @@ impl Client {
 /// What is missing or does not fit together in how the mediator serves.
 pub(super) fn problems(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
-    let Server { tls, max_connections, header_timeout, answer_timeout, max_body_bytes, .. } = &config.server;
+    let Server {
+        tls,
+        max_connections,
+        max_connections_per_address,
+        header_timeout,
+        answer_timeout,
+        max_body_bytes,
+        ..
+    } = &config.server;
     if !(1..=65_535).contains(max_connections) {
         problems.push("server.max_connections: expected 1 to 65535".to_owned());
+    }
+    if !(1..=65_535).contains(max_connections_per_address) {
+        problems.push("server.max_connections_per_address: expected 1 to 65535".to_owned());
     }
     for (key, time) in [
         ("server.header_timeout", header_timeout),

@@ -62,6 +62,8 @@ impl StoreSettings {
         let Some(url) = &self.url else { return Ok(Place::Sqlite(self.path.clone())) };
         let text = url.expose_secret();
         if let Some(path) = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")) {
+            // `?mode=rwc` and the like are for other programs: the mediator has its own ways with its file.
+            let path = path.split_once('?').map_or(path, |(path, _)| path);
             return Ok(Place::Sqlite(PathBuf::from(path)));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {

@@ -15,6 +15,11 @@ use crate::config::Scope;
 /// Middleware of a route; the client goes on with the request as an extension.
 pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>().copied() else { return unknown() };
+    // A browser shows remembered credentials for another site's page, too, and says that it does so.
+    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if matches!(site, Some(b"cross-site" | b"same-site")) {
+        return refusal(StatusCode::FORBIDDEN, "forbidden", "not for a page of another site");
+    }
     let recognised = doors.clients.recognise(request.headers(), caller.certificate, caller.address, &doors.limits);
     match recognised.await {
         Ok(client) if client.may(scope) => {

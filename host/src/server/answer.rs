@@ -22,6 +22,7 @@ pub fn throttled(Throttled(wait): Throttled, text: &str) -> Response {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, "throttled", text);
     response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

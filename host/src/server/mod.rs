@@ -1,8 +1,10 @@
 //! A listener's way from a connection to the routes: TLS, limits, an orderly stop. hyper and rustls do the work; what is ours is who is
 //! let in, and for how long.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -90,6 +92,7 @@ impl Doors {
         }
         let routes = self.guarded(routes);
         let places = Arc::new(Semaphore::new(self.settings.max_connections as usize));
+        let held = Arc::<Held>::default();
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         loop {
@@ -104,11 +107,14 @@ impl Doors {
             };
             match accepted {
                 (Ok((stream, peer)), Ok(place)) => {
+                    let Some(own) = held.take(peer.ip(), self.settings.max_connections_per_address) else {
+                        continue; // closed at once
+                    };
                     let connection = Connection { doors: self.clone(), routes: routes.clone(), peer: peer.ip() };
                     let watcher = graceful.watcher();
                     connections.spawn(async move {
                         connection.run(stream, watcher).await;
-                        drop(place);
+                        drop((place, own));
                     });
                 }
                 (Err(error), _) => {
@@ -130,6 +136,44 @@ impl Doors {
             .layer(from_fn_with_state(self.clone(), within_time))
             .layer(from_fn_with_state(self.clone(), within_rate))
             .layer(from_fn_with_state(self.certificate.is_some(), answer::secured))
+    }
+}
+
+/// How many connections each address has: one must not hold all places.
+#[derive(Default)]
+struct Held(Mutex<HashMap<IpAddr, u32>>);
+
+impl Held {
+    fn addresses(&self) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(self: &Arc<Self>, address: IpAddr, most: u32) -> Option<HeldPlace> {
+        let address = limits::network(address);
+        let mut addresses = self.addresses();
+        let count = addresses.entry(address).or_default();
+        (*count < most).then(|| {
+            *count += 1;
+            HeldPlace { held: self.clone(), address }
+        })
+    }
+}
+
+/// One of an address's places; free again when dropped.
+struct HeldPlace {
+    held: Arc<Held>,
+    address: IpAddr,
+}
+
+impl Drop for HeldPlace {
+    fn drop(&mut self) {
+        let mut addresses = self.held.addresses();
+        if let Entry::Occupied(mut count) = addresses.entry(self.address) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 }
 

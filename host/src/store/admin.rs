@@ -146,6 +146,11 @@ fn trail_line(row: &AnyRow) -> Result<TrailLine, sqlx::Error> {
 impl SqlStore {
     /// Messages that fit a filter, newest first.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<Summary>, StoreError> {
+        self.listed(filter, None).await
+    }
+
+    /// Newest first below `filter.before`, or oldest first above `after`.
+    async fn listed(&self, filter: &Filter, after: Option<MessageId>) -> Result<Vec<Summary>, StoreError> {
         let mut texts: Vec<String> = Vec::new();
         let mut wanted = String::new();
         let mut with = |condition: &str, value: String| {
@@ -165,15 +170,18 @@ impl SqlStore {
         }
         let numbers = texts.len();
         let statement = format!(
-            "SELECT {COLUMNS} FROM message WHERE id < ${}{wanted} ORDER BY id DESC LIMIT ${}",
+            "SELECT {COLUMNS} FROM message WHERE id {} ${}{wanted} ORDER BY id {} LIMIT ${}",
+            if after.is_some() { ">" } else { "<" },
             numbers + 1,
+            if after.is_some() { "ASC" } else { "DESC" },
             numbers + 2
         );
+        let bound = after.or(filter.before).map_or(i64::MAX, |id| id.0);
         let mut query = sqlx::query(sql(statement));
         for value in &texts {
             query = query.bind(value.as_str());
         }
-        let query = query.bind(filter.before.map_or(i64::MAX, |before| before.0)).bind(i64::from(filter.limit));
+        let query = query.bind(bound).bind(i64::from(filter.limit));
         let rows = bounded(async { query.fetch_all(&self.tables.reader).await.map_err(failed) }).await?;
         rows.iter().map(summary).collect()
     }
@@ -263,8 +271,8 @@ impl SqlStore {
         Ok(found)
     }
 
-    /// Puts back all messages that fit a filter (its `limit` does not count), oldest first; `progress` hears how many so far. One audit
-    /// line for all.
+    /// Puts back all messages that fit a filter (its `before` and `limit` do not count), oldest first; `progress` hears how many so far.
+    /// Each piece leaves its audit line together with what it does.
     pub async fn retry_all(
         &self,
         filter: &Filter,
@@ -272,11 +280,18 @@ impl SqlStore {
         now: Timestamp,
         mut progress: impl FnMut(u64),
     ) -> Result<u64, StoreError> {
-        let (mut count, mut before) = (0, filter.before);
+        let of = |name: &str, value: Option<String>| value.map(|value| format!(", {name} {value}")).unwrap_or_default();
+        let fitting = [
+            of("state", filter.state.map(|state| state.to_string())),
+            of("kind", filter.kind.map(|kind| kind.to_string())),
+            of("claim", filter.claim.clone()),
+        ]
+        .concat();
+        let (mut count, mut after) = (0, MessageId(0));
         loop {
-            let page = self.list(&Filter { before, limit: PIECE, ..filter.clone() }).await?;
+            let page = self.listed(&Filter { limit: PIECE, ..filter.clone() }, Some(after)).await?;
             let Some(last) = page.last() else { break };
-            before = Some(last.id);
+            after = last.id;
             count += bounded(async {
                 let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
                 let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
@@ -285,20 +300,16 @@ impl SqlStore {
                     let done = self.put_back(&mut tx, message.id, actor, now).await.map_err(failed)?;
                     put_back += u64::from(done);
                 }
+                if put_back > 0 {
+                    let detail = format!("{put_back} messages up to {after}{fitting}");
+                    audit(&mut tx, actor, "retry all", None, &detail, now).await.map_err(failed)?;
+                }
                 tx.commit().await.map_err(failed)?;
                 Ok(put_back)
             })
             .await?;
             progress(count);
         }
-        let of = |name: &str, value: Option<String>| value.map(|value| format!(", {name} {value}")).unwrap_or_default();
-        let detail = format!(
-            "{count} messages{}{}{}",
-            of("state", filter.state.map(|state| state.to_string())),
-            of("kind", filter.kind.map(|kind| kind.to_string())),
-            of("claim", filter.claim.clone())
-        );
-        self.audited(actor, "retry all", None, &detail, now).await?;
         Ok(count)
     }
 

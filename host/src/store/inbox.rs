@@ -20,6 +20,11 @@ pub(super) fn issues_json(issues: &[mapping::Issue]) -> Option<String> {
     (!issues.is_empty()).then(|| text(&serde_json::to_string(issues).unwrap_or_default()))
 }
 
+/// A claim's code: openIMIS' have 8 characters; what somebody else sends must not burst an index.
+fn code(code: &str) -> String {
+    text(&code.chars().take(200).collect::<String>())
+}
+
 /// One line for a trail that is not from an attempt.
 pub(super) struct Note {
     pub id: MessageId,
@@ -158,7 +163,7 @@ impl Tables {
                     .bind(new.dedupe_key.as_str())
                     .bind(new.lane.as_str())
                     .bind(new.claim_uuid.as_deref())
-                    .bind(new.claim_code.as_deref().map(text))
+                    .bind(new.claim_code.as_deref().map(code))
                     .bind(new.insuree_uuid.as_deref())
                     .bind(row.reason.as_deref())
                     .bind(issues_json(&new.issues))
@@ -216,9 +221,15 @@ impl Tables {
         let lane: String = there.try_get("lane")?;
         let old_body = sealed.and_then(|sealed| self.seal.open(sealed, &lane).ok());
         if !revives(old_state, old_origin, old_body.as_deref(), new) {
-            if new.origin == Origin::Push {
+            const AGAIN: &str = "received again";
+            let last = "SELECT event FROM trail WHERE message_id = $1 ORDER BY id DESC LIMIT 1";
+            // Once is enough: somebody may send the same for ever.
+            if new.origin == Origin::Push
+                && sqlx::query_scalar::<_, String>(last).bind(id.0).fetch_optional(&mut *connection).await?.as_deref()
+                    != Some(AGAIN)
+            {
                 let detail = "nothing to do".to_owned();
-                self.note(connection, &[Note { id, at: now, event: "received again", detail }]).await?;
+                self.note(connection, &[Note { id, at: now, event: AGAIN, detail }]).await?;
             }
             return Ok(Accepted::Duplicate(id, old_state));
         }
@@ -233,7 +244,7 @@ impl Tables {
         )
         .bind(origin.word())
         .bind(row.state().word())
-        .bind(new.claim_code.as_deref().map(text))
+        .bind(new.claim_code.as_deref().map(code))
         .bind(new.insuree_uuid.as_deref())
         .bind(row.reason.as_deref())
         .bind(issues_json(&new.issues))

@@ -18,6 +18,7 @@ mod writer;
 
 pub use admin::{AuditLine, Filter, Summary, TrailLine, View};
 pub use retention::Pruned;
+pub use seal::check_key_file;
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::seal::Seal;
-use super::{Dialect, LIMIT, SqlStore, Tables, at, bounded, failed, ms, writer};
+use super::{Dialect, LIMIT, SqlStore, Tables, bounded, failed, ms, writer};
 use crate::config::{Place, StoreSettings};
 
 /// Connections to PostgreSQL.
@@ -61,26 +61,38 @@ impl SqlStore {
         bounded(async { released.await.map(|done| done.rows_affected()).map_err(failed) }).await
     }
 
-    /// Makes due what waits beyond `latest`, which only a clock that was wrong can have set.
-    pub async fn pull_forward(&self, now: Timestamp, latest: Timestamp) -> Result<u64, StoreError> {
-        let statement = "UPDATE message SET due_at = $1 WHERE state = 'pending' AND due_at > $2";
-        let pulled = sqlx::query(statement).bind(ms(now)).bind(ms(latest)).execute(&self.tables.writer);
+    /// Makes due what waits beyond `latest`, which only a clock that was wrong can have set; leases end at `lease_end` then.
+    pub async fn pull_forward(
+        &self,
+        now: Timestamp,
+        lease_end: Timestamp,
+        latest: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let statement = "UPDATE message SET due_at = CASE state WHEN 'leased' THEN $1 ELSE $2 END
+             WHERE state IN ('pending', 'leased') AND due_at > $3";
+        let pulled = sqlx::query(statement).bind(ms(lease_end)).bind(ms(now)).bind(ms(latest));
+        let pulled = pulled.execute(&self.tables.writer);
         bounded(async { pulled.await.map(|done| done.rows_affected()).map_err(failed) }).await
     }
 
-    /// Takes the turn for work that one of several mediators does at a time, until `until`. False: another one has it.
+    /// Takes the turn for work that one of several mediators does at a time, until `until`. False: another one has it. A turn that ends
+    /// more than a minute later is of a clock that was wrong.
     pub async fn take_turn(&self, name: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
         if !self.is_shared() {
             return Ok(true);
         }
         let statement = "INSERT INTO watermark (name, at) VALUES ($1, $2)
-             ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE watermark.at <= $3";
-        let taken = sqlx::query(statement).bind(name).bind(ms(until)).bind(ms(now)).execute(&self.tables.writer);
+             ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE watermark.at <= $3 OR watermark.at > $4";
+        let taken = sqlx::query(statement).bind(name).bind(ms(until)).bind(ms(now)).bind(ms(until) + 60_000);
+        let taken = taken.execute(&self.tables.writer);
         bounded(async { taken.await.map(|done| done.rows_affected() == 1).map_err(failed) }).await
     }
 
     /// Writes something in the way in which messages are stored: fails where they could not be stored.
     pub async fn probe(&self, now: Timestamp) -> Result<(), StoreError> {
+        if self.batches.is_closed() {
+            return Err(StoreError("its writer has ended".to_owned()));
+        }
         bounded(async {
             let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
             let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
@@ -90,13 +102,6 @@ impl SqlStore {
             tx.commit().await.map_err(failed)
         })
         .await
-    }
-
-    /// When the oldest message that waits came in, and how many wait.
-    pub async fn backlog(&self) -> Result<(i64, Option<Timestamp>), StoreError> {
-        let statement = "SELECT count(*), min(received_at) FROM message WHERE state IN ('pending', 'leased')";
-        let asked = sqlx::query_as::<_, (i64, Option<i64>)>(statement).fetch_one(&self.tables.reader);
-        bounded(async { asked.await.map(|(count, oldest)| (count, oldest.map(at))).map_err(failed) }).await
     }
 }
 
@@ -126,6 +131,13 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
     let writer: AnyPool = connect(1).await?;
     sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(failed)?;
     let reader = connect(READERS).await?;
+    // Nobody would notice before the power fails.
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&writer).await.map_err(failed)?;
+    if synchronous != 2 {
+        return Err(StoreError(format!(
+            "commits are not on disk when they are acknowledged (synchronous = {synchronous})"
+        )));
+    }
     Ok(Tables { dialect: Dialect::Sqlite, writer, reader, seal })
 }
 
@@ -137,8 +149,14 @@ async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
         Ok(pool) => pool,
         Err(error) => return Err(StoreError(without_password(reason(error, url, POSTGRES).await, url))),
     };
-    // Longer than a statement may take: the first mediator makes the tables while the others wait for it.
-    sqlx::migrate!("migrations/postgres").run(&writer).await.map_err(failed)?;
+    // Longer than a statement may take: the first mediator makes the tables, or an index on large ones, while the others wait for it.
+    let unhurried = AnyPoolOptions::new().max_connections(1).after_connect(|connection, _| {
+        let begin = "SET statement_timeout = 0; SET lock_timeout = 0";
+        Box::pin(async move { connection.execute(begin).await.map(|_| ()) })
+    });
+    let migrating = unhurried.connect(url).await.map_err(|error| StoreError(without_password(error, url)))?;
+    sqlx::migrate!("migrations/postgres").run(&migrating).await.map_err(failed)?;
+    migrating.close().await;
     Ok(Tables { dialect: Dialect::Postgres, reader: writer.clone(), writer, seal })
 }
 

@@ -186,7 +186,7 @@ impl Tables {
             "SELECT due_at FROM message m
              WHERE m.kind = $1 AND m.state IN ('pending', 'leased') AND NOT EXISTS (
                 SELECT 1 FROM message earlier
-                WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.state IN ('pending', 'leased'))
+                WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.settled_at IS NULL)
              ORDER BY due_at, id LIMIT 1",
         )
         .bind(kind.word())
@@ -198,6 +198,9 @@ impl Tables {
 }
 
 /// Takes due messages: chosen first and once (a planner may run a sub-query twice, which would take twice as many).
+///
+/// What is earlier in a lane is asked by `settled_at`: asked by `state`, PostgreSQL takes the index of what is due, which it believes to be
+/// empty, and reads all that waits for each message.
 fn lease_statement(dialect: Dialect) -> String {
     let held = match dialect {
         Dialect::Sqlite => "SELECT value FROM json_each($5)",
@@ -210,7 +213,7 @@ fn lease_statement(dialect: Dialect) -> String {
             WHERE m.kind = $1 AND m.state IN ('pending', 'leased') AND m.due_at <= $2 AND m.id NOT IN ({held})
               AND NOT EXISTS (
                 SELECT 1 FROM message earlier
-                WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.state IN ('pending', 'leased'))
+                WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.settled_at IS NULL)
             ORDER BY m.due_at, m.id LIMIT $4 {lock})
          UPDATE message SET state = 'leased', due_at = $3, attempts = attempts + 1, leases = leases + 1,
                 uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END

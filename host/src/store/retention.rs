@@ -1,7 +1,7 @@
 //! What is kept how long: documents go first, then messages and their trails. Dead letters and what waits stay until an admin acts.
 
 use flow::ports::{Store, StoreError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::Connection;
 
 use super::inbox::forgotten_key;
@@ -38,7 +38,10 @@ impl SqlStore {
                 break;
             }
         }
-        let mut since = self.watermark(DOCUMENTS).await?.unwrap_or(Timestamp::UNIX_EPOCH);
+        // A mark of a clock that was ahead would hide what was settled before it.
+        let hour = SignedDuration::from_hours(1);
+        let mark = self.watermark(DOCUMENTS).await?.filter(|mark| mark.duration_since(documents_before) < hour);
+        let mut since = mark.unwrap_or(Timestamp::UNIX_EPOCH);
         while since < documents_before {
             let (documents, up_to) = bounded(self.tables.prune_documents(since, documents_before)).await?;
             pruned.documents += documents;

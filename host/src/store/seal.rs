@@ -94,6 +94,11 @@ impl Seal {
     }
 }
 
+/// Whether the keys of a configuration can be read.
+pub fn check_key_file(path: Option<&Path>) -> Result<(), StoreError> {
+    Seal::from_file(path).map(|_| ())
+}
+
 impl Tables {
     /// Refuses a store that was written with another key, or a key where none was used before is taken from now on.
     pub(super) async fn check_seal(&self) -> Result<(), StoreError> {

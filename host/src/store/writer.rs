@@ -39,6 +39,12 @@ pub(super) fn start(tables: Tables) -> mpsc::Sender<Work> {
     tokio::spawn(async move {
         let mut waiting = Vec::new();
         while !waiting.is_empty() || receiver.recv_many(&mut waiting, LARGEST).await > 0 {
+            // What was left over, the same key many times perhaps, must not keep the others out.
+            while waiting.len() < LARGEST
+                && let Ok(work) = receiver.try_recv()
+            {
+                waiting.push(work);
+            }
             let (batch, rest) = Batch::of(std::mem::take(&mut waiting));
             waiting = rest;
             batch.write(&tables).await;
@@ -94,15 +100,15 @@ impl Batch {
             }
             Err(Failure::OfOne(error)) if self.accepts.len() + settlements.len() > 1 => {
                 tracing::warn!(%error, "a commit of several messages was refused: each is written by itself");
+                // If the database goes away meanwhile, the others must not wait for it one after the other.
+                let mut down = None;
                 for (answer, one) in self.accept_answers.into_iter().zip(&self.accepts) {
-                    let written = committed(tables, std::slice::from_ref(one), &[]).await;
-                    let first = |(mut accepted, _): (Vec<Accepted>, _)| accepted.swap_remove(0);
-                    drop(answer.send(written.map(first).map_err(Failure::into_error)));
+                    let written = alone(tables, std::slice::from_ref(one), &[], &mut down).await;
+                    drop(answer.send(written.map(|(mut accepted, _)| accepted.swap_remove(0))));
                 }
                 for (answer, one) in self.settle_answers.into_iter().zip(settlements) {
-                    let written = committed(tables, &[], &[one]).await;
-                    let first = |(_, mut settled): (_, Vec<bool>)| settled.swap_remove(0);
-                    drop(answer.send(written.map(first).map_err(Failure::into_error)));
+                    let written = alone(tables, &[], &[one], &mut down).await;
+                    drop(answer.send(written.map(|(_, mut settled)| settled.swap_remove(0))));
                 }
             }
             Err(failure) => {
@@ -139,8 +145,9 @@ impl From<sqlx::Error> for Failure {
         let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
         let error = inbox::told(error);
         match code.as_deref() {
-            // PostgreSQL: a value it does not take, a constraint, a deadlock with another mediator. SQLite: a constraint.
-            Some(code) if code.len() == 5 && ["22", "23", "40"].contains(&&code[..2]) => Self::OfOne(error),
+            // PostgreSQL: a value it does not take, a constraint, a deadlock with another mediator, a value too large for an index.
+            // SQLite: a constraint.
+            Some(code) if code.len() == 5 && ["22", "23", "40", "54"].contains(&&code[..2]) => Self::OfOne(error),
             Some(code) if code.parse::<u32>().is_ok_and(|code| code & 0xFF == 19) => Self::OfOne(error),
             _ => Self::OfAll(error),
         }
@@ -148,6 +155,23 @@ impl From<sqlx::Error> for Failure {
 }
 
 type Written = (Vec<Accepted>, Vec<bool>);
+
+/// One message's commit, unless the database is known to be down.
+async fn alone(
+    tables: &Tables,
+    accepts: &[(NewMessage, Timestamp)],
+    settlements: &[&Settlement],
+    down: &mut Option<StoreError>,
+) -> Result<Written, StoreError> {
+    if let Some(error) = down {
+        return Err(error.clone());
+    }
+    let written = committed(tables, accepts, settlements).await;
+    if let Err(Failure::OfAll(error)) = &written {
+        *down = Some(error.clone());
+    }
+    written.map_err(Failure::into_error)
+}
 
 async fn committed(
     tables: &Tables,

@@ -91,6 +91,17 @@ struct Slot {
     task: JoinHandle<()>,
 }
 
+impl Slot {
+    /// Dies where it is, unless it has ended by now.
+    async fn end(self) {
+        self.task.abort();
+        match self.task.await {
+            Ok(()) => {}
+            Err(error) => assert!(error.is_cancelled(), "{error}"),
+        }
+    }
+}
+
 struct Model {
     flow: Arc<Mediator>,
     store: SqlStore,
@@ -161,8 +172,7 @@ impl Model {
             Event::GoOn(slot, steps) => self.go_on(slot, steps).await,
             Event::Die(slot) if slot < self.slots.len() => {
                 let slot = self.slots.swap_remove(slot);
-                slot.task.abort();
-                assert!(slot.task.await.is_err_and(|error| error.is_cancelled()), "it was on its way");
+                slot.end().await;
             }
             Event::Die(_) => {}
             Event::Pass(seconds) => self.move_clock(SignedDuration::from_secs(seconds)),
@@ -239,8 +249,7 @@ impl Model {
     /// Ends all deliveries where they are.
     async fn kill(&mut self) {
         for slot in self.slots.drain(..) {
-            slot.task.abort();
-            drop(slot.task.await);
+            slot.end().await;
         }
     }
 

@@ -55,6 +55,8 @@ pub struct World {
     people: HashSet<String>,
     /// Claims of the records, in their order.
     pub records: Vec<String>,
+    /// The person of each of them.
+    subjects: Vec<String>,
     /// Claims of the feedback.
     pub feedback: Vec<String>,
 }
@@ -164,12 +166,16 @@ impl World {
                 }
             }
             (Some("cht"), &Method::POST, "/api/v2/records") => {
+                self.subjects.push(body["patient_id"].as_str().expect("a person").to_owned());
                 self.records.push(body["op_claim_uuid"].as_str().expect("a claim").to_owned());
                 answer(200, json!({"success": true, "id": format!("report-{}", self.records.len())}))
             }
             (Some("cht"), &Method::GET, path) if path.ends_with("/reports_by_subject") => {
                 let row = |(number, claim): (usize, &String)| json!({"id": format!("report-{}", number + 1), "doc": {"fields": {"op_claim_uuid": claim}}});
-                let rows: Vec<Value> = self.records.iter().enumerate().map(row).collect();
+                let query = request.uri().query().unwrap_or_default();
+                let of_subject = |number: usize| query.contains(&format!("key=%22{}%22", self.subjects[number]));
+                let rows = self.records.iter().enumerate().filter(|(number, _)| of_subject(*number)).map(row);
+                let rows: Vec<Value> = rows.collect();
                 answer(200, json!({"rows": rows}))
             }
             other => panic!("the model knows no {other:?}"),

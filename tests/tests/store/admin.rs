@@ -91,6 +91,11 @@ pub async fn a_discarded_message_stays_away_until_an_admin_brings_it_back<K: Kin
         assert_eq!(store.discard(id, "a test claim", "an admin", at(5)).await.expect("a store"), done, "{key}");
         let news = NewMessage { body: b"news".to_vec(), origin: Origin::Selected, ..message(key) };
         let kept = if done { State::Discarded } else { old_state };
+        let key = format!("claim/{key}");
+        let needs_nothing = done || matches!(old_state, State::Leased | State::Delivered);
+        let settled = store.settled_keys(std::slice::from_ref(&key)).await.expect("a store");
+        assert_eq!(settled.contains(&key), needs_nothing, "{key}");
+        let key = key.trim_start_matches("claim/");
         assert_eq!(store.accept(news, at(6)).await.expect("a store"), Accepted::Duplicate(id, kept), "{key}");
         if done {
             assert!(leased_ids(&store, 7).await.is_empty(), "{key}");
@@ -119,8 +124,13 @@ pub async fn all_that_fit_are_put_back<K: Kind<Store = SqlStore>>(folder: &Path)
     leased.sort();
     assert_eq!(leased, dead);
     let audit = store.audit(None, 10).await.expect("a store");
-    assert_eq!(audit.len(), 1, "one line for all");
-    assert_eq!(audit[0].detail, "450 messages, state dead, kind claim-response");
+    let told: Vec<_> = audit.iter().rev().map(|line| line.detail.as_str()).collect();
+    let line = |count, last: MessageId| format!("{count} messages up to {last}, state dead, kind claim-response");
+    assert_eq!(
+        told,
+        [line(200, dead[199]), line(200, dead[399]), line(50, dead[449])],
+        "oldest first, a line with each piece"
+    );
 }
 
 pub async fn what_admins_did_is_kept<K: Kind<Store = SqlStore>>(folder: &Path) {
@@ -175,6 +185,10 @@ pub async fn what_a_wrong_clock_set_far_off_is_pulled_forward<K: Kind<Store = Sq
     lease(&store, 0).await;
     settle(&store, soon, retry(100, false), 0).await;
     settle(&store, far, retry(900_000, false), 0).await;
-    assert_eq!(store.pull_forward(at(10), at(500)).await.expect("a store"), 1);
+    let held = add(&store, message("held"), 0).await;
+    assert_eq!(leased_ids(&store, 0).await, [held], "its lease ends long after all that is sensible, too");
+    assert_eq!(store.pull_forward(at(10), at(300), at(500)).await.expect("a store"), 2);
     assert_eq!(leased_ids(&store, 10).await, [far]);
+    assert_eq!(leased_ids(&store, 299).await, [soon]);
+    assert_eq!(leased_ids(&store, 300).await, [held]);
 }

@@ -108,6 +108,7 @@ macro_rules! contract {
             admin::a_list_goes_on_where_it_stopped,
             admin::what_a_wrong_clock_set_far_off_is_pulled_forward,
             retention::documents_go_first_then_messages_and_dead_letters_stay,
+            retention::a_clock_that_was_ahead_does_not_keep_documents_from_being_pruned,
             retention::what_is_no_longer_kept_is_still_recognised,
             retention::many_messages_of_one_moment_are_pruned,
             seal::documents_are_sealed_at_rest_and_read_as_they_came,

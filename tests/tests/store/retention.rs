@@ -55,6 +55,15 @@ async fn first_id(store: &SqlStore, key: &str) -> i64 {
     all.iter().find(|view| view.summary.claim_uuid.as_deref() == Some(key)).expect("a message").summary.id.0
 }
 
+pub async fn a_clock_that_was_ahead_does_not_keep_documents_from_being_pruned<K: Kind<Store = SqlStore>>(
+    folder: &Path,
+) {
+    let store = K::open(folder).await;
+    assert_eq!(prune(&store, 1_000_000, 0).await, (0, 0), "the clock is days ahead");
+    in_state(&store, message("a"), State::Delivered).await;
+    assert_eq!(prune(&store, 10, 0).await, (1, 0), "the clock is right again");
+}
+
 pub async fn what_is_no_longer_kept_is_still_recognised<K: Kind<Store = SqlStore>>(folder: &Path) {
     let store = K::open(folder).await;
     let delivered = in_state(&store, message("delivered"), State::Delivered).await;

@@ -22,13 +22,21 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Codes of a patient's location and of what it is part of, nearest first. Empty where openIMIS does not say.
     pub(crate) async fn location_codes(&self, patient: &str, trail: &mut Trail) -> Result<Vec<String>, PeerError> {
         let Some(location) = location_of(patient) else { return Ok(Vec::new()) };
-        let known = held(&self.directory).chain(&location);
-        let now = self.clock.now();
-        let stale =
-            held(&self.directory).loaded_at.is_none_or(|at| now.duration_since(at) > SignedDuration::from_mins(10));
-        if !known.is_empty() || !stale {
+        let look_up = || {
+            let directory = held(&self.directory);
+            let age = directory.loaded_at.map(|at| self.clock.now().duration_since(at));
+            let fresh = age.is_some_and(|age| age <= SignedDuration::from_mins(10));
+            let known = directory.chain(&location);
+            (!known.is_empty() || fresh).then_some(known)
+        };
+        if let Some(known) = look_up() {
             return Ok(known);
         }
+        let _turn = self.directory_turn.lock().await;
+        if let Some(known) = look_up() {
+            return Ok(known); // another message has read the list
+        }
+        let now = self.clock.now();
         // A single location cannot be read (500 in 1.10.0); the list can. Its cached total is avoided by a query that is new.
         let since = unused_search_time(now);
         let page_size = 500;

@@ -202,7 +202,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             return Ok(bearer); // another message has logged in
         }
         let login = self.log_in(trail).await;
-        self.learn(PEER, &login);
+        if login.is_err() {
+            // A login that works says nothing of what is asked with it.
+            self.learn(PEER, &login);
+        }
         login.inspect_err(|error| turn.failed(error, self.clock.now()))
     }
 

@@ -45,6 +45,9 @@ impl Retry {
 
     async fn all(self, store: &SqlStore) -> anyhow::Result<ExitCode> {
         let state = self.which.state.unwrap_or(State::Dead);
+        if matches!(state, State::Delivered | State::Leased) {
+            bail!("--state {state}: such messages cannot be retried");
+        }
         let filter = Filter { state: Some(state), ..self.which.filter(None, 0) };
         let in_state = store.counts().await?.into_iter().find(|(counted, _)| *counted == state);
         // The whole state is the most it can be: kind and claim narrow it down.

@@ -30,7 +30,7 @@ impl Report {
         let head = format!(
             "Measured on {date}: {build}, {cores} cores ({}), memory {}, Linux {}. Sender, peers and mediator are three processes on \
              this machine and share its cores. {} connections, one request at a time on each; the documented sample, each time another \
-             claim; all settings by default but times towards the peers (5 s), the rate limit{}.",
+             claim; all settings by default but times towards the peers (5 s), retry.lease (30 s), no polling, the rate limit{}.",
             field("/proc/cpuinfo", "model name"),
             field("/proc/meminfo", "MemTotal"),
             std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
