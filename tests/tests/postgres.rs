@@ -94,8 +94,9 @@ async fn without_its_postgresql_the_mediator_refuses_and_afterwards_it_goes_on()
     let claim = || post(&client, &url, sample_claim());
     for (round, how) in [Stop::Fast, Stop::Immediate].into_iter().enumerate() {
         cluster.stop(how);
-        let (refused, unready) = tokio::join!(claim(), ready());
-        assert_eq!((refused.status().as_u16(), unready), (503, 503), "{how:?}");
+        assert_eq!(claim().await.status(), 503, "{how:?}");
+        // The answer before may hold for a quarter of a second.
+        eventually("it is not ready", || async { (ready().await == 503).then_some(()) }).await;
         let live = client.get(format!("{}/health/live", process.url)).send().await.expect("an answer");
         assert_eq!(live.status(), 200, "a supervisor must not restart it: {how:?}");
         cluster.start_again();
