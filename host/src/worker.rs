@@ -197,8 +197,10 @@ impl Running {
         let ahead: Vec<Message> = self.ahead.drain(..).map(|(message, _)| message).collect();
         self.held.retain(|held| ahead.iter().all(|message| message.id != *held));
         let given_back = ahead.iter().map(|message| store.settle(message, &outcome, None, &[], now));
-        for error in join_all(given_back).await.into_iter().filter_map(Result::err) {
-            tracing::error!(%error, "a message could not be given back; its lease runs out");
+        let drain = std_duration(self.host.config.worker.drain);
+        let given_back = timeout(drain, join_all(given_back)).await.unwrap_or_default();
+        if given_back.iter().filter(|settled| settled.is_ok()).count() < ahead.len() {
+            tracing::error!("messages could not be given back; they are taken up again when their leases run out");
         }
     }
 }

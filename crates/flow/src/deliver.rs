@@ -49,11 +49,16 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Kind::ClaimResponse => self.deliver_claim_response(message, &mut attempt).await,
             Kind::Feedback => self.deliver_feedback(message, &mut attempt).await,
         };
+        let now = self.clock.now();
         let outcome = match way {
             Ok(outcome) | Err(Stop::Outcome(outcome)) => outcome,
-            Err(Stop::Store(error)) => return Err(error), // the lease runs out, or is released at the next start
+            // The mediator's own trouble, never a reason to give up.
+            Err(Stop::Store(error)) => Outcome::Retry {
+                at: decide::retry_at(now, message.id, message.attempt, &self.settings.retry),
+                reason: error.to_string(),
+                uncertain: !attempt.trail.0.is_empty() || message.uncertain,
+            },
         };
-        let now = self.clock.now();
         let (event, detail) = match &outcome {
             Outcome::Delivered { note } => ("delivered", note.clone()),
             Outcome::Skipped { reason } => ("skipped", reason.clone()),

@@ -32,6 +32,8 @@ use tokio::sync::mpsc;
 use seal::Seal;
 use writer::Work;
 
+/// How often an outcome is tried to be stored before it is left: for about half a minute.
+const SETTLE_TRIES: u32 = 9;
 /// Longest wait for the database, a commit included.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -115,6 +117,18 @@ impl Store for SqlStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let settlement = self.tables.settlement(message, outcome, mapped, trail, now);
+        // The peer has it by now: an outcome that is not written costs a whole lease and a look-up. So a database that is away for a
+        // moment is waited for.
+        let mut wait = Duration::from_millis(250);
+        for _ in 0..SETTLE_TRIES {
+            let settlement = settlement.clone();
+            match self.batched(|answer| Work::Settle(Box::new(settlement), answer)).await {
+                Err(error) => tracing::warn!(id = %message.id, %error, "an outcome could not be stored yet"),
+                settled => return settled,
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(5));
+        }
         self.batched(|answer| Work::Settle(Box::new(settlement), answer)).await
     }
 

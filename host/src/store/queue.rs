@@ -10,6 +10,7 @@ use super::inbox::{Note, issues_json};
 use super::{Dialect, Tables, at, failed, list_of, ms, pieces, placeholders, sql, text, word};
 
 /// An attempt's end, ready to be written.
+#[derive(Clone)]
 pub(super) struct Settlement {
     id: MessageId,
     lease: i64,
