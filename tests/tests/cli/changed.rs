@@ -59,7 +59,7 @@ async fn a_retry_is_taken_by_a_running_mediator_within_seconds() {
     assert!(ran.code == Some(0) && ran.out.contains("message 1"), "{ran}");
     let messages = become_of(&store, &["delivered"]).await;
     assert_eq!(sandbox.cht.records().len(), 1);
-    assert_eq!(told(&messages[0], "retry asked for"), ["by command line: sita"], "{}", story(&messages));
+    assert_eq!(told(&messages[0], "retry asked for"), [format!("by {}", actor())], "{}", story(&messages));
     assert_eq!(audit(&env, &dir).await, [done("retry", Some(1), "")]);
     for (id, told) in [("1", "delivered"), ("4711", "no message 4711")] {
         let ran = run(&["messages", "retry", id], "", &env, &dir).await;
@@ -97,7 +97,7 @@ async fn all_that_fit_are_retried_at_once_and_the_others_stay() {
     let all = retry(&["--all"]).await;
     assert!(all.out.starts_with("2 messages ") && all.err.is_empty(), "no bar where nobody looks: {all}");
     let messages = become_of(&store, &["delivered"; 3]).await;
-    assert!(messages.iter().all(|message| told(message, "retry asked for") == ["by command line: sita"]));
+    assert!(messages.iter().all(|message| told(message, "retry asked for") == [format!("by {}", actor())]));
     assert_eq!(sandbox.cht.records().len(), 3, "each once");
     let all = |detail| done("retry all", None, detail);
     assert_eq!(
@@ -151,7 +151,7 @@ async fn a_discarded_message_is_not_delivered_when_it_comes_again_and_a_retry_br
     assert_eq!(retried.code, Some(0), "{retried}");
     let messages = become_of(mediator.store(), &["delivered", "delivered"]).await;
     assert_eq!(sandbox.cht.records().len(), 2);
-    assert_eq!(told(&messages[0], "discarded"), [format!("by command line: sita: {longest}")], "{}", story(&messages));
+    assert_eq!(told(&messages[0], "discarded"), [format!("by {}: {longest}", actor())], "{}", story(&messages));
     assert_eq!(audit(&env, &dir).await, [done("discard", Some(1), &longest), done("retry", Some(1), "")]);
 }
 

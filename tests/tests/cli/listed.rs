@@ -79,5 +79,8 @@ async fn who_reads_a_document_is_noted_and_who_reads_a_trail_is_not() {
     assert_eq!(audit(&env, &dir).await, [read(2), read(1)]);
     let table = run(&["messages", "audit", "--limit", "1"], "", &env, &dir).await;
     assert_eq!(table.out.lines().count(), 1, "{table}");
-    assert!(table.code == Some(0) && table.out.trim_end().ends_with("command line: sita  read documents 1"), "{table}");
+    assert!(
+        table.code == Some(0) && table.out.trim_end().ends_with(&format!("{}  read documents 1", actor())),
+        "{table}"
+    );
 }

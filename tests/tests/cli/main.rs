@@ -25,8 +25,12 @@ use tokio::process::Command;
 const CLAIM: &str = "/mediator/claim-response";
 const FEEDBACK: &str = "/mediator/claims-feedback";
 
-/// Who is at the keyboard in these tests.
-const ACTOR: &str = "command line: sita";
+/// Who is at the keyboard in these tests: by name, and by the user id that a name cannot hide.
+fn actor() -> String {
+    use std::os::unix::fs::MetadataExt;
+    let own = std::fs::metadata("/proc/self").expect("a process");
+    format!("command line: sita (uid {})", own.uid())
+}
 
 type Env = BTreeMap<String, String>;
 
@@ -112,9 +116,9 @@ async fn audit(env: &Env, dir: &TempDir) -> Vec<(String, String, Option<i64>, St
     ran.lines().iter().rev().map(told).collect()
 }
 
-/// A line of the audit trail as [`audit`] gives it, by [`ACTOR`].
+/// A line of the audit trail as [`audit`] gives it, by [`actor`].
 fn done(action: &str, message: Option<i64>, detail: &str) -> (String, String, Option<i64>, String) {
-    (ACTOR.to_owned(), action.to_owned(), message, detail.to_owned())
+    (actor(), action.to_owned(), message, detail.to_owned())
 }
 
 /// A store with a delivered claim, its delivered feedback, and a dead letter, left by a mediator that has stopped.
