@@ -10,7 +10,7 @@ use openimis_mediator::store::{SqlStore, View};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{CLAIM, Env, FEEDBACK, at_the_keyboard, audit, done, folder, run, some_messages};
+use crate::{CLAIM, Env, FEEDBACK, actor, at_the_keyboard, audit, done, folder, run, some_messages};
 
 /// A form that CHT does not know: what is delivered with it becomes a dead letter.
 const WRONG_FORM: (&str, &str) = ("mapping.claim_response.form", "XX");

@@ -3,7 +3,7 @@
 use mediator_tests::running::sample_claim;
 use serde_json::{Value, json};
 
-use crate::{audit, done, run, some_messages};
+use crate::{actor, audit, done, run, some_messages};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_listed_and_shown_with_their_trail() {

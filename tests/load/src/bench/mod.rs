@@ -42,10 +42,6 @@ pub struct Options {
     /// Connections of the sender
     #[arg(long, default_value_t = 64)]
     pub connections: usize,
-    /// A PostgreSQL in which the database mediator_bench may be made anew: postgres://user@host/postgres. Without: a cluster of
-    /// our own, with all settings by default
-    #[arg(long)]
-    pub postgres: Option<String>,
     /// A further line of the mediator's configuration, for example `worker.concurrency = 32`; may be repeated
     #[arg(long = "set")]
     pub settings: Vec<String>,
@@ -93,14 +89,16 @@ pub async fn command(options: Options) -> anyhow::Result<ExitCode> {
         }
     }
     both_rounds(&options, Store { name: "SQLite", url: format!("sqlite:{}", file.display()) }, &mut report).await?;
-    let cluster = (options.postgres.is_none() && postgres::tools().is_some()).then(Cluster::start);
+    // A PostgreSQL in which the database mediator_bench may be made anew. By the environment: it holds a password.
+    let named = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+    let cluster = (named.is_none() && postgres::tools().is_some()).then(Cluster::start);
     let own = cluster.as_ref().map(Cluster::database);
-    match options.postgres.as_ref().or(own.as_ref()) {
+    match named.as_ref().or(own.as_ref()) {
         Some(server) => {
             let store = Store { name: "PostgreSQL", url: fresh_database(server, &mut report).await? };
             both_rounds(&options, store, &mut report).await?;
         }
-        None => report.note("SKIPPED PostgreSQL: no --postgres, and its server programs are not installed."),
+        None => report.note("SKIPPED PostgreSQL: DATABASE_URL is not set, and its server programs are not installed."),
     }
     let path = options.dir.join("report.md");
     std::fs::write(&path, report.text())?;
@@ -155,7 +153,7 @@ fn load(options: &Options, url: &str, run: u32) -> send::Options {
 async fn fresh_database(server: &str, report: &mut Report) -> anyhow::Result<String> {
     const NAME: &str = "mediator_bench";
     sqlx::any::install_default_drivers();
-    let mut connection = AnyConnection::connect(server).await.context("PostgreSQL (--postgres)")?;
+    let mut connection = AnyConnection::connect(server).await.context("PostgreSQL (DATABASE_URL)")?;
     let settings =
         "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')";
     let (version, fsync, commit): (String, String, String) =
@@ -170,7 +168,7 @@ async fn fresh_database(server: &str, report: &mut Report) -> anyhow::Result<Str
     let (address, options) = server.split_once('?').map_or((server, String::new()), |(a, o)| (a, format!("?{o}")));
     let host = match address.strip_prefix("postgres://").or_else(|| address.strip_prefix("postgresql://")) {
         Some(rest) => rest.split('/').next().unwrap_or_default(),
-        None => anyhow::bail!("--postgres: expected postgres://user@host/database"),
+        None => anyhow::bail!("DATABASE_URL: expected postgres://user@host/database"),
     };
     Ok(format!("postgres://{host}/{NAME}{options}"))
 }
