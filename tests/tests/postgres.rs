@@ -114,7 +114,7 @@ async fn without_its_postgresql_the_mediator_refuses_and_afterwards_it_goes_on()
     assert_eq!(sandbox.cht.records().len(), 1);
 }
 
-/// A database that is there and does not answer is no reason to keep callers waiting for ever.
+/// A database that is there and does not answer is no reason to keep callers waiting for ever, nor to say what is not true.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: cargo xtask test"]
 async fn a_database_that_hangs_makes_no_false_answer() {
@@ -122,13 +122,32 @@ async fn a_database_that_hangs_makes_no_false_answer() {
     let url = cluster.database();
     let environment = on_postgresql(&sandbox, &dir, &url, &[]);
     let process = Process::serve(&environment, &dir).await;
-    // A lock on the table for three seconds: what is accepted then waits for it.
-    let lock = "BEGIN; LOCK TABLE message IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT";
     let client = reqwest::Client::new();
-    let answer = std::thread::scope(|scope| {
-        let (cluster, url) = (&cluster, &url);
-        let locking = scope.spawn(move || cluster.sql(url, lock));
-        let waiting = tokio::task::block_in_place(|| {
+    let claims = format!("{}{CLAIM}", process.url);
+    // Longer than the mediator waits for its database (10 s): refused, and not stored behind the caller's back.
+    let refused = while_locked(&cluster, &url, 13, || post(&client, &claims, sample_claim())).await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(listed(&environment).await.len(), 0);
+    // A moment only: the caller waits.
+    let accepted = while_locked(&cluster, &url, 3, || post(&client, &claims, sample_claim())).await;
+    assert_eq!(accepted.status(), 202);
+    assert_eq!(accepted.json::<Value>().await.expect("JSON")["duplicate"], false);
+    delivered(&environment, 1).await;
+    assert_eq!(sandbox.cht.records().len(), 1);
+    tokio::time::timeout(Duration::from_secs(20), process.terminate()).await.expect("it stops");
+}
+
+/// What is done while nobody can use the table of messages; returns when the lock is gone, too.
+async fn while_locked<T, F: Future<Output = T>>(
+    cluster: &Cluster,
+    url: &str,
+    seconds: u32,
+    work: impl FnOnce() -> F,
+) -> T {
+    let lock = format!("BEGIN; LOCK TABLE message IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({seconds}); COMMIT");
+    std::thread::scope(|scope| {
+        let locking = scope.spawn(move || cluster.sql(url, &lock));
+        let done = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
                 eventually("the table is locked", || async {
                     let locks = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted \
@@ -136,16 +155,10 @@ async fn a_database_that_hangs_makes_no_false_answer() {
                     (cluster.sql(url, locks) == "1").then_some(())
                 })
                 .await;
-                post(&client, &format!("{}{CLAIM}", process.url), sample_claim()).await
+                work().await
             })
         });
         locking.join().expect("the lock was held");
-        waiting
-    });
-    match answer.status().as_u16() {
-        202 => delivered(&environment, 1).await,
-        503 => assert_eq!(listed(&environment).await.len(), 0),
-        other => panic!("{other}"),
-    }
-    tokio::time::timeout(Duration::from_secs(20), process.terminate()).await.expect("it stops");
+        done
+    })
 }
