@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use mediator_tests::raw_peer::{Gateway, Request, Spoil};
 use mediator_tests::running::{
-    Process, config, environment, eventually, messages, notification, post, reason, sample_claim, sandbox, settled,
-    skipped, states, story,
+    Process, config, environment, eventually, messages, notification, post, sample_claim, sandbox, settled, skipped,
+    states, story,
 };
 use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::store::SqlStore;
@@ -198,7 +198,7 @@ async fn what_was_delivered_as_the_disk_became_full_is_not_delivered_again() {
     cramped.ready_with(503).await;
     release.notify_one();
     eventually("the outcome could not be stored", || async {
-        cramped.process.log().contains("the outcome could not be stored").then_some(())
+        cramped.process.log().contains("an outcome could not be stored yet").then_some(())
     })
     .await;
     cramped.disk.make_room();
@@ -208,7 +208,7 @@ async fn what_was_delivered_as_the_disk_became_full_is_not_delivered_again() {
         Err(_) => panic!("{}\n{}", story(&messages(&cramped.store).await), cramped.process.log()),
     };
     assert_eq!(states(&messages), ["delivered"], "{}", story(&messages));
-    assert!(reason(&messages[0]).contains("from an earlier attempt"), "{}", story(&messages));
+    // Stored a moment later, or looked up, if CHT's answer had not come within its second: sent once either way.
     assert_eq!((cht.count(RECORDS), cramped.sandbox.cht.records().len()), (1, 1));
     cramped.end().await;
 }
