@@ -83,7 +83,9 @@ async fn the_program_delivers_with_its_messages_on_postgresql() {
 #[ignore = "needs PostgreSQL: cargo xtask test"]
 async fn without_its_postgresql_the_mediator_refuses_and_afterwards_it_goes_on() {
     let (sandbox, dir, cluster) = (sandbox().await, tempfile::tempdir().expect("a folder"), Cluster::start());
-    let environment = on_postgresql(&sandbox, &dir, &cluster.database(), &[]);
+    // What was being leased as the database went away waits until its lease runs out: as short as the settings allow.
+    let changes = [("cht.timeout", "1s"), ("openimis.timeout", "1s"), ("retry.lease", "5100ms")];
+    let environment = on_postgresql(&sandbox, &dir, &cluster.database(), &changes);
     let process = Process::serve(&environment, &dir).await;
     let client = reqwest::Client::new();
     let ready = || async {
