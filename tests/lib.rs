@@ -1,5 +1,6 @@
 //! What the tests share: a mediator with sandbox peers, and fixture folders.
 
+pub mod browser;
 pub mod fixtures;
 pub mod postgres;
 pub mod raw_peer;

@@ -112,6 +112,9 @@ pub fn environment(sandbox: &Sandbox, dir: &TempDir, changes: &[(&str, &str)]) -
         ("inbound.password".to_owned(), INBOUND_PASSWORD.to_owned()),
         ("store.path".to_owned(), store_path(dir).display().to_string()),
         ("components.dir".to_owned(), components_dir().display().to_string()),
+        // Hundreds of mediators start in these tests: with nothing to compile and nothing to try, each in milliseconds.
+        ("components.cache_dir".to_owned(), target_dir().join("compiled-components").display().to_string()),
+        ("components.check".to_owned(), "false".to_owned()),
         ("openimis.url".to_owned(), sandbox.openimis.url()),
         ("openimis.username".to_owned(), USER.to_owned()),
         ("openimis.password".to_owned(), OPENIMIS_PASSWORD.to_owned()),

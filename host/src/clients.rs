@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Argon2, Params};
-use axum::http::{HeaderMap, header};
-use base64::Engine;
+use axum::http::HeaderMap;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -136,7 +135,7 @@ impl Clients {
         if let Some(client) = certificate.and_then(|certificate| self.by_certificate.get(&certificate)) {
             return Ok(client.clone());
         }
-        let Some((username, password)) = basic(headers) else { return Err(Refused::Missing) };
+        let Some((username, password)) = flow::door::basic(headers) else { return Err(Refused::Missing) };
         let digest = self.digest(&username, password.expose_secret().as_bytes());
         if let Some(client) = self.remembered(&username, &digest) {
             return Ok(client);
@@ -177,17 +176,6 @@ impl Clients {
         let (client, _) = self.by_username.get(username)?;
         bool::from(known.ct_eq(digest)).then(|| client.clone())
     }
-}
-
-/// User and password of HTTP Basic.
-fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
-    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let shown = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
-    let (username, password) = std::str::from_utf8(&shown).ok()?.split_once(':')?;
-    Some((username.to_owned(), password.into()))
 }
 
 /// A password as `password_hash` wants it: argon2id with a salt of its own, in PHC format.

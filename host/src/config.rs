@@ -1,9 +1,12 @@
 //! The configuration: one typed struct from a TOML file and the environment, read once. All mistakes are told together.
 
+mod components;
 mod load;
+mod playground;
 mod server;
 mod store;
 
+pub use playground::Playground;
 pub use server::{Admin, Client, ClientCertificates, Scope, Server, ServerTls};
 pub use store::{Place, Retention, StoreSettings};
 
@@ -17,6 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Table;
 
+use crate::mapper::Interface;
 use load::{and_further, merged, parsed};
 
 /// Everything the host can be told. `config.example.toml` shows every key.
@@ -39,6 +43,8 @@ pub struct Config {
     pub retention: Retention,
     /// The mapping components.
     pub components: Components,
+    /// The page that maps in the browser.
+    pub playground: Playground,
     /// Certificates.
     pub tls: Tls,
     /// Background work.
@@ -77,6 +83,18 @@ pub struct Inbound {
 pub struct Components {
     /// Directory whose `.wasm` files are the mappings. Default: `components` beside the program or one above it.
     pub dir: Option<PathBuf>,
+    /// Whose mappings go before those of `dir`: those in `<dir>/<system>/<country>`. Default empty: none.
+    pub country: String,
+    /// The system that openIMIS is connected with. Default `cht`.
+    pub system: String,
+    /// Version of the interfaces: `<dir>/<system>/<country>/<interface>` goes before the country's folder. Default `0.1`.
+    pub interface: String,
+    /// Where compiled components are kept, so that a start takes less time. Default none.
+    pub cache_dir: Option<PathBuf>,
+    /// How often the files are looked at; 0 s: only when asked to. Default 2 s.
+    pub watch: SignedDuration,
+    /// Whether a component must keep the contract before it is used. Default true.
+    pub check: bool,
     /// Memory of one call, in bytes. Default 64 MiB.
     pub memory_limit_bytes: usize,
     /// Time of one call. Default 1 s.
@@ -149,6 +167,7 @@ impl Default for Config {
             store: StoreSettings::default(),
             retention: Retention::default(),
             components: Components::default(),
+            playground: Playground::default(),
             tls: Tls::default(),
             worker: Worker::default(),
             log: Log::default(),
@@ -167,7 +186,18 @@ impl Default for Components {
     fn default() -> Self {
         let crate::mapper::Limits { memory_bytes, time, instances } = crate::mapper::Limits::default();
         let time_limit = SignedDuration::try_from(time).unwrap_or(SignedDuration::from_secs(1));
-        Self { dir: None, memory_limit_bytes: memory_bytes, time_limit, instances }
+        Self {
+            dir: None,
+            country: String::new(),
+            system: "cht".to_owned(),
+            interface: Interface::VERSION.to_owned(),
+            cache_dir: None,
+            watch: SignedDuration::from_secs(2),
+            check: true,
+            memory_limit_bytes: memory_bytes,
+            time_limit,
+            instances,
+        }
     }
 }
 
@@ -242,6 +272,7 @@ impl Config {
             let text = "is missing: without [inbound], which client is openIMIS to be?";
             problems.push(format!("subscription.username: {text}"));
         }
+        problems.extend(components::problems(&self.components));
         if self.components.memory_limit_bytes < 2 << 20 {
             problems.push("components.memory_limit_bytes: expected at least 2097152".to_owned());
         }

@@ -1,4 +1,5 @@
-//! The doors: what openIMIS, CHT or OpenHIM post, and the health checks. Every answer is JSON: openIMIS takes anything else for a failure.
+//! HTTP in: what openIMIS, CHT or OpenHIM post, and the health checks. Which routes there are and what each answers is `flow::door`'s;
+//! here are connections, bodies and limits.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,39 +8,43 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use flow::ports::{Clock, StoreError};
+use flow::Kind;
+use flow::door::{self, Route};
+use flow::ports::Clock;
 use flow::receive::Received;
-use flow::{MessageId, Origin};
-use mapping::{Issue, issue::operation_outcome};
-use serde_json::json;
 
 use crate::Host;
 use crate::config::Scope;
+use crate::playground;
 use crate::server::admit::admit;
-use crate::server::answer::{json_body, refusal, with_fallbacks};
+use crate::server::answer::{json_body, sent, with_fallbacks};
 
 /// All routes for openIMIS, CHT and OpenHIM.
 pub fn router(host: Arc<Host>) -> Router {
-    let with = |scope| from_fn_with_state((host.doors.clone(), scope), admit);
-    let routes = Router::new()
-        .route("/mediator/claim-response", post(claim_response).route_layer(with(Scope::ClaimResponse)))
-        .route("/mediator/claims-feedback", post(claims_feedback).route_layer(with(Scope::Feedback)))
+    let mut routes = Router::new();
+    for kind in Kind::ALL {
+        let scope = match kind {
+            Kind::ClaimResponse => Scope::ClaimResponse,
+            Kind::Feedback => Scope::Feedback,
+        };
+        let handler = |host, headers, body| receive(*kind, host, headers, body);
+        let admitted = post(handler).route_layer(from_fn_with_state((host.doors.clone(), scope), admit));
+        routes = routes.route(Route::Inbound(*kind).path(), admitted);
+    }
+    let routes = routes
         .layer(DefaultBodyLimit::max(host.config.server.max_body_bytes))
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready));
+        .route(Route::Live.path(), get(async || sent(door::live())))
+        .route(Route::Ready.path(), get(ready))
+        .merge(playground::routes(&host.config.playground));
     with_fallbacks(routes).with_state(host)
 }
 
-/// What is wrong with a document.
-fn outcome(status: StatusCode, issues: &[Issue]) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], operation_outcome(issues)).into_response()
-}
-
-async fn claim_response(
+async fn receive(
+    kind: Kind,
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -48,58 +53,16 @@ async fn claim_response(
         Ok(body) => body,
         Err(response) => return response,
     };
-    match host.flow.receive_claim_response(body, Origin::Push).await {
-        Ok(Received::Unmappable(id, issues)) => {
-            tracing::warn!(id = %id, "a claim cannot be mapped: kept as a dead letter");
-            outcome(StatusCode::UNPROCESSABLE_ENTITY, &issues)
+    let received = host.flow.receive(kind, body).await;
+    match &received {
+        Ok(Received::Accepted(_)) => host.wake.notify_one(),
+        Ok(Received::Unmappable(id, _)) => {
+            tracing::warn!(id = %id, kind = %kind, "a message cannot be mapped: kept as a dead letter");
         }
-        other => accepted(&host, other),
+        Ok(Received::Duplicate(_) | Received::NotJson(_)) => {}
+        Err(error) => tracing::error!(%error, "a message could not be stored and was not acknowledged"),
     }
-}
-
-async fn claims_feedback(
-    State(host): State<Arc<Host>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match json_body(&headers, body, host.config.server.max_body_bytes) {
-        Ok(body) => body,
-        Err(response) => return response,
-    };
-    match host.flow.receive_feedback(body).await {
-        // CHT would push a refused feedback again every five minutes, for ever: it is ours now.
-        Ok(Received::Unmappable(id, issues)) => {
-            tracing::warn!(id = %id, "a feedback cannot be mapped: kept as a dead letter");
-            let body = json!({"status": "kept for an admin: it cannot be mapped", "id": id, "issue": issues});
-            (StatusCode::ACCEPTED, axum::Json(body)).into_response()
-        }
-        other => accepted(&host, other),
-    }
-}
-
-fn accepted(host: &Host, received: Result<Received, StoreError>) -> Response {
-    let answer = |id: MessageId, duplicate: bool| {
-        let body = json!({"status": "accepted", "id": id, "duplicate": duplicate});
-        (StatusCode::ACCEPTED, axum::Json(body)).into_response()
-    };
-    match received {
-        Ok(Received::Accepted(id)) => {
-            host.wake.notify_one();
-            answer(id, false)
-        }
-        Ok(Received::Duplicate(id)) => answer(id, true),
-        Ok(Received::NotJson(issue)) => outcome(StatusCode::BAD_REQUEST, &[issue]),
-        Ok(Received::Unmappable(_, issues)) => outcome(StatusCode::UNPROCESSABLE_ENTITY, &issues),
-        Err(error) => {
-            tracing::error!(%error, "a message could not be stored and was not acknowledged");
-            let text = "the message could not be stored; send it again later";
-            refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
-        }
-    }
-}
-
-async fn live() -> Response {
-    axum::Json(json!({"status": "live"})).into_response()
+    sent(door::received(kind, &received))
 }
 
 /// How long an answer to "ready?" holds: anybody may ask, and each look writes to the disk.
@@ -123,9 +86,5 @@ async fn ready(State(host): State<Arc<Host>>) -> Response {
             probed.is_ok()
         }
     };
-    if is_ready {
-        axum::Json(json!({"status": "ready"})).into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"status": "the store cannot be written"}))).into_response()
-    }
+    sent(door::ready(is_ready))
 }

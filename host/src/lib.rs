@@ -4,7 +4,8 @@
 //! - [`config`]: what the operator decides. [`Host`]: everything put together; [`Host::run`] serves until asked to stop.
 //! - [`server`]: TLS, limits, who is let in ([`clients`]). [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
 //! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
-//! - [`mapper`]: the mapping components in wasmtime. [`store`]: messages on SQLite or PostgreSQL. [`clock`]: the time.
+//! - [`mapper`]: the mapping components in wasmtime; [`swap`]: taken over as they change. [`store`]: messages on SQLite or PostgreSQL. [`clock`]: the time.
+//! - [`playground`]: a page on which documents are mapped in the browser.
 //! - [`sandbox`]: stand-ins for openIMIS and CHT, for newcomers and tests.
 
 use std::sync::Arc;
@@ -22,15 +23,17 @@ pub mod config;
 pub mod http;
 pub mod inbound;
 pub mod mapper;
+pub mod playground;
 pub mod sandbox;
 pub mod server;
 pub mod store;
+pub mod swap;
 pub mod worker;
 
 use clock::SystemClock;
 use config::{Config, Place};
 use http::{HttpSetupError, ReqwestHttp};
-use mapper::{Limits, LoadError, MappingHost};
+use mapper::{LoadError, MappingHost};
 use store::SqlStore;
 
 /// The mediator's logic on this host's ports.
@@ -117,6 +120,7 @@ impl Host {
         };
         let mut background = JoinSet::new();
         background.spawn(worker::keep_house(self.clone(), stop.clone()));
+        background.spawn(swap::keep_mappings(self.clone(), stop.clone()));
         for kind in Kind::ALL {
             background.spawn(worker::deliver(self.clone(), *kind, stop.clone()));
         }
@@ -168,13 +172,7 @@ impl Host {
 
 /// Loads the mapping components that a configuration names.
 pub fn load_mappings(config: &Config) -> Result<MappingHost, LoadError> {
-    let components = &config.components;
-    let limits = Limits {
-        memory_bytes: components.memory_limit_bytes,
-        time: components.time_limit.try_into().unwrap_or_default(),
-        instances: components.instances,
-    };
-    MappingHost::load(&config.components_dir(), limits)
+    MappingHost::open(config.sources(), config.limits())
 }
 
 fn lock(store: &std::path::Path) -> Result<std::fs::File, StartError> {

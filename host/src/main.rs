@@ -24,6 +24,9 @@ enum Command {
     Serve(commands::serve::Serve),
     /// Map one document, or NDJSON in bulk, and print the result
     Map(commands::map::Map),
+    /// Mappings of your own: begin one, try one
+    #[command(subcommand)]
+    Mapping(commands::mapping::Mapping),
     /// The subscription at openIMIS
     #[command(subcommand)]
     Subscription(commands::subscription::Subscription),
@@ -42,6 +45,7 @@ async fn main() -> ExitCode {
     let done = match args.command {
         Command::Serve(command) => command.run(&source).await,
         Command::Map(command) => command.run(&source).await,
+        Command::Mapping(command) => command.run(&source),
         Command::Subscription(command) => command.run(&source).await,
         Command::Config(command) => command.run(&source),
         Command::Messages(command) => command.run(&source).await,

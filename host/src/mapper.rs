@@ -1,17 +1,28 @@
 //! The mapping components in wasmtime: a fresh instance for every document, so that nothing of one can reach another; a memory cap
-//! and a time limit, so that a broken mapping harms its own message only.
+//! and a time limit, so that a broken mapping harms its own message only. Files that change are taken over between two calls.
+//!
+//! Usable by itself: [`MappingHost::load`], then [`MappingHost::map_claim_response`] and its like (docs/embedding.md).
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use flow::ports::MapperError;
-use wasmtime::component::{Component, Instance, InstancePre, Linker};
-use wasmtime::{
-    Config, Enabled, Engine, PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store, Trap,
-};
+use jiff::Timestamp;
+use serde::Serialize;
 
+mod cache;
 mod calls;
+pub mod conformance;
+mod engine;
+mod piece;
+mod sources;
+mod swap;
+pub mod trial;
+
+pub use flow::ports::MapperError;
+pub use sources::{Country, Sources, Stamp};
+pub use swap::{Refusal, Reloaded, Switched};
 
 mod bindings {
     #![allow(missing_docs)] // generated; the WIT files document it
@@ -19,8 +30,9 @@ mod bindings {
 }
 use bindings::exports::openimis_mediator::mapping as wit;
 
-/// How often the clock of running mappings ticks.
-const TICK: Duration = Duration::from_millis(10);
+use cache::Cache;
+use engine::Runtime;
+use piece::{ClaimResponse, Feedback, Patient, Piece, Slot};
 
 /// What a mapping may use.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +51,34 @@ impl Default for Limits {
     }
 }
 
+/// A WIT interface that holds a mapping.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interface {
+    /// openIMIS `ClaimResponse` to CHT record.
+    ClaimResponse,
+    /// CHT feedback to FHIR `Communication`.
+    Feedback,
+    /// openIMIS `Patient` to CHT person.
+    Patient,
+}
+
+impl Interface {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ClaimResponse, Self::Feedback, Self::Patient];
+    /// The version of the interfaces that this program speaks. Additions do not change it.
+    pub const VERSION: &str = "0.1";
+
+    /// As WIT spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClaimResponse => "claim-response",
+            Self::Feedback => "feedback",
+            Self::Patient => "patient",
+        }
+    }
+}
+
 /// A component directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -48,12 +88,21 @@ pub enum LoadError {
     /// Not a component, or one that imports something.
     #[error("{0} is not a mapping component: {1}")]
     Component(PathBuf, String),
+    /// It does not keep the contract.
+    #[error("{0} does not keep the contract of the mappings: {1} (`openimis-mediator mapping test` tells all)")]
+    Contract(PathBuf, String),
     /// Two components export one mapping.
     #[error("{0} and {1} both export {2}: remove one")]
     Twice(PathBuf, PathBuf, &'static str),
     /// A mapping is exported by none.
     #[error("no component in {0} exports {1}: run `cargo xtask build`, or set components.dir")]
     Missing(PathBuf, &'static str),
+    /// No components of the country that is set.
+    #[error("{0} is not there: components.country and components.system name a folder in components.dir")]
+    Country(PathBuf),
+    /// A cache that cannot be used, or must not be.
+    #[error("{0} cannot hold compiled components: {1}")]
+    Cache(PathBuf, String),
     /// wasmtime cannot run here.
     #[error("wasmtime: {0}")]
     Engine(String),
@@ -61,184 +110,111 @@ pub enum LoadError {
 
 /// The mapping components of a directory, compiled and ready.
 pub struct MappingHost {
-    engine: Engine,
-    limits: Limits,
-    claim_response: Loaded<wit::claim_response::GuestIndices>,
-    feedback: Loaded<wit::feedback::GuestIndices>,
-    patient: Loaded<wit::patient::GuestIndices>,
+    runtime: Runtime,
+    cache: Option<Cache>,
+    sources: Sources,
+    first_seen: Option<Vec<(PathBuf, Stamp)>>,
+    current: RwLock<Arc<Set>>,
+    known: Mutex<Known>,
 }
 
-struct Loaded<I> {
-    name: String,
-    path: PathBuf,
-    pre: InstancePre<Call>,
-    indices: I,
+/// Which component does what. Exchanged as a whole; a call keeps the one that it began with.
+struct Set {
+    claim_response: Slot<ClaimResponse>,
+    feedback: Slot<Feedback>,
+    patient: Slot<Patient>,
 }
 
-/// What belongs to one call.
-struct Call {
-    memory_bytes: usize,
+/// What the last look at the directory found.
+struct Known {
+    pieces: BTreeMap<PathBuf, Arc<Piece>>,
+    refused: Vec<Refusal>,
 }
 
-/// More memory was wanted than is allowed.
-#[derive(Debug)]
-struct MemoryLimit;
-
-impl fmt::Display for MemoryLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("memory limit")
-    }
-}
-
-impl std::error::Error for MemoryLimit {}
-
-impl ResourceLimiter for Call {
-    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.memory_bytes || maximum.is_some_and(|maximum| desired > maximum) {
-            return Err(MemoryLimit.into());
-        }
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 20_000 && maximum.is_none_or(|maximum| desired <= maximum))
-    }
+/// A mapping that is in use.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct InUse {
+    /// Which mapping.
+    pub mapping: Interface,
+    /// The file that it came from.
+    pub file: PathBuf,
+    /// Of the file, in hexadecimal digits.
+    pub sha256: String,
+    /// Version of the interface that the component exports.
+    pub interface: String,
+    /// Since when it is in use.
+    pub since: Timestamp,
 }
 
 impl MappingHost {
     /// Loads every `.wasm` file of a directory; which mapping it is, its exports say.
     pub fn load(directory: &Path, limits: Limits) -> Result<Self, LoadError> {
-        let engine = engine(limits).map_err(|error| LoadError::Engine(error.to_string()))?;
-        let linker = Linker::<Call>::new(&engine); // empty: a mapping imports nothing
-        let (mut claim_response, mut feedback, mut patient) = (None, None, None);
-        for path in wasm_files(directory)? {
-            let pre = Component::from_file(&engine, &path)
-                .and_then(|component| linker.instantiate_pre(&component))
-                .map_err(|error| LoadError::Component(path.clone(), format!("{error:#}")))?;
-            let mut useful =
-                keep(&mut claim_response, &path, &pre, "claim-response", wit::claim_response::GuestIndices::new)?;
-            useful |= keep(&mut feedback, &path, &pre, "feedback", wit::feedback::GuestIndices::new)?;
-            useful |= keep(&mut patient, &path, &pre, "patient", wit::patient::GuestIndices::new)?;
-            if !useful {
-                return Err(LoadError::Component(path, "it exports no mapping interface".to_owned()));
-            }
+        Self::open(Sources::folder(directory), limits)
+    }
+
+    /// The same with a country's mappings, a cache of compiled components, and checks.
+    pub fn open(sources: Sources, limits: Limits) -> Result<Self, LoadError> {
+        let runtime = Runtime::new(limits).map_err(|error| LoadError::Engine(error.to_string()))?;
+        let cache = sources.cache_dir.as_deref().map(|dir| Cache::open(dir, &runtime.engine)).transpose()?;
+        let first_seen = sources.stamps().ok();
+        let found = swap::look(&runtime, cache.as_ref(), &sources, &BTreeMap::new())?;
+        if let Some((_, _, error)) = found.refused.into_iter().next() {
+            return Err(error);
         }
-        let missing = |name| LoadError::Missing(directory.to_owned(), name);
-        let host = Self {
-            engine,
-            limits,
-            claim_response: claim_response.ok_or_else(|| missing("claim-response"))?,
-            feedback: feedback.ok_or_else(|| missing("feedback"))?,
-            patient: patient.ok_or_else(|| missing("patient"))?,
+        let (layers, dir) = (&found.layers, &sources.dir);
+        let set = Set {
+            claim_response: swap::choose(Interface::ClaimResponse, layers, dir, Piece::claim_response)?,
+            feedback: swap::choose(Interface::Feedback, layers, dir, Piece::feedback)?,
+            patient: swap::choose(Interface::Patient, layers, dir, Piece::patient)?,
         };
-        // Once through, so that a function of another type is told now and not by the first message.
-        host.probe(&host.claim_response, |indices, store, instance| indices.load(store, instance).map(drop))?;
-        host.probe(&host.feedback, |indices, store, instance| indices.load(store, instance).map(drop))?;
-        host.probe(&host.patient, |indices, store, instance| indices.load(store, instance).map(drop))?;
-        Ok(host)
+        let known = Mutex::new(Known { pieces: found.pieces, refused: Vec::new() });
+        Ok(Self { runtime, cache, sources, first_seen, current: RwLock::new(Arc::new(set)), known })
     }
 
-    fn probe<I>(
-        &self,
-        loaded: &Loaded<I>,
-        load: impl FnOnce(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<()>,
-    ) -> Result<(), LoadError> {
-        self.call(loaded, load).map_err(|error| LoadError::Component(loaded.path.clone(), error.to_string()))
+    /// Where the components come from.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
-    /// Which file serves which mapping.
-    pub fn files(&self) -> [(&str, &Path); 3] {
-        [
-            (&self.claim_response.name, &self.claim_response.path),
-            (&self.feedback.name, &self.feedback.path),
-            (&self.patient.name, &self.patient.path),
-        ]
+    /// What the files looked like when they were loaded.
+    pub fn first_seen(&self) -> Option<Vec<(PathBuf, Stamp)>> {
+        self.first_seen.clone()
     }
 
-    /// Runs one call in an instance of its own.
-    fn call<I, T>(
-        &self,
-        loaded: &Loaded<I>,
-        call: impl FnOnce(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<T>,
-    ) -> Result<T, MapperError> {
-        let mut store = Store::new(&self.engine, Call { memory_bytes: self.limits.memory_bytes });
-        store.limiter(|call| call);
-        let ticks = self.limits.time.as_millis().div_ceil(TICK.as_millis()) as u64;
-        store.set_epoch_deadline(ticks + 1);
-        let result = beside_the_runtime(|| {
-            loaded.pre.instantiate(&mut store).and_then(|instance| call(&loaded.indices, &mut store, &instance))
-        });
-        result.map_err(|error| {
-            let name = loaded.name.clone();
-            match error.downcast_ref::<Trap>() {
-                Some(Trap::Interrupt) => MapperError::Deadline(name),
-                _ if error.is::<MemoryLimit>() => MapperError::Memory(name),
-                _ if error.is::<PoolConcurrencyLimitError>() => MapperError::Busy(name),
-                Some(trap) => MapperError::Trap(name, trap.to_string()),
-                None => MapperError::Unusable(name, format!("{error:#}")),
+    /// Which component serves which mapping.
+    pub fn mappings(&self) -> [InUse; 3] {
+        fn told<I>(slot: &Slot<I>) -> InUse {
+            InUse {
+                mapping: slot.interface,
+                file: slot.piece.path.clone(),
+                sha256: slot.piece.sha256.clone(),
+                interface: slot.version.clone(),
+                since: slot.piece.since,
             }
-        })
-    }
-}
-
-/// Runs what may take its time so that the runtime's other work goes on meanwhile.
-fn beside_the_runtime<T>(work: impl FnOnce() -> T) -> T {
-    use tokio::runtime::{Handle, RuntimeFlavor};
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        _ => work(),
-    }
-}
-
-fn engine(limits: Limits) -> wasmtime::Result<Engine> {
-    let instances = limits.instances;
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(instances)
-        .total_core_instances(instances * 4)
-        .total_memories(instances)
-        .total_tables(instances * 2)
-        .max_memory_size(limits.memory_bytes)
-        .linear_memory_keep_resident(1 << 20)
-        .pagemap_scan(Enabled::Auto);
-    let mut config = Config::new();
-    config.epoch_interruption(true).allocation_strategy(pool);
-    let engine = Engine::new(&config)?;
-    let weak = engine.weak(); // the ticker ends with the engine
-    std::thread::Builder::new().name("mapping-clock".to_owned()).spawn(move || {
-        while let Some(engine) = weak.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
         }
-    })?;
-    Ok(engine)
+        let set = self.current();
+        [told(&set.claim_response), told(&set.feedback), told(&set.patient)]
+    }
+
+    /// Components that the last look refused, and why.
+    pub fn refused(&self) -> Vec<Refusal> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).refused.clone()
+    }
+
+    fn current(&self) -> Arc<Set> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
-fn wasm_files(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let named = |error| LoadError::File(directory.to_owned(), error);
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(named)? {
-        let path = entry.map_err(named)?.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
-            files.push(path);
+/// Tries again for a while when all instances are at work.
+fn patiently<T>(mut call: impl FnMut() -> Result<T, MapperError>) -> Result<T, MapperError> {
+    let begun = Instant::now();
+    loop {
+        match call() {
+            Err(MapperError::Busy(_)) if begun.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            answer => return answer,
         }
     }
-    files.sort();
-    Ok(files)
-}
-
-/// Keeps a component for a mapping that it exports.
-fn keep<I>(
-    slot: &mut Option<Loaded<I>>,
-    path: &Path,
-    pre: &InstancePre<Call>,
-    name: &'static str,
-    find: fn(&InstancePre<Call>) -> wasmtime::Result<I>,
-) -> Result<bool, LoadError> {
-    let Ok(indices) = find(pre) else { return Ok(false) };
-    if let Some(other) = slot {
-        return Err(LoadError::Twice(other.path.clone(), path.to_owned(), name));
-    }
-    *slot = Some(Loaded { name: name.to_owned(), path: path.to_owned(), pre: pre.clone(), indices });
-    Ok(true)
 }

@@ -31,8 +31,8 @@ fn rooms() -> Vec<(String, BTreeSet<String>)> {
 /// The rooms that a room may know.
 fn allowed(room: &str) -> &'static [&'static str] {
     match room {
-        "flow" | "mapping-guest" => &["mapping"],
-        "openimis-mediator" => &["flow", "mapping"],
+        "flow" | "mapping-guest" | "mapping-npm" => &["mapping"],
+        "openimis-mediator" | "edge" => &["flow", "mapping"],
         shell if shell.starts_with("map-") => &["mapping-guest"],
         _ => &[],
     }
@@ -42,9 +42,17 @@ fn allowed(room: &str) -> &'static [&'static str] {
 fn arrows_between_the_rooms_go_one_way() {
     let rooms = rooms();
     let names: BTreeSet<&str> = rooms.iter().map(|(name, _)| name.as_str()).collect();
-    for expected in
-        ["mapping", "flow", "openimis-mediator", "mapping-guest", "map-claim-response", "map-feedback", "map-patient"]
-    {
+    for expected in [
+        "mapping",
+        "flow",
+        "openimis-mediator",
+        "mapping-guest",
+        "map-claim-response",
+        "map-feedback",
+        "map-patient",
+        "mapping-npm",
+        "edge",
+    ] {
         assert!(names.contains(expected), "{expected} is not among {names:?}");
     }
     let mut wrong = Vec::new();
@@ -56,7 +64,7 @@ fn arrows_between_the_rooms_go_one_way() {
     }
     assert!(
         wrong.is_empty(),
-        "only mapping <- flow <- openimis-mediator and mapping <- mapping-guest <- map-* are arrows: {wrong:#?}"
+        "only mapping <- flow <- openimis-mediator, flow <- edge, mapping <- mapping-guest <- map-* and mapping <- mapping-npm are arrows: {wrong:#?}"
     );
 }
 

@@ -67,16 +67,21 @@ fn imports(component: &[u8]) -> Result<Vec<String>, wasmparser::BinaryReaderErro
     Ok(names)
 }
 
-/// The wasm target's standard library, by `rustup target add` or from Debian's `rust-src` where rustup can't download.
+/// The standard library of the target of the mappings.
 pub fn install_std() -> Done {
+    install_std_of(TARGET)
+}
+
+/// A wasm target's standard library, by `rustup target add` or from Debian's `rust-src` where rustup can't download.
+pub fn install_std_of(target: &str) -> Done {
     let sysroot = Command::new("rustc")
         .args(["--print", "sysroot"])
         .output()
         .map_err(|error| format!("rustc could not be started: {error}"))?;
-    let lib = Path::new(String::from_utf8_lossy(&sysroot.stdout).trim()).join("lib/rustlib").join(TARGET).join("lib");
+    let lib = Path::new(String::from_utf8_lossy(&sysroot.stdout).trim()).join("lib/rustlib").join(target).join("lib");
     if lib.is_dir() {
         return Ok(());
     }
-    say("installing the standard library of wasm32-unknown-unknown (once)");
-    check(Command::new("bash").arg(root().join("xtask/install-wasm-std.sh")).arg(TARGET), "xtask/install-wasm-std.sh")
+    say(&format!("installing the standard library of {target} (once)"));
+    check(Command::new("bash").arg(root().join("xtask/install-wasm-std.sh")).arg(target), "xtask/install-wasm-std.sh")
 }

@@ -4,8 +4,11 @@ mod bench;
 mod chaos;
 mod components;
 mod deny;
+mod edge;
 mod fuzz;
+mod npm;
 mod openimis;
+mod playground;
 mod system;
 
 use std::path::{Path, PathBuf};
@@ -14,14 +17,17 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 Usage: cargo xtask <command>
 
-  run [options]   builds all and starts the mediator with sandbox peers; options go to `openimis-mediator serve`
+  run [options]   builds what it needs and starts the mediator with sandbox peers; options go to `openimis-mediator serve`
   test [filter]   builds all, brings a real openIMIS up, runs every test; says what it had to skip
   chaos [filter]  kills, restarts and failing peers under load, many rounds of each, with a report: a quarter to half an hour
-  build           builds the mapping components into target/components, and the host
+  build           builds the mapping components into target/components, the edge app into target/edge, the npm package into
+                  npm/dist, and the host
   lint            rustfmt and clippy, warnings are errors
   deny            licences, sources and known holes of all that is built in (deny.toml); says what it had to skip
   fuzz [target] [--runs N]  runs the fuzz targets, 1,000,000 executions each (docs/fuzzing.md)
   bench [options] builds as for use and measures; PostgreSQL too if DATABASE_URL names one; writes target/bench/report.md
+  npm [filter]    builds the npm package and runs its tests, without all others
+  bench npm       the time of a call of the npm package in Node
   openimis [up|down|wipe]   the real openIMIS that the tests use, on 127.0.0.1:8000
 ";
 
@@ -41,6 +47,8 @@ fn main() -> ExitCode {
         Some("build") => build(),
         Some("lint") => lint(),
         Some("deny") => deny::command(rest),
+        Some("npm") => npm::command(rest),
+        Some("bench") if rest == ["npm"] => npm::bench(),
         Some("bench") => bench::command(rest),
         Some("fuzz") => fuzz::command(rest),
         Some("openimis") => openimis::command(rest.first().map_or("up", String::as_str)),
@@ -60,12 +68,19 @@ fn main() -> ExitCode {
 
 fn build() -> Done {
     components::build()?;
+    edge::build()?;
+    npm::build()?;
+    playground::build()?;
     say("building the host");
     cargo(&["build", "--package", "openimis-mediator"])
 }
 
 fn run(options: &[String]) -> Done {
-    build()?;
+    components::build()?;
+    npm::build()?;
+    playground::build()?;
+    say("building the host");
+    cargo(&["build", "--package", "openimis-mediator"])?;
     let mut serve = Command::new(target_dir().join("debug/openimis-mediator"));
     serve.args(["serve", "--sandbox"]).args(options).current_dir(root());
     check(&mut serve, "the mediator")
@@ -81,12 +96,18 @@ fn lint() -> Done {
 
 fn test(filter: &[String]) -> Done {
     components::build()?;
+    edge::build()?;
+    edge::build_harness()?;
+    npm::build()?;
+    playground::build()?;
     say("building the host and the tests");
     // With the tests, so that the program is built once: a build without them would choose other features of its libraries.
     cargo_for(&["build", "--bins", "--tests"], &MEDIATOR, &[])?;
     let mut skipped = Vec::new();
     // Without it the tests of jumping clocks skip themselves and say so.
     system::install_faketime();
+    // The same for the playground in a browser.
+    system::install_chromium();
     // What tests skip by themselves, a line each.
     let skips = target_dir().join("skipped.txt");
     std::fs::write(&skips, "").map_err(|error| format!("{}: {error}", skips.display()))?;
@@ -101,6 +122,7 @@ fn test(filter: &[String]) -> Done {
     cargo_with(&["test"], &MEDIATOR, filter, &[("MEDIATOR_SKIPPED", skips.as_os_str())])?;
     cargo_for(&["test"], &["fhir-r4-tests"], filter)?;
     cargo_for(&["test"], &["mediator-load"], filter)?;
+    npm::test(filter, &skips, &mut skipped)?;
     match system::install() {
         Ok(()) => {
             say("running the tests on PostgreSQL");

@@ -1,5 +1,5 @@
-//! What tests need of the system: PostgreSQL's server programs, which they start clusters of their own with (`tests/postgres.rs`), and
-//! libfaketime.
+//! What tests need of the system: PostgreSQL's server programs, which they start clusters of their own with (`tests/postgres.rs`),
+//! libfaketime and Chromium.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -46,6 +46,34 @@ pub fn install_faketime() {
     }
 }
 
+/// Installs a browser for the tests of the playground, where that is easily done.
+pub fn install_chromium() {
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let path: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
+    let is_there = path.iter().any(|folder| names.iter().any(|name| folder.join(name).is_file()));
+    if is_there || !is_root() {
+        return;
+    }
+    say("installing Chromium");
+    let packages = ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"];
+    if let Err(reason) = apt(&["update"]).and_then(|()| apt(&packages)) {
+        say(&format!("Chromium was not installed: {reason}"));
+    }
+}
+
+/// Installs packages of the system where that is easily done; the error says why not.
+pub fn install_packages(names: &[&str]) -> Done {
+    if !is_root() || !succeeds("apt-get", &["--version"]) {
+        let names = names.join(" ");
+        return Err(format!("{names} missing, and only root can install with apt-get: `apt-get install {names}`"));
+    }
+    say(&format!("installing {}", names.join(" ")));
+    apt(&["update"])?;
+    let mut args = vec!["install", "-y", "--no-install-recommends"];
+    args.extend(names);
+    apt(&args)
+}
+
 fn apt(args: &[&str]) -> Done {
     let mut apt = Command::new("apt-get");
     apt.args(["-qq", "-o", "Acquire::Retries=3"]).args(args).env("DEBIAN_FRONTEND", "noninteractive");
@@ -63,6 +91,6 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
 }
 
-fn succeeds(program: &str, args: &[&str]) -> bool {
+pub fn succeeds(program: &str, args: &[&str]) -> bool {
     Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::message::{Message, MessageId, Outcome};
+use crate::message::{Message, MessageId, NewMessage, Origin, Outcome, State};
 use crate::peers::PeerError;
 use crate::settings::Retry;
 
@@ -70,6 +70,16 @@ pub fn recheck_at(now: Timestamp, received_at: Timestamp, retry: &Retry) -> Opti
     }
     let wait = age.max(retry.recheck).min(SignedDuration::from_hours(24).max(retry.recheck));
     now.saturating_add(wait).ok()
+}
+
+/// Whether a message that is there already takes a new body and is tried (again).
+pub fn revives(old_state: State, old_origin: Origin, old_body: Option<&[u8]>, new: &NewMessage) -> bool {
+    let selected_now = new.origin == Origin::Selected && old_origin != Origin::Selected;
+    match old_state {
+        State::Skipped | State::Dead => selected_now || old_body != Some(&new.body),
+        State::Pending => selected_now,
+        State::Leased | State::Delivered | State::Discarded => false,
+    }
 }
 
 #[cfg(test)]

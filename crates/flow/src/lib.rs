@@ -3,7 +3,7 @@
 //! No sockets, no database, no clock of its own: those are [`ports`]. The native host and the edge app bring them along.
 //!
 //! # Layout
-//! - [`receive`]: what comes in is stored before it is answered.
+//! - [`door`]: which routes there are and what they answer. [`receive`]: what comes in is stored before it is answered.
 //! - [`deliver`]: one leased message to its [`Outcome`]; the steps of each kind are in `ways/`.
 //! - [`poll`], [`subscription`]: what openIMIS does not tell by itself, and keeping it telling what it does.
 //! - [`decide`]: pure policy. [`peers`]: how openIMIS and CHT are spoken to.
@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub mod decide;
 pub mod deliver;
+pub mod door;
 pub mod message;
 pub mod peers;
 pub mod poll;

@@ -25,6 +25,7 @@ use crate::{Host, HostFlow};
 
 mod actions;
 mod export;
+mod mappings;
 
 /// Messages a page, where nothing is said.
 const PAGE: u32 = 50;
@@ -45,6 +46,8 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/admin/messages/{id}/discard", post(actions::discard))
         .route("/admin/counts", get(counts))
         .route("/admin/audit", get(audit))
+        .route("/admin/mappings", get(mappings::list))
+        .route("/admin/mappings/reload", post(mappings::reload))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .route_layer(admitted);
     with_fallbacks(routes).with_state(host)

@@ -7,6 +7,7 @@ macro_rules! out {
 
 pub mod config;
 pub mod map;
+pub mod mapping;
 pub mod messages;
 pub mod sandbox;
 pub mod serve;

@@ -78,6 +78,7 @@ openimis-mediator with sandbox peers (stand-ins that behave as the real ones, pe
   admin API  http://{admin}/admin/messages   user {ADMIN_USER}, password {ADMIN_PASSWORD}
   openIMIS   {openimis}   claims and the feedback on them: open it in a browser
   CHT        {cht}   people, and tasks for the health worker: open it in a browser
+  playground {mediator}/playground/   what becomes of a document, and all that is wrong with it: open it in a browser
 
 Try the loop: paste these two commands into another terminal.
 

@@ -88,8 +88,9 @@ async fn asked_to_stop() -> std::io::Result<()> {
 
 fn announce(host: &Host) {
     tracing::info!(store = %host.config.store.shown(), "openimis-mediator starts");
-    for (mapping, file) in host.flow.mapper.files() {
-        tracing::info!(mapping, file = %file.display(), "mapping loaded");
+    for mapping in host.flow.mapper.mappings() {
+        let (name, sha256) = (mapping.mapping.name(), &mapping.sha256[..12]);
+        tracing::info!(mapping = name, file = %mapping.file.display(), sha256, "mapping loaded");
     }
     if host.config.subscription.callback.is_none() {
         tracing::info!("no subscription is kept (subscription.callback is not set): claims are found by polling");

@@ -1,13 +1,79 @@
-//! The port: typed calls, and the WIT types that the components see.
+//! Typed calls, the port that they serve, and the WIT types that the components see.
 
 use flow::ports::{Mapper, MapperError};
 use mapping::{Issue, IssueType, MapResult, Mapped, Severity, claim_response, feedback, patient};
 
+use super::engine::Runtime;
+use super::piece::{ClaimResponse, Feedback, Patient, Slot};
 use super::{MappingHost, wit};
+
+impl MappingHost {
+    /// Maps a FHIR `ClaimResponse` to the body of CHT's `POST /api/v2/records`.
+    pub fn map_claim_response(
+        &self,
+        claim_response: &str,
+        claim_date: Option<&str>,
+        contact: Option<&claim_response::ContactLink>,
+        settings: &claim_response::Settings,
+    ) -> Result<MapResult, MapperError> {
+        self.runtime.claim_response(&self.current().claim_response, claim_response, claim_date, contact, settings)
+    }
+
+    /// Maps what CHT's outbound push sends to the body of openIMIS' `POST Communication/`.
+    pub fn map_feedback(
+        &self,
+        feedback: &str,
+        insuree_uuid: Option<&str>,
+        settings: &feedback::Settings,
+    ) -> Result<MapResult, MapperError> {
+        self.runtime.feedback(&self.current().feedback, feedback, insuree_uuid, settings)
+    }
+
+    /// Maps a FHIR `Patient` to the body of CHT's `POST /api/v1/people`.
+    pub fn map_patient(
+        &self,
+        patient: &str,
+        location_codes: &[String],
+        settings: &patient::Settings,
+    ) -> Result<MapResult, MapperError> {
+        self.runtime.patient(&self.current().patient, patient, location_codes, settings)
+    }
+}
 
 impl Mapper for MappingHost {
     async fn claim_response(
         &self,
+        text: &str,
+        date: Option<&str>,
+        contact: Option<&claim_response::ContactLink>,
+        settings: &claim_response::Settings,
+    ) -> Result<MapResult, MapperError> {
+        self.map_claim_response(text, date, contact, settings)
+    }
+
+    async fn feedback(
+        &self,
+        text: &str,
+        insuree_uuid: Option<&str>,
+        settings: &feedback::Settings,
+    ) -> Result<MapResult, MapperError> {
+        self.map_feedback(text, insuree_uuid, settings)
+    }
+
+    async fn patient(
+        &self,
+        text: &str,
+        location_codes: &[String],
+        settings: &patient::Settings,
+    ) -> Result<MapResult, MapperError> {
+        self.map_patient(text, location_codes, settings)
+    }
+}
+
+impl Runtime {
+    pub fn claim_response(
+        &self,
+        slot: &Slot<ClaimResponse>,
         text: &str,
         date: Option<&str>,
         contact: Option<&claim_response::ContactLink>,
@@ -34,29 +100,31 @@ impl Mapper for MappingHost {
             utc_offset_minutes: settings.utc_offset_minutes,
             locale: non_empty(&settings.locale),
         };
-        let result = self.call(&self.claim_response, |indices, store, instance| {
+        let result = self.call(slot, |indices, store, instance| {
             let guest = indices.load(&mut *store, instance)?;
             guest.call_map_claim_response(store, text, date, contact.as_ref(), &settings)
         })?;
         Ok(from_wit(result))
     }
 
-    async fn feedback(
+    pub fn feedback(
         &self,
+        slot: &Slot<Feedback>,
         text: &str,
         insuree_uuid: Option<&str>,
         settings: &feedback::Settings,
     ) -> Result<MapResult, MapperError> {
         let settings = wit::feedback::Settings { rating_min: settings.rating_min, rating_max: settings.rating_max };
-        let result = self.call(&self.feedback, |indices, store, instance| {
+        let result = self.call(slot, |indices, store, instance| {
             let guest = indices.load(&mut *store, instance)?;
             guest.call_map_feedback(store, text, insuree_uuid, settings)
         })?;
         Ok(from_wit(result))
     }
 
-    async fn patient(
+    pub fn patient(
         &self,
+        slot: &Slot<Patient>,
         text: &str,
         location_codes: &[String],
         settings: &patient::Settings,
@@ -71,7 +139,7 @@ impl Mapper for MappingHost {
             default_place: non_empty(&settings.default_place),
             phone_prefix: non_empty(&settings.phone_prefix),
         };
-        let result = self.call(&self.patient, |indices, store, instance| {
+        let result = self.call(slot, |indices, store, instance| {
             let guest = indices.load(&mut *store, instance)?;
             guest.call_map_patient(store, text, location_codes, &settings)
         })?;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
+use flow::door;
 
-use super::answer::{refusal, throttled};
+use super::answer::{refusal, sent, throttled};
 use super::{Caller, Doors};
 use crate::clients::Refused;
 use crate::config::Scope;
@@ -15,10 +16,8 @@ use crate::config::Scope;
 /// Middleware of a route; the client goes on with the request as an extension.
 pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>().copied() else { return unknown() };
-    // A browser shows remembered credentials for another site's page, too, and says that it does so.
-    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if matches!(site, Some(b"cross-site" | b"same-site")) {
-        return refusal(StatusCode::FORBIDDEN, "forbidden", "not for a page of another site");
+    if let Some(refusal) = door::of_another_site(request.headers()) {
+        return sent(refusal);
     }
     let recognised = doors.clients.recognise(request.headers(), caller.certificate, caller.address, &doors.limits);
     match recognised.await {
@@ -47,10 +46,5 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
 }
 
 fn unknown() -> Response {
-    let text =
-        "no or wrong credentials; send HTTP Basic as a user of the mediator, or a client certificate that it knows";
-    let mut response = refusal(StatusCode::UNAUTHORIZED, "login", text);
-    let challenge = HeaderValue::from_static("Basic realm=\"openimis-mediator\", charset=\"UTF-8\"");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    response
+    sent(door::unknown_caller())
 }

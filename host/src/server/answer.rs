@@ -1,20 +1,24 @@
 //! Answers that every route gives in the same way, and the headers on each. All of them are JSON: openIMIS takes anything else for a
 //! failure.
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use axum::response::Response;
+use flow::door;
 
 use super::limits::Throttled;
 
+/// An answer that is the same in every runtime.
+pub fn sent(answer: door::Answer) -> Response {
+    answer.map(Body::from)
+}
+
 /// An OperationOutcome of the mediator itself; `code` is a FHIR issue type.
 pub fn refusal(status: StatusCode, code: &str, text: &str) -> Response {
-    let issue = json!([{"severity": "error", "code": code, "diagnostics": text}]);
-    (status, axum::Json(json!({"resourceType": "OperationOutcome", "issue": issue}))).into_response()
+    sent(door::refusal(status, code, text))
 }
 
 /// Whoever asks too much is told when to come again, in whole seconds.
@@ -29,10 +33,8 @@ pub fn throttled(Throttled(wait): Throttled, text: &str) -> Response {
 /// No such route, or another method: told in JSON too.
 pub fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: axum::Router<S>) -> axum::Router<S> {
     router
-        .method_not_allowed_fallback(|| async {
-            refusal(StatusCode::METHOD_NOT_ALLOWED, "not-supported", "this route takes another method")
-        })
-        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "not-found", "no such route; the README lists them") })
+        .method_not_allowed_fallback(async || sent(door::wrong_method()))
+        .fallback(async || sent(door::no_such_route()))
 }
 
 /// The body of a JSON request, or the refusal.
@@ -42,38 +44,25 @@ pub fn json_body(
     body: Result<Bytes, BytesRejection>,
     limit_bytes: usize,
 ) -> Result<Vec<u8>, Response> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if !matches!(essence.as_str(), "application/json" | "application/fhir+json") {
-        let text = "the content type is not application/json or application/fhir+json";
-        return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
+    if let Some(refusal) = door::not_json(headers) {
+        return Err(sent(refusal));
     }
     match body {
         Ok(body) => Ok(body.into()),
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            let text = format!("the body is longer than {limit_bytes} bytes");
-            Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "too-long", &text))
-        }
-        Err(_) => Err(refusal(StatusCode::BAD_REQUEST, "structure", "the body broke off")),
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(sent(door::too_long(limit_bytes))),
+        Err(_) => Err(sent(door::broken_off())),
     }
 }
 
-/// The answers are for programs: no browser is to keep, frame, run or guess anything of them.
-const HEADERS: [(header::HeaderName, HeaderValue); 4] = [
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-];
 /// A year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Middleware: the headers above on every answer; with TLS also the advice to come by TLS only.
+/// Middleware: `door::HEADERS` on every answer; with TLS also the advice to come by TLS only.
 pub async fn secured(State(tls): State<bool>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(name, value);
+    for (name, value) in door::HEADERS {
+        headers.entry(name).or_insert(value); // the playground's pages have a policy of their own
     }
     if tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);

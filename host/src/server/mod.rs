@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use hyper::server::conn::http1;
@@ -29,7 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::clients::{Clients, Fingerprint};
 use crate::config::{Config, Server};
 use crate::worker::{Stop, asked};
-use answer::{refusal, throttled};
+use answer::{sent, throttled};
 use limits::Limits;
 
 pub mod admit;
@@ -231,9 +230,7 @@ impl Connection {
 async fn within_time(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
     match timeout(std_duration(doors.settings.answer_timeout), next.run(request)).await {
         Ok(response) => response,
-        Err(_) => {
-            refusal(StatusCode::REQUEST_TIMEOUT, "timeout", "the time was up; nothing was acknowledged, send it again")
-        }
+        Err(_) => sent(flow::door::time_up()),
     }
 }
 

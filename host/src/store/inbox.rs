@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use flow::decide;
 use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
 use flow::ports::StoreError;
 use jiff::Timestamp;
@@ -54,16 +55,6 @@ impl<'a> Row_<'a> {
 
     fn received(&self) -> String {
         format!("by {}, {} bytes", self.new.origin, self.new.body.len())
-    }
-}
-
-/// Whether a message that is there already takes a new body and is tried (again).
-fn revives(old_state: State, old_origin: Origin, old_body: Option<&[u8]>, new: &NewMessage) -> bool {
-    let selected_now = new.origin == Origin::Selected && old_origin != Origin::Selected;
-    match old_state {
-        State::Skipped | State::Dead => selected_now || old_body != Some(&new.body),
-        State::Pending => selected_now,
-        State::Leased | State::Delivered | State::Discarded => false,
     }
 }
 
@@ -220,7 +211,7 @@ impl Tables {
         let sealed: Option<Vec<u8>> = there.try_get("received")?;
         let lane: String = there.try_get("lane")?;
         let old_body = sealed.and_then(|sealed| self.seal.open(sealed, &lane).ok());
-        if !revives(old_state, old_origin, old_body.as_deref(), new) {
+        if !decide::revives(old_state, old_origin, old_body.as_deref(), new) {
             const AGAIN: &str = "received again";
             let last = "SELECT event FROM trail WHERE message_id = $1 ORDER BY id DESC LIMIT 1";
             // Once is enough: somebody may send the same for ever.

@@ -33,7 +33,8 @@ fn one_component_may_hold_all_mappings() {
     let dir = folder(&[("all.wasm", &component("mappings", &trapping_module()))]);
     let host = MappingHost::load(dir.path(), LIMITS).unwrap_or_else(|error| panic!("{error}"));
     let all = dir.path().join("all.wasm");
-    assert_eq!(host.files(), ["claim-response", "feedback", "patient"].map(|name| (name, all.as_path())));
+    let told = host.mappings().map(|mapping| (mapping.mapping.name(), mapping.file, mapping.interface));
+    assert_eq!(told, ["claim-response", "feedback", "patient"].map(|name| (name, all.clone(), "0.1.0".to_owned())));
 }
 
 #[test]
@@ -85,7 +86,7 @@ fn a_file_that_is_no_mapping_component_is_named_with_the_reason() {
         ("empty", &empty, "it exports no mapping interface"),
         ("importing", &importing, "component imports instance `somebody:else/clock@1.0.0`"),
         ("other function", &other_function, "it exports no mapping interface"),
-        ("other version", &other_version, "it exports no mapping interface"),
+        ("other version", &other_version, "mapping/feedback@0.2.0; this program speaks version 0.1"),
         ("too large", &too_large, "exceeds the limit of 0x800000 bytes"),
     ];
     for (name, bytes, reason) in files {

@@ -2,6 +2,7 @@
 //! but fail its own call.
 
 mod broken;
+mod cache;
 mod loading;
 mod running;
 mod written;

@@ -95,6 +95,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         held(&self.healths).of(peer).away.clone().filter(|(until, _)| *until > now)
     }
 
+    /// Leaves a peer alone for as long as an earlier process was told to.
+    pub fn keep_paused(&self, peer: Peer, until: Timestamp, reason: &str) {
+        held(&self.healths).of(peer).leave_alone(until, reason);
+    }
+
     /// What is known of a peer.
     pub fn health(&self, peer: Peer) -> Health {
         held(&self.healths).of(peer).clone()

@@ -1,32 +1,18 @@
-//! What the mediator's own doors answer, and that nothing is acknowledged which is not kept.
+//! What the doors answer, and that nothing is acknowledged which is not kept.
 
-use mediator_tests::running::{
-    INBOUND_PASSWORD, INBOUND_USER, Mediator, Process, config, environment, eventually, messages, post, sample_claim,
-    sample_feedback, sandbox, store_path, story,
-};
-use openimis_mediator::config::StoreSettings;
-use openimis_mediator::sandbox::Sandbox;
-use openimis_mediator::store::SqlStore;
+use mediator_tests::running::{eventually, sample_claim, sample_feedback};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::Command;
 
-const CLAIM: &str = "/mediator/claim-response";
-const FEEDBACK: &str = "/mediator/claims-feedback";
+use crate::server::{CLAIM, CREDENTIALS, FEEDBACK, On, World};
+
 const LIMIT: usize = 1 << 20;
 
-async fn started() -> (Mediator, Sandbox, TempDir) {
-    let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
-    let mediator = Mediator::start(config(&sandbox, &dir, &[])).await;
-    (mediator, sandbox, dir)
-}
-
 /// Status and JSON body. Every answer has to be JSON and say so: openIMIS takes anything else for a failure.
-async fn read(answer: Response) -> (StatusCode, Value) {
+pub async fn read(answer: Response) -> (StatusCode, Value) {
     let (status, url) = (answer.status(), answer.url().clone());
     let content_type = answer.headers().get("content-type").map(|value| value.to_str().expect("text").to_owned());
     assert_eq!(content_type.as_deref(), Some("application/json"), "{status} of {url}");
@@ -34,13 +20,13 @@ async fn read(answer: Response) -> (StatusCode, Value) {
     (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{status} of {url}: {error}: {body}")))
 }
 
-fn issues(outcome: &Value) -> &Vec<Value> {
+pub fn issues(outcome: &Value) -> &Vec<Value> {
     assert_eq!(outcome["resourceType"], "OperationOutcome", "{outcome}");
     outcome["issue"].as_array().expect("a list of issues")
 }
 
 /// The documented claim with some elements replaced; null takes one out.
-fn claim_with(changes: Value) -> String {
+pub fn claim_with(changes: Value) -> String {
     let mut claim: Value = serde_json::from_str(&sample_claim()).expect("JSON");
     for (name, value) in changes.as_object().expect("an object") {
         match value {
@@ -56,63 +42,58 @@ fn unmappable_claim() -> String {
     claim_with(json!({"identifier": [], "patient": {"reference": "Practitioner/1"}, "created": "1800-01-01"}))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_stored_is_answered_202_with_its_number() {
-    let (mediator, _sandbox, _dir) = started().await;
-    let claim = read(mediator.post(CLAIM, sample_claim()).await).await;
+pub async fn what_is_stored_is_answered_202_with_its_number(on: On) {
+    let world = World::start(on, &[]).await;
+    let claim = read(world.post(CLAIM, sample_claim()).await).await;
     assert_eq!(claim, (StatusCode::ACCEPTED, json!({"status": "accepted", "id": 1, "duplicate": false})));
-    let feedback = read(mediator.post(FEEDBACK, sample_feedback()).await).await;
+    let feedback = read(world.post(FEEDBACK, sample_feedback()).await).await;
     assert_eq!(feedback, (StatusCode::ACCEPTED, json!({"status": "accepted", "id": 2, "duplicate": false})));
-    let stored = mediator.messages().await;
-    assert_eq!(stored[0].body.as_deref(), Some(sample_claim().as_bytes()), "kept as received, byte for byte");
-    assert_eq!(stored[1].body.as_deref(), Some(sample_feedback().as_bytes()));
+    let stored = world.messages().await;
+    assert_eq!(stored[0].received.as_deref(), Some(sample_claim().as_bytes()), "kept as received, byte for byte");
+    assert_eq!(stored[1].received.as_deref(), Some(sample_feedback().as_bytes()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_comes_twice_is_answered_202_and_has_one_effect() {
-    let (mediator, sandbox, _dir) = started().await;
+pub async fn what_comes_twice_is_answered_202_and_has_one_effect(on: On) {
+    let world = World::start(on, &[]).await;
     let (claim, feedback) = (sample_claim(), sample_feedback());
-    let again = || async { read(mediator.post(CLAIM, claim.clone()).await).await };
+    let again = || async { read(world.post(CLAIM, claim.clone()).await).await };
     let (a, b, c, d) = tokio::join!(again(), again(), again(), again());
     let answers = [a, b, c, d, again().await];
     assert!(answers.iter().all(|(status, body)| *status == 202 && body["id"] == 1), "{answers:?}");
     assert_eq!(answers.iter().filter(|(_, body)| body["duplicate"] == false).count(), 1, "{answers:?}");
-    mediator.settled().await;
+    world.settled().await;
     for duplicate in [false, true] {
         let expected = json!({"status": "accepted", "id": 2, "duplicate": duplicate});
-        assert_eq!(read(mediator.post(FEEDBACK, feedback.clone()).await).await, (StatusCode::ACCEPTED, expected));
+        assert_eq!(read(world.post(FEEDBACK, feedback.clone()).await).await, (StatusCode::ACCEPTED, expected));
     }
-    mediator.settled().await;
-    assert_eq!(read(mediator.post(CLAIM, claim.clone()).await).await.1["duplicate"], true, "also after its delivery");
-    assert_eq!(read(mediator.post(FEEDBACK, feedback.clone()).await).await.1["duplicate"], true);
-    assert_eq!(mediator.settled().await.len(), 2);
-    assert_eq!((sandbox.cht.records().len(), sandbox.openimis.communications().len()), (1, 1));
+    world.settled().await;
+    assert_eq!(read(world.post(CLAIM, claim.clone()).await).await.1["duplicate"], true, "also after its delivery");
+    assert_eq!(read(world.post(FEEDBACK, feedback.clone()).await).await.1["duplicate"], true);
+    assert_eq!(world.settled().await.len(), 2);
+    assert_eq!((world.sandbox.cht.records().len(), world.sandbox.openimis.communications().len()), (1, 1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_json_is_refused_with_400_and_not_stored() {
-    let (mediator, _sandbox, _dir) = started().await;
+pub async fn what_is_not_json_is_refused_with_400_and_not_stored(on: On) {
+    let world = World::start(on, &[]).await;
     for path in [CLAIM, FEEDBACK] {
         for body in [b"".as_slice(), b"{\"resourceType\": ", b"claim", b"{} {}", b"\xff\xfe{}", b"{\"name\": \"\xff\"}"]
         {
-            let (status, outcome) = read(mediator.post(path, body).await).await;
+            let (status, outcome) = read(world.post(path, body).await).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{path} {body:?}");
             assert_eq!(issues(&outcome).len(), 1, "{outcome}");
             assert_eq!(issues(&outcome)[0]["severity"], "fatal", "{outcome}");
         }
     }
-    let (_, outcome) = read(mediator.post(CLAIM, "{\n  \"name\": \"Kalpana\",}").await).await;
+    let (_, outcome) = read(world.post(CLAIM, "{\n  \"name\": \"Kalpana\",}").await).await;
     let told = issues(&outcome)[0]["diagnostics"].as_str().expect("text");
     assert!(told.contains("line 2") && !told.contains("Kalpana"), "where, not what: {told}");
-    assert!(mediator.messages().await.is_empty());
+    assert!(world.messages().await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_json_content_types_are_taken() {
-    let (mediator, _sandbox, _dir) = started().await;
+pub async fn only_json_content_types_are_taken(on: On) {
+    let world = World::start(on, &[]).await;
     let send = |path: &str, content_type: Option<&str>| {
-        let request =
-            mediator.client.post(format!("{}{path}", mediator.url)).basic_auth(INBOUND_USER, Some(INBOUND_PASSWORD));
+        let request = world.client.post(format!("{}{path}", world.url)).basic_auth(CREDENTIALS.0, Some(CREDENTIALS.1));
         let body = if path == CLAIM { sample_claim() } else { sample_feedback() };
         let request = content_type.into_iter().fold(request, |request, value| request.header("content-type", value));
         async move { read(request.body(body).send().await.expect("an answer")).await }
@@ -126,7 +107,7 @@ async fn only_json_content_types_are_taken() {
             assert_eq!(issues(&outcome)[0]["code"], "not-supported");
         }
     }
-    assert!(mediator.messages().await.is_empty());
+    assert!(world.messages().await.is_empty());
     for path in [CLAIM, FEEDBACK] {
         for content_type in [
             "application/json",
@@ -141,8 +122,8 @@ async fn only_json_content_types_are_taken() {
 }
 
 /// Sends a request as it is and reads what comes back until the connection ends.
-async fn raw(mediator: &Mediator, head: &str, body: &[u8]) -> String {
-    let address = mediator.url.trim_start_matches("http://");
+async fn raw(world: &World, head: &str, body: &[u8]) -> String {
+    let address = world.url.trim_start_matches("http://");
     let credentials = "aW50ZXJvcC1jbGllbnQ6aW50ZXJvcC1wYXNzd29yZA==";
     let head = format!(
         "{head} HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {credentials}\r\ncontent-type: application/json\r\nconnection: close\r\n"
@@ -176,34 +157,31 @@ fn with_length(body: &str) -> Vec<u8> {
     format!("content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_body_over_one_mebibyte_is_refused_with_413() {
-    let (mediator, _sandbox, _dir) = started().await;
+pub async fn a_body_over_one_mebibyte_is_refused_with_413(on: On) {
+    let world = World::start(on, &[]).await;
     let sample = sample_claim();
     let padded = |length: usize| format!("{}{}", " ".repeat(length - sample.len()), sample);
     for path in [CLAIM, FEEDBACK] {
         for length in [LIMIT + 1, 16 * LIMIT] {
             for body in [with_length(&padded(length)), chunked(&padded(length))] {
-                let answer = raw(&mediator, &format!("POST {path}"), &body).await;
+                let answer = raw(&world, &format!("POST {path}"), &body).await;
                 assert!(answer.starts_with("HTTP/1.1 413 "), "{path}, {length} bytes: {answer}");
                 assert!(answer.contains("\r\ncontent-type: application/json\r\n"), "{answer}");
                 assert!(answer.contains("\"code\":\"too-long\""), "{answer}");
             }
         }
     }
-    assert!(mediator.messages().await.is_empty());
+    assert!(world.messages().await.is_empty());
     for body in [with_length(&padded(LIMIT)), chunked(&padded(LIMIT))] {
-        let answer = raw(&mediator, &format!("POST {CLAIM}"), &body).await;
+        let answer = raw(&world, &format!("POST {CLAIM}"), &body).await;
         assert!(answer.starts_with("HTTP/1.1 202 "), "exactly {LIMIT} bytes are taken: {answer}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_the_right_credentials_nothing_is_stored() {
-    let (mediator, _sandbox, _dir) = started().await;
+pub async fn without_the_right_credentials_nothing_is_stored(on: On) {
+    let world = World::start(on, &[]).await;
     let send = |path: &str, authorization: Option<&str>| {
-        let request =
-            mediator.client.post(format!("{}{path}", mediator.url)).header("content-type", "application/json");
+        let request = world.client.post(format!("{}{path}", world.url)).header("content-type", "application/json");
         let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
         request.body(sample_claim()).send()
     };
@@ -233,26 +211,24 @@ async fn without_the_right_credentials_nothing_is_stored() {
             assert_eq!(issues(&outcome)[0]["code"], "login");
         }
     }
-    assert!(mediator.messages().await.is_empty());
+    assert!(world.messages().await.is_empty());
     let scheme_in_lower_case = Some("basic aW50ZXJvcC1jbGllbnQ6aW50ZXJvcC1wYXNzd29yZA==");
     assert_eq!(send(CLAIM, scheme_in_lower_case).await.expect("an answer").status(), StatusCode::ACCEPTED);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn credentials_are_asked_for_before_anything_is_said_of_the_body() {
-    let (mediator, _sandbox, _dir) = started().await;
+pub async fn credentials_are_asked_for_before_anything_is_said_of_the_body(on: On) {
+    let world = World::start(on, &[]).await;
     let bodies =
         [("text/plain", "x".to_owned()), ("application/json", "{".to_owned()), ("application/json", " ".repeat(LIMIT))];
     for (content_type, body) in bodies {
-        let request = mediator.client.post(format!("{}{CLAIM}", mediator.url)).header("content-type", content_type);
+        let request = world.client.post(format!("{}{CLAIM}", world.url)).header("content-type", content_type);
         assert_eq!(request.body(body).send().await.expect("an answer").status(), StatusCode::UNAUTHORIZED);
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_claim_that_cannot_be_mapped_is_answered_422_with_every_issue_and_kept() {
-    let (mediator, sandbox, _dir) = started().await;
-    let (status, outcome) = read(mediator.post(CLAIM, unmappable_claim()).await).await;
+pub async fn a_claim_that_cannot_be_mapped_is_answered_422_with_every_issue_and_kept(on: On) {
+    let world = World::start(on, &[]).await;
+    let (status, outcome) = read(world.post(CLAIM, unmappable_claim()).await).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     let told: Vec<&str> =
         issues(&outcome).iter().map(|issue| issue["expression"][0].as_str().expect("a path")).collect();
@@ -263,50 +239,47 @@ async fn a_claim_that_cannot_be_mapped_is_answered_422_with_every_issue_and_kept
     ];
     assert!(expected.iter().all(|path| told.iter().any(|told| told.starts_with(path))), "{told:?}");
 
-    let [kept] = &mediator.messages().await[..] else { panic!("one message") };
-    assert_eq!((kept.summary.state.as_str(), kept.summary.attempts), ("dead", 0));
-    assert_eq!(kept.body.as_deref(), Some(unmappable_claim().as_bytes()));
-    assert_eq!(kept.issues.len(), told.len());
-    assert!(kept.summary.reason.as_deref().expect("a reason").starts_with("cannot be mapped"), "{:?}", kept.summary);
+    let [kept] = &world.messages().await[..] else { panic!("one message") };
+    assert_eq!((kept.state.as_str(), kept.attempts), ("dead", 0));
+    assert_eq!(kept.received.as_deref(), Some(unmappable_claim().as_bytes()));
+    assert_eq!(kept.issues, told.len());
+    assert!(kept.reason.starts_with("cannot be mapped"), "{kept:?}");
 
-    let (status, again) = read(mediator.post(CLAIM, unmappable_claim()).await).await;
+    let (status, again) = read(world.post(CLAIM, unmappable_claim()).await).await;
     assert_eq!((status, &again), (StatusCode::UNPROCESSABLE_ENTITY, &outcome), "the same again");
-    assert_eq!(mediator.messages().await.len(), 1);
-    assert!(sandbox.cht.requests().is_empty() && sandbox.openimis.requests().is_empty());
+    assert_eq!(world.messages().await.len(), 1);
+    assert!(world.sandbox.cht.requests().is_empty() && world.sandbox.openimis.requests().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_comes_to_life_when_the_claim_comes_in_order() {
-    let (mediator, sandbox, _dir) = started().await;
+pub async fn a_dead_letter_comes_to_life_when_the_claim_comes_in_order(on: On) {
+    let world = World::start(on, &[]).await;
     let broken = claim_with(json!({"patient": null}));
-    assert_eq!(mediator.post(CLAIM, broken).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
-    let (status, body) = read(mediator.post(CLAIM, sample_claim()).await).await;
+    assert_eq!(world.post(CLAIM, broken).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, body) = read(world.post(CLAIM, sample_claim()).await).await;
     assert_eq!((status, body), (StatusCode::ACCEPTED, json!({"status": "accepted", "id": 1, "duplicate": false})));
-    let [message] = &mediator.settled().await[..] else { panic!("one message") };
-    assert_eq!(message.summary.state, "delivered", "{:?}", message.summary);
-    assert!(message.issues.is_empty());
-    assert_eq!(sandbox.cht.records().len(), 1);
+    let [message] = &world.settled().await[..] else { panic!("one message") };
+    assert_eq!(message.state, "delivered", "{message:?}");
+    assert!(message.issues == 0);
+    assert_eq!(world.sandbox.cht.records().len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn other_json_is_kept_as_a_dead_letter_too() {
-    let (mediator, _sandbox, _dir) = started().await;
+pub async fn other_json_is_kept_as_a_dead_letter_too(on: On) {
+    let world = World::start(on, &[]).await;
     let bodies = ["[]", "null", "1", "{}", r#"{"resourceType": "Patient"}"#, r#"{"id": 1, "id": 2}"#];
     for body in bodies {
-        assert_eq!(read(mediator.post(CLAIM, body).await).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
-        assert_eq!(read(mediator.post(FEEDBACK, body).await).await.0, StatusCode::ACCEPTED, "{body}");
+        assert_eq!(read(world.post(CLAIM, body).await).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert_eq!(read(world.post(FEEDBACK, body).await).await.0, StatusCode::ACCEPTED, "{body}");
     }
-    let messages = mediator.messages().await;
-    assert!(messages.iter().all(|message| message.summary.state == "dead"), "{}", story(&messages));
+    let messages = world.messages().await;
+    assert!(messages.iter().all(|message| message.state == "dead"), "{messages:?}");
     assert_eq!(messages.len(), 2 * bodies.len());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_feedback_that_cannot_be_mapped_is_answered_202_and_kept() {
-    let (mediator, sandbox, _dir) = started().await;
+pub async fn a_feedback_that_cannot_be_mapped_is_answered_202_and_kept(on: On) {
+    let world = World::start(on, &[]).await;
     let broken = json!({"doc": {"_id": "report-2"}, "care_rendered": "perhaps", "assessment_rating": 9}).to_string();
     for _ in 0..2 {
-        let (status, body) = read(mediator.post(FEEDBACK, broken.clone()).await).await;
+        let (status, body) = read(world.post(FEEDBACK, broken.clone()).await).await;
         assert_eq!(status, StatusCode::ACCEPTED, "CHT would repeat a refused one for ever");
         assert_eq!(body["id"], 1);
         let told: Vec<&str> =
@@ -323,17 +296,16 @@ async fn a_feedback_that_cannot_be_mapped_is_answered_202_and_kept() {
             assert!(told.contains(&key), "{key} is not among {told:?}");
         }
     }
-    let [kept] = &mediator.messages().await[..] else { panic!("one message") };
-    assert_eq!(kept.summary.state, "dead");
-    assert_eq!(kept.body.as_deref(), Some(broken.as_bytes()));
-    assert!(sandbox.openimis.requests().is_empty());
+    let [kept] = &world.messages().await[..] else { panic!("one message") };
+    assert_eq!(kept.state, "dead");
+    assert_eq!(kept.received.as_deref(), Some(broken.as_bytes()));
+    assert!(world.sandbox.openimis.requests().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn other_routes_and_methods_are_refused_in_json() {
-    let (mediator, _sandbox, _dir) = started().await;
+pub async fn other_routes_and_methods_are_refused_in_json(on: On) {
+    let world = World::start(on, &[]).await;
     for path in ["/", "/mediator", "/mediator/claim-response/", "/mediator/Claim-Response", "/health", "/metrics"] {
-        let answer = mediator.client.get(format!("{}{path}", mediator.url)).send().await.expect("an answer");
+        let answer = world.client.get(format!("{}{path}", world.url)).send().await.expect("an answer");
         let (status, outcome) = read(answer).await;
         assert_eq!((status, &issues(&outcome)[0]["code"]), (StatusCode::NOT_FOUND, &json!("not-found")), "{path}");
     }
@@ -346,7 +318,7 @@ async fn other_routes_and_methods_are_refused_in_json() {
         (Method::POST, "/health/ready"),
     ] {
         let answer =
-            mediator.client.request(method.clone(), format!("{}{path}", mediator.url)).send().await.expect("an answer");
+            world.client.request(method.clone(), format!("{}{path}", world.url)).send().await.expect("an answer");
         assert!(answer.headers().contains_key("allow"), "{method} {path} says what is allowed");
         let (status, outcome) = read(answer).await;
         assert_eq!(
@@ -357,82 +329,42 @@ async fn other_routes_and_methods_are_refused_in_json() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_health_routes_ask_for_no_credentials() {
-    let (mediator, sandbox, _dir) = started().await;
+pub async fn the_health_routes_ask_for_no_credentials(on: On) {
+    let world = World::start(on, &[]).await;
     for (path, expected) in [("/health/live", "live"), ("/health/ready", "ready")] {
-        let answer = mediator.client.get(format!("{}{path}", mediator.url)).send().await.expect("an answer");
+        let answer = world.client.get(format!("{}{path}", world.url)).send().await.expect("an answer");
         assert_eq!(read(answer).await, (StatusCode::OK, json!({"status": expected})));
     }
-    assert!(sandbox.openimis.requests().is_empty() && sandbox.cht.requests().is_empty(), "peers do not matter for it");
+    assert!(
+        world.sandbox.openimis.requests().is_empty() && world.sandbox.cht.requests().is_empty(),
+        "peers do not matter for it"
+    );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn while_another_process_holds_the_store_nothing_is_acknowledged() {
-    let (mediator, _sandbox, dir) = started().await;
+pub async fn while_another_process_holds_the_store_nothing_is_acknowledged(on: On) {
+    let world = World::start(on, &[]).await;
+    if on != On::Host {
+        assert_eq!(world.get("/health/ready").await.status(), StatusCode::OK, "and its file is there");
+    }
     let mut other =
-        SqliteConnection::connect(store_path(&dir).to_str().expect("a path")).await.expect("the store's file");
+        SqliteConnection::connect(world.database().to_str().expect("a path")).await.expect("the store's file");
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("the write lock");
 
-    let ready = || async {
-        read(mediator.client.get(format!("{}/health/ready", mediator.url)).send().await.expect("an answer")).await
-    };
-    let claim = async { read(mediator.post(CLAIM, sample_claim()).await).await };
-    let feedback = async { read(mediator.post(FEEDBACK, sample_feedback()).await).await };
+    let ready = || async { read(world.get("/health/ready").await).await };
+    let claim = async { read(world.post(CLAIM, sample_claim()).await).await };
+    let feedback = async { read(world.post(FEEDBACK, sample_feedback()).await).await };
     let (ready_then, claim, feedback) = tokio::join!(ready(), claim, feedback);
     assert_eq!(ready_then.0, StatusCode::SERVICE_UNAVAILABLE);
     for (status, outcome) in [claim, feedback] {
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(issues(&outcome)[0]["code"], "transient");
     }
-    let live = mediator.client.get(format!("{}/health/live", mediator.url)).send().await.expect("an answer");
+    let live = world.client.get(format!("{}/health/live", world.url)).send().await.expect("an answer");
     assert_eq!(live.status(), StatusCode::OK);
 
     sqlx::query("ROLLBACK").execute(&mut other).await.expect("the lock given back");
-    assert!(mediator.messages().await.is_empty());
+    assert!(world.messages().await.is_empty());
     eventually("it is ready again", || async { (ready().await.0 == StatusCode::OK).then_some(()) }).await;
-    assert_eq!(mediator.post(CLAIM, sample_claim()).await.status(), StatusCode::ACCEPTED);
-    assert_eq!(mediator.settled().await[0].summary.state, "delivered");
-}
-
-/// The process may not write files beyond 2 MiB, as on a full disk: what it acknowledged is there, what it refused is not.
-#[tokio::test(flavor = "multi_thread")]
-async fn on_a_full_disk_only_what_is_kept_is_acknowledged() {
-    let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
-    let mut command = Command::new("bash");
-    let program = mediator_tests::running::program();
-    command.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" serve"]).arg(program);
-    command.env_clear().env("PATH", "/usr/bin:/bin").envs(environment(&sandbox, &dir, &[]));
-    let process = Process::spawn(command, &dir).await;
-    let client = reqwest::Client::new();
-    let mut kept = Vec::new();
-    let mut sizes = [100_000, 10_000, 1].into_iter().peekable();
-    for number in 0..500 {
-        let Some(size) = sizes.peek() else { break };
-        let report = format!("report-{number}");
-        let body = json!({"doc": {"_id": report}, "filling": "x".repeat(*size)}).to_string();
-        match read(post(&client, &format!("{}{FEEDBACK}", process.url), body).await).await.0 {
-            StatusCode::ACCEPTED => kept.push(report),
-            StatusCode::SERVICE_UNAVAILABLE => drop(sizes.next()), // perhaps a smaller one still fits
-            other => panic!("{other}"),
-        }
-    }
-    assert!(sizes.peek().is_none() && !kept.is_empty(), "{} were kept and none was refused", kept.len());
-    eventually("it says that it is not ready", || async {
-        let ready = client.get(format!("{}/health/ready", process.url)).send().await.expect("an answer");
-        (read(ready).await.0 == StatusCode::SERVICE_UNAVAILABLE).then_some(())
-    })
-    .await;
-    process.kill().await;
-
-    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
-    let stored: Vec<String> = messages(&store)
-        .await
-        .iter()
-        .map(|message| {
-            let body: Value = serde_json::from_slice(message.body.as_deref().expect("a document")).expect("JSON");
-            body["doc"]["_id"].as_str().expect("an id").to_owned()
-        })
-        .collect();
-    assert_eq!(stored, kept);
+    assert_eq!(world.post(CLAIM, sample_claim()).await.status(), StatusCode::ACCEPTED);
+    assert_eq!(world.settled().await[0].state, "delivered");
 }

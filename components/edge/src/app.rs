@@ -1,0 +1,141 @@
+//! One request, from its route to its answer. The order is the native host's: route, caller, content type, body.
+
+use flow::door::{self, Answer, Route};
+use flow::ports::{Clock, StoreError};
+use flow::receive::Received;
+use flow::{Flow, Kind};
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use serde_json::json;
+use wasi::http::types::IncomingRequest;
+
+use crate::config::{Config, MAX_BODY_BYTES};
+use crate::mapper::Plugged;
+use crate::outbound::WasiHttp;
+use crate::store::SpinStore;
+use crate::{drain, dry_run, inbound};
+
+/// The mediator's logic on this runtime's ports.
+pub type EdgeFlow = Flow<WasiHttp, SpinStore, WallClock, Plugged>;
+
+/// The runtime's clock. Unlike the native host's it cannot hide a jump back: no instance outlives its request.
+pub struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Where a request goes: to a route of every runtime, or to one of the edge's own.
+enum To {
+    Shared(Route),
+    Drain,
+    DryRun(dry_run::Map),
+}
+
+impl To {
+    fn find(method: &Method, path: &str) -> Result<Self, Box<Answer>> {
+        let own = match path {
+            "/mediator/drain" => Some(Self::Drain),
+            _ => path.strip_prefix("/mediator/map/").and_then(dry_run::Map::from_word).map(Self::DryRun),
+        };
+        match own {
+            Some(own) => door::allowed(method, "POST").map(|()| own),
+            None => Route::find(method, path).map(Self::Shared),
+        }
+    }
+}
+
+/// What a request is answered.
+pub async fn answer(request: &IncomingRequest) -> Answer {
+    answered(request).await.unwrap_or_else(|refusal| *refusal)
+}
+
+async fn answered(request: &IncomingRequest) -> Result<Answer, Box<Answer>> {
+    let to = To::find(&inbound::method(request), &inbound::path(request))?;
+    match to {
+        To::Shared(Route::Live) => Ok(door::live()),
+        To::Shared(Route::Ready) => Ok(ready()),
+        To::Shared(Route::Inbound(kind)) => {
+            let config = admitted(request)?;
+            let body = json_body(request)?;
+            receive(&flow(config)?, kind, body).await
+        }
+        To::Drain => {
+            let config = admitted(request)?;
+            let budget = config.drain_budget;
+            Ok(drain::answer(&flow(config)?, budget).await)
+        }
+        To::DryRun(map) => {
+            let config = admitted(request)?;
+            Ok(dry_run::answer(map, &json_body(request)?, &config.settings.mapping).await)
+        }
+    }
+}
+
+/// The configuration, for one who may come in.
+fn admitted(request: &IncomingRequest) -> Result<Config, Box<Answer>> {
+    let config = Config::read().map_err(|problems| {
+        tell(&problems);
+        let text = "the edge is not configured; nothing was acknowledged, send it again later";
+        Box::new(door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
+    })?;
+    let headers = inbound::headers(request);
+    if let Some(refusal) = door::of_another_site(&headers) {
+        return Err(Box::new(refusal));
+    }
+    match door::basic(&headers) {
+        Some((username, password)) if config.lets_in(&username, &password) => Ok(config),
+        _ => Err(Box::new(door::unknown_caller())),
+    }
+}
+
+fn json_body(request: &IncomingRequest) -> Result<Vec<u8>, Box<Answer>> {
+    match door::not_json(&inbound::headers(request)) {
+        Some(refusal) => Err(Box::new(refusal)),
+        None => inbound::body(request, MAX_BODY_BYTES),
+    }
+}
+
+fn flow(config: Config) -> Result<EdgeFlow, Box<Answer>> {
+    let store = SpinStore::open().map_err(|error| Box::new(door::received(Kind::ClaimResponse, &Err(noted(error)))))?;
+    let http = WasiHttp::new();
+    http.set_budget(config.budget);
+    Ok(Flow::new(http, store, WallClock, Plugged, config.settings))
+}
+
+/// Stored first, then delivered as far as the time allows; the answer is the same whichever way that ends.
+async fn receive(flow: &EdgeFlow, kind: Kind, body: Vec<u8>) -> Result<Answer, Box<Answer>> {
+    let received = flow.receive(kind, body).await.map_err(noted);
+    match &received {
+        Ok(Received::Accepted(id)) => drop(drain::drain(flow, Some((kind, *id))).await),
+        // A sender that repeats itself keeps the queue moving.
+        Ok(Received::Duplicate(_)) => drop(drain::drain(flow, None).await),
+        Ok(Received::Unmappable(id, _)) => eprintln!("message {id} cannot be mapped: kept as a dead letter"),
+        Ok(Received::NotJson(_)) | Err(_) => {}
+    }
+    Ok(door::received(kind, &received))
+}
+
+/// Configured, and what comes in can be stored.
+fn ready() -> Answer {
+    if let Err(problems) = Config::read() {
+        tell(&problems);
+        let body = json!({"status": "the configuration has problems", "problems": problems});
+        return door::json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
+    }
+    let probed = SpinStore::open().and_then(|store| store.probe(WallClock.now()));
+    door::ready(probed.map_err(noted).is_ok())
+}
+
+fn tell(problems: &[String]) {
+    for problem in problems {
+        eprintln!("configuration: {problem}");
+    }
+}
+
+fn noted(error: StoreError) -> StoreError {
+    eprintln!("{error}");
+    error
+}

@@ -1,0 +1,91 @@
+//! HTTP in: a request's head, its body up to a limit, and the answer.
+
+use flow::door::{self, Answer};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use wasi::clocks::monotonic_clock;
+use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use wasi::io::poll::poll;
+use wasi::io::streams::StreamError;
+
+/// How long a client may take to send its body.
+const BODY_TIME_NS: u64 = 30_000_000_000;
+/// How much is asked of a stream at once.
+const PIECE_BYTES: u64 = 64 << 10;
+/// How much a stream takes at once.
+const WRITE_BYTES: usize = 4096;
+
+pub fn method(request: &IncomingRequest) -> http::Method {
+    match request.method() {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Delete => http::Method::DELETE,
+        Method::Connect => http::Method::CONNECT,
+        Method::Options => http::Method::OPTIONS,
+        Method::Trace => http::Method::TRACE,
+        Method::Patch => http::Method::PATCH,
+        // Refused as any method that no route takes.
+        Method::Other(_) => http::Method::TRACE,
+    }
+}
+
+/// Without the query, which no route has.
+pub fn path(request: &IncomingRequest) -> String {
+    let path = request.path_with_query().unwrap_or_default();
+    path.split('?').next().unwrap_or_default().to_owned()
+}
+
+pub fn headers(request: &IncomingRequest) -> HeaderMap {
+    let entries = request.headers().entries().into_iter();
+    let read = |(name, value): (String, Vec<u8>)| {
+        Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_bytes(&value).ok()?))
+    };
+    entries.filter_map(read).collect()
+}
+
+/// The whole body, or the refusal.
+pub fn body(request: &IncomingRequest, limit_bytes: usize) -> Result<Vec<u8>, Box<Answer>> {
+    let broken_off = |()| Box::new(door::broken_off());
+    let incoming = request.consume().map_err(broken_off)?;
+    let stream = incoming.stream().map_err(broken_off)?;
+    let time = monotonic_clock::subscribe_duration(BODY_TIME_NS);
+    let mut body = Vec::new();
+    loop {
+        let more = stream.subscribe();
+        poll(&[&more, &time]);
+        if time.ready() {
+            return Err(Box::new(door::time_up()));
+        }
+        match stream.read(PIECE_BYTES) {
+            Ok(piece) if body.len() + piece.len() > limit_bytes => return Err(Box::new(door::too_long(limit_bytes))),
+            Ok(piece) => body.extend_from_slice(&piece),
+            Err(StreamError::Closed) => return Ok(body),
+            Err(StreamError::LastOperationFailed(_)) => return Err(broken_off(())),
+        }
+    }
+}
+
+/// Sends an answer; the body of one to HEAD stays here.
+pub fn respond(out: ResponseOutparam, mut answer: Answer, is_head: bool) {
+    let length = answer.body().len();
+    answer.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
+    answer.headers_mut().extend(door::HEADERS);
+    let entries: Vec<(String, Vec<u8>)> =
+        answer.headers().iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+    // Names and values were headers before: a host refuses none of them.
+    let response = OutgoingResponse::new(Fields::from_list(&entries).unwrap_or_else(|_| Fields::new()));
+    let with_status = response.set_status_code(answer.status().as_u16());
+    let body = response.body();
+    ResponseOutparam::set(out, Ok(response));
+    let (Ok(()), Ok(body)) = (with_status, body) else { return };
+    if !is_head && let Ok(stream) = body.write() {
+        for piece in answer.body().chunks(WRITE_BYTES) {
+            // Whoever asked has gone: what was to be done is done.
+            if stream.blocking_write_and_flush(piece).is_err() {
+                break;
+            }
+        }
+    }
+    drop(OutgoingBody::finish(body, None));
+}

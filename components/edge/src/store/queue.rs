@@ -1,0 +1,97 @@
+//! Leasing messages and settling them.
+
+use flow::message::{Kind, Message, MessageId, Origin, Outcome, State, TrailEntry};
+use flow::ports::{Lease, StoreError};
+use jiff::Timestamp;
+use spin_sdk::sqlite::{RowResult, Value};
+
+use super::{SpinStore, at, column, id, issues_json, line, ms, optional, text, word};
+
+/// Takes due messages whose lane has nothing earlier unfinished. A lease that has run out is taken again, as uncertain.
+const LEASE: &str = "
+    UPDATE message SET state = 'leased', due_at = ?3, attempts = attempts + 1, leases = leases + 1,
+           uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END
+    WHERE id IN (
+        SELECT m.id FROM message m
+        WHERE m.kind = ?1 AND m.state IN ('pending', 'leased') AND m.due_at <= ?2 AND (?5 IS NULL OR m.id = ?5)
+          AND NOT EXISTS (
+            SELECT 1 FROM message earlier
+            WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.settled_at IS NULL)
+        ORDER BY m.due_at, m.id LIMIT ?4)
+    RETURNING id, kind, origin, lane, claim_uuid, received, since, attempts, leases, uncertain";
+
+/// A trail is cut at its beginning when it grows beyond this: a message may be tried for two weeks.
+const SETTLE: &str = "
+    UPDATE message SET state = ?1, due_at = coalesce(?2, due_at), reason = ?3, uncertain = max(uncertain, ?4),
+           attempts = attempts - ?5, issues = ?6, settled_at = ?7, sent = coalesce(?8, sent),
+           trail = substr(trail, -60000) || ?9
+    WHERE id = ?10 AND state = 'leased' AND leases = ?11 RETURNING id";
+
+impl SpinStore {
+    /// Leases one message, if it is due and nothing stands before it.
+    pub fn lease_one(&self, wanted: &Lease<'_>, id: MessageId) -> Result<Option<Message>, StoreError> {
+        Ok(self.take(wanted, Some(id))?.pop())
+    }
+
+    pub(super) fn take(&self, wanted: &Lease<'_>, only: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
+        let values = [
+            text(wanted.kind.word()),
+            ms(wanted.now),
+            ms(wanted.until),
+            Value::Integer(wanted.limit.into()),
+            only.map_or(Value::Null, |id| Value::Integer(id.0)),
+        ];
+        self.rows(LEASE, &values)?.iter().map(message).collect()
+    }
+
+    pub(super) fn write_outcome(
+        &self,
+        message: &Message,
+        outcome: &Outcome,
+        mapped: Option<&str>,
+        trail: &[TrailEntry],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (due_at, reason, uncertain, issues): (_, _, _, &[_]) = match outcome {
+            Outcome::Delivered { note: reason } | Outcome::Skipped { reason } => (None, reason, false, &[]),
+            Outcome::Dead { reason, issues, uncertain } => (None, reason, *uncertain, issues),
+            Outcome::Waiting { at, reason } => (Some(*at), reason, false, &[]),
+            Outcome::Retry { at, reason, uncertain } => (Some(*at), reason, *uncertain, &[]),
+        };
+        let state = outcome.state();
+        let lines: String = trail
+            .iter()
+            .map(|entry| line(entry.at, &entry.event, &entry.detail, entry.status, entry.duration_ms))
+            .collect();
+        let values = [
+            text(state.word()),
+            due_at.map_or(Value::Null, ms),
+            text(reason),
+            Value::Integer(uncertain.into()),
+            Value::Integer(matches!(outcome, Outcome::Waiting { .. }).into()),
+            issues_json(issues),
+            if state == State::Pending { Value::Null } else { ms(now) },
+            optional(mapped),
+            text(&lines),
+            Value::Integer(message.id.0),
+            Value::Integer(message.lease),
+        ];
+        Ok(id(&self.rows(SETTLE, &values)?).is_some())
+    }
+}
+
+fn message(row: &RowResult) -> Result<Message, StoreError> {
+    let attempts: i64 = column(row, 7)?;
+    Ok(Message {
+        id: MessageId(column(row, 0)?),
+        kind: word(row, 1, Kind::from_word)?,
+        origin: word(row, 2, Origin::from_word)?,
+        lane: column::<&str>(row, 3)?.to_owned(),
+        claim_uuid: row.get::<&str>(4).map(str::to_owned),
+        body: column::<&[u8]>(row, 5)?.to_vec(),
+        received_at: at(column(row, 6)?),
+        attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
+        lease: column(row, 8)?,
+        uncertain: column(row, 9)?,
+    })
+}

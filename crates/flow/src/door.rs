@@ -1,0 +1,208 @@
+//! The doors: which routes there are and what each of them answers, the same in every runtime. What comes in by a socket and how much of
+//! it is read is the runtime's; every answer is JSON, since openIMIS takes anything else for a failure.
+
+use base64::Engine;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use mapping::{Issue, issue::operation_outcome};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::Flow;
+use crate::message::{Kind, MessageId, Origin};
+use crate::ports::{Clock, Http, Mapper, Store, StoreError};
+use crate::receive::Received;
+
+/// What is sent back.
+pub type Answer = Response<Vec<u8>>;
+
+/// A route for openIMIS, CHT, OpenHIM or a supervisor.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Route {
+    /// Something comes in.
+    Inbound(Kind),
+    /// Is the process there?
+    Live,
+    /// Can what comes in be stored?
+    Ready,
+}
+
+impl Route {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Inbound(Kind::ClaimResponse), Self::Inbound(Kind::Feedback), Self::Live, Self::Ready];
+
+    /// Where it is.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Inbound(Kind::ClaimResponse) => "/mediator/claim-response",
+            Self::Inbound(Kind::Feedback) => "/mediator/claims-feedback",
+            Self::Live => "/health/live",
+            Self::Ready => "/health/ready",
+        }
+    }
+
+    /// How it is asked, as `Allow` tells it.
+    pub fn allow(self) -> &'static str {
+        match self {
+            Self::Inbound(_) => "POST",
+            Self::Live | Self::Ready => "GET,HEAD",
+        }
+    }
+
+    /// The route of a request, or the refusal.
+    pub fn find(method: &Method, path: &str) -> Result<Self, Box<Answer>> {
+        let route =
+            Self::ALL.into_iter().find(|route| route.path() == path).ok_or_else(|| Box::new(no_such_route()))?;
+        allowed(method, route.allow()).map(|()| route)
+    }
+}
+
+/// Whether a method is among those of an `Allow` header; else the refusal.
+pub fn allowed(method: &Method, allow: &'static str) -> Result<(), Box<Answer>> {
+    if allow.split(',').any(|allowed| allowed == method.as_str()) {
+        return Ok(());
+    }
+    let mut answer = wrong_method();
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    Err(Box::new(answer))
+}
+
+/// An answer in JSON.
+pub fn json_answer(status: StatusCode, body: &Value) -> Answer {
+    answer(status, body.to_string())
+}
+
+fn answer(status: StatusCode, json: String) -> Answer {
+    let mut answer = Response::new(json.into_bytes());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// An OperationOutcome of the mediator itself; `code` is a FHIR issue type.
+pub fn refusal(status: StatusCode, code: &str, text: &str) -> Answer {
+    let issue = json!([{"severity": "error", "code": code, "diagnostics": text}]);
+    json_answer(status, &json!({"resourceType": "OperationOutcome", "issue": issue}))
+}
+
+/// What is wrong with a document.
+pub fn outcome(status: StatusCode, issues: &[Issue]) -> Answer {
+    answer(status, operation_outcome(issues))
+}
+
+/// 404.
+pub fn no_such_route() -> Answer {
+    refusal(StatusCode::NOT_FOUND, "not-found", "no such route; the README lists them")
+}
+
+/// 405, without what is allowed.
+pub fn wrong_method() -> Answer {
+    refusal(StatusCode::METHOD_NOT_ALLOWED, "not-supported", "this route takes another method")
+}
+
+/// 401: whom nobody knows is asked for credentials.
+pub fn unknown_caller() -> Answer {
+    let text =
+        "no or wrong credentials; send HTTP Basic as a user of the mediator, or a client certificate that it knows";
+    let mut answer = refusal(StatusCode::UNAUTHORIZED, "login", text);
+    let challenge = HeaderValue::from_static("Basic realm=\"openimis-mediator\", charset=\"UTF-8\"");
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    answer
+}
+
+/// 403 for a page of another site: a browser shows remembered credentials for it, too, and says that it does so.
+pub fn of_another_site(headers: &HeaderMap) -> Option<Answer> {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let is_another = matches!(site, Some(b"cross-site" | b"same-site"));
+    is_another.then(|| refusal(StatusCode::FORBIDDEN, "forbidden", "not for a page of another site"))
+}
+
+/// User and password of HTTP Basic.
+pub fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
+    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let shown = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let (username, password) = std::str::from_utf8(&shown).ok()?.split_once(':')?;
+    Some((username.to_owned(), password.into()))
+}
+
+/// 415 for what does not say that it is JSON.
+pub fn not_json(headers: &HeaderMap) -> Option<Answer> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let text = "the content type is not application/json or application/fhir+json";
+    let is_json = matches!(essence.as_str(), "application/json" | "application/fhir+json");
+    (!is_json).then(|| refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text))
+}
+
+/// 413.
+pub fn too_long(limit_bytes: usize) -> Answer {
+    let text = format!("the body is longer than {limit_bytes} bytes");
+    refusal(StatusCode::PAYLOAD_TOO_LARGE, "too-long", &text)
+}
+
+/// 400 for a body that ended too early.
+pub fn broken_off() -> Answer {
+    refusal(StatusCode::BAD_REQUEST, "structure", "the body broke off")
+}
+
+/// 408.
+pub fn time_up() -> Answer {
+    refusal(StatusCode::REQUEST_TIMEOUT, "timeout", "the time was up; nothing was acknowledged, send it again")
+}
+
+/// The process is there.
+pub fn live() -> Answer {
+    json_answer(StatusCode::OK, &json!({"status": "live"}))
+}
+
+/// Whether what comes in can be stored. Peers that are down do not matter, that is what the store is for.
+pub fn ready(is_ready: bool) -> Answer {
+    match is_ready {
+        true => json_answer(StatusCode::OK, &json!({"status": "ready"})),
+        false => json_answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "the store cannot be written"})),
+    }
+}
+
+/// What the sender of a message is told.
+pub fn received(kind: Kind, received: &Result<Received, StoreError>) -> Answer {
+    let accepted = |id: MessageId, duplicate: bool| {
+        let body = json!({"status": "accepted", "id": id, "duplicate": duplicate});
+        json_answer(StatusCode::ACCEPTED, &body)
+    };
+    match received {
+        Ok(Received::Accepted(id)) => accepted(*id, false),
+        Ok(Received::Duplicate(id)) => accepted(*id, true),
+        Ok(Received::NotJson(issue)) => outcome(StatusCode::BAD_REQUEST, std::slice::from_ref(issue)),
+        // CHT would push a refused feedback again every five minutes, for ever: it is ours now.
+        Ok(Received::Unmappable(id, issues)) if kind == Kind::Feedback => {
+            let body = json!({"status": "kept for an admin: it cannot be mapped", "id": id, "issue": issues});
+            json_answer(StatusCode::ACCEPTED, &body)
+        }
+        Ok(Received::Unmappable(_, issues)) => outcome(StatusCode::UNPROCESSABLE_ENTITY, issues),
+        Err(_) => {
+            let text = "the message could not be stored; send it again later";
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+        }
+    }
+}
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// Takes in what was posted to a door.
+    pub async fn receive(&self, kind: Kind, body: Vec<u8>) -> Result<Received, StoreError> {
+        match kind {
+            Kind::ClaimResponse => self.receive_claim_response(body, Origin::Push).await,
+            Kind::Feedback => self.receive_feedback(body).await,
+        }
+    }
+}
+
+/// On every answer: they are for programs, and no browser is to keep, frame, run or guess anything of them.
+pub const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+];

@@ -1,0 +1,145 @@
+//! The contract, as rules that an answer keeps or breaks. What `wit/mapping` promises in words is asked here.
+
+use std::collections::BTreeSet;
+
+use mapping::ids::ClaimUuid;
+use mapping::{Issue, IssueType, MapResult, Mapped, Severity, claim_response, feedback};
+use serde_json::Value;
+
+use super::super::Interface;
+use super::case::Case;
+
+/// An issue is a sentence or two, not a document.
+const LONGEST_DIAGNOSTICS: usize = 500;
+const LONGEST_EXPRESSION: usize = 300;
+
+/// Inputs that no mapping can use.
+pub fn bad_inputs(interface: Interface) -> Vec<Case> {
+    let inputs = [
+        ("(nothing)", String::new()),
+        ("(no JSON)", "Not found".to_owned()),
+        ("(half a document)", r#"{"resourceType": "#.to_owned()),
+        ("(null)", "null".to_owned()),
+        ("(an array)", "[]".to_owned()),
+        ("(a text)", r#""text""#.to_owned()),
+        ("(a number)", "3".to_owned()),
+        ("(an empty object)", "{}".to_owned()),
+        ("(another resource)", r#"{"resourceType": "OperationOutcome", "issue": []}"#.to_owned()),
+        ("(a zero byte)", "\0".to_owned()),
+        ("(100,000 brackets)", "[".repeat(100_000)),
+        ("(a megabyte of text)", format!(r#"{{"resourceType": "{}"}}"#, "निरर्थक ".repeat(1 << 16))),
+    ];
+    inputs.into_iter().filter_map(|(name, input)| Case::input_only(interface, name, input)).collect()
+}
+
+/// What is wrong with two answers to one input.
+pub fn broken(case: &Case, first: &MapResult, second: &MapResult, bad: bool) -> Vec<String> {
+    let mut broken = Vec::new();
+    if first != second {
+        broken.push("the same input gives two different answers".to_owned());
+    }
+    match first {
+        Ok(_) if bad => broken.push("expected issues: this cannot be mapped".to_owned()),
+        Ok(mapped) => document(case, mapped, &mut broken),
+        Err(issues) if issues.is_empty() => broken.push("refused without an issue that says why".to_owned()),
+        Err(issues) if issues.iter().all(|issue| issue.severity > Severity::Error) => {
+            broken.push("refused without an issue of severity error or fatal".to_owned());
+        }
+        Err(issues) => issues.iter().for_each(|issue| words(case, issue, &mut broken)),
+    }
+    broken.sort();
+    broken.dedup();
+    broken
+}
+
+fn document(case: &Case, mapped: &Mapped, broken: &mut Vec<String>) {
+    let Ok(Value::Object(body)) = serde_json::from_str(&mapped.body) else {
+        broken.push("body is not a JSON object".to_owned());
+        return;
+    };
+    let key = &mapped.idempotency_key;
+    if let Err(expected) = keeps_key(case, body.get("_id").and_then(Value::as_str), key) {
+        broken.push(format!("idempotency-key: expected {expected}, found {key}"));
+    }
+    for warning in &mapped.warnings {
+        if warning.severity <= Severity::Error {
+            broken.push(format!("warnings: severity is {}, expected warning or information", warning.severity));
+        }
+        words(case, warning, broken);
+    }
+}
+
+/// Whether the key is the one that the WIT documents. The error says what was expected.
+fn keeps_key(case: &Case, id: Option<&str>, key: &str) -> Result<(), String> {
+    let (kind, wanted) = match case.interface {
+        Interface::ClaimResponse => {
+            ("claim", claim_response::envelope(case.input()).claim_uuid.map(|uuid| uuid.to_string()))
+        }
+        Interface::Feedback => {
+            let envelope = feedback::envelope(case.input());
+            ("feedback", envelope.report_id.or(envelope.claim_uuid.map(|uuid| uuid.to_string())))
+        }
+        Interface::Patient => match id {
+            Some(id) => ("person", Some(id.to_owned())),
+            None => return Err("body to have an _id, and person/<_id>".to_owned()),
+        },
+    };
+    match (wanted, key.strip_prefix(kind).and_then(|rest| rest.strip_prefix('/'))) {
+        (Some(wanted), found) if found != Some(&wanted) => Err(format!("{kind}/{wanted}")),
+        (None, None | Some("")) => Err(format!("{kind}/…")),
+        _ => Ok(()),
+    }
+}
+
+/// What an issue says, and what it must not say.
+fn words(case: &Case, issue: &Issue, broken: &mut Vec<String>) {
+    if issue.diagnostics.trim().is_empty() {
+        broken.push("an issue has no diagnostics".to_owned());
+    }
+    if issue.diagnostics.chars().count() > LONGEST_DIAGNOSTICS {
+        broken.push(format!("diagnostics are longer than {LONGEST_DIAGNOSTICS} characters"));
+    }
+    let path = issue.expression.as_ref();
+    // A rule of the settings, or a document that cannot be read at all, is about no element.
+    let of_an_element = issue.severity != Severity::Fatal && issue.code != IssueType::BusinessRule;
+    if of_an_element && path.trim().is_empty() {
+        broken.push(
+            "an issue has no expression: expected the FHIRPath of the element, or the path of the key".to_owned(),
+        );
+    }
+    if path.chars().count() > LONGEST_EXPRESSION || path.contains(char::is_control) {
+        broken.push("expression is not a FHIRPath, nor the path of a key".to_owned());
+    }
+    let Ok(input) = serde_json::from_str(case.input()) else { return };
+    let mut said = BTreeSet::new();
+    texts(&input, &mut said);
+    for text in said.iter().filter(|text| !may_be_told(case.interface, text)) {
+        for (place, told) in [("diagnostics", issue.diagnostics.as_str()), ("expression", path)] {
+            if told.contains(text.as_str()) {
+                broken.push(format!("{place} of an issue repeat what the document says: {text:?}"));
+            }
+        }
+    }
+}
+
+/// All texts of a document, and its longer numbers as texts.
+fn texts(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => drop(found.insert(text.trim().to_owned())),
+        Value::Number(number) => drop(found.insert(number.to_string())),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(entries) => entries.values().for_each(|value| texts(value, found)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Words of the standards, uuids, addresses of code systems and claim dates name no person.
+fn may_be_told(interface: Interface, text: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["Bundle", "Claim", "ClaimResponse", "Code", "Communication", "Group", "OperationOutcome", "Patient", "UUID"];
+    let is_number = text.parse::<f64>().is_ok();
+    let date = interface == Interface::ClaimResponse && text.parse::<jiff::civil::Date>().is_ok();
+    let code = text.chars().all(|character| character.is_ascii_lowercase() || character == '-');
+    let short = text.chars().count() < if is_number { 5 } else { 4 };
+    short || date || code || text.contains("://") || WORDS.contains(&text) || ClaimUuid::parse(text).is_some()
+}

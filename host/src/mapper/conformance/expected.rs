@@ -1,0 +1,115 @@
+//! A mapping's answer as a fixture shows it, and how two of them differ.
+
+use mapping::MapResult;
+
+/// Where a fixture has the mapped document, with its key and warnings.
+pub const DOCUMENT: &str = "expected.json";
+/// Where it has the issues, a line each.
+pub const ISSUES: &str = "error.txt";
+
+/// An answer, or what is expected of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shown {
+    pub file: &'static str,
+    pub text: String,
+}
+
+pub fn shown(result: &MapResult) -> Shown {
+    match result {
+        Ok(mapped) => {
+            let text = |text: &str| serde_json::Value::from(text).to_string();
+            let warnings: Vec<String> = mapped.warnings.iter().map(|issue| text(&issue.to_string())).collect();
+            let (body, key, warnings) = (&mapped.body, text(&mapped.idempotency_key), warnings.join(","));
+            // By hand: the body is shown with its own spelling of numbers and texts, and in its own order.
+            let whole = format!(r#"{{"body":{body},"idempotency_key":{key},"warnings":[{warnings}]}}"#);
+            Shown { file: DOCUMENT, text: pretty(&whole) }
+        }
+        Err(issues) => Shown { file: ISSUES, text: issues.iter().map(|issue| format!("{issue}\n")).collect() },
+    }
+}
+
+/// JSON on lines of its own; nothing but white space changes.
+pub fn pretty(json: &str) -> String {
+    let mut out = String::new();
+    let mut depth = 0_usize;
+    let mut rest = json.char_indices().peekable();
+    let new_line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.push_str(&"  ".repeat(depth));
+    };
+    while let Some((at, character)) = rest.next() {
+        match character {
+            '"' => {
+                let end = end_of_text(&json[at..]) + at;
+                out.push_str(&json[at..end]);
+                while rest.next_if(|(next, _)| *next < end).is_some() {}
+            }
+            '{' | '[' => {
+                out.push(character);
+                while rest.next_if(|(_, next)| next.is_ascii_whitespace()).is_some() {}
+                match rest.next_if(|(_, next)| matches!(next, '}' | ']')) {
+                    Some((_, close)) => out.push(close),
+                    None => {
+                        depth += 1;
+                        new_line(&mut out, depth);
+                    }
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut out, depth);
+                out.push(character);
+            }
+            ',' => {
+                out.push(',');
+                new_line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            white if white.is_ascii_whitespace() => {}
+            other => out.push(other),
+        }
+    }
+    out.push('\n');
+    out
+}
+
+/// Length of the text that begins here, with both quotes.
+fn end_of_text(json: &str) -> usize {
+    let mut escaped = false;
+    for (at, character) in json.char_indices().skip(1) {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    json.len()
+}
+
+pub fn difference(expected: &Shown, found: &Shown) -> String {
+    let what = match (expected.file, found.file) {
+        (DOCUMENT, ISSUES) => "expected a document, found issues",
+        (ISSUES, DOCUMENT) => "expected issues, found a document",
+        _ => "not what is expected",
+    };
+    format!("{what} (- expected, + found)\n{}", diff(&expected.text, &found.text))
+}
+
+/// The lines in which two texts differ, with a line of what is around them.
+pub fn diff(expected: &str, found: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), found.lines().collect());
+    let same = |(a, b): &(&&str, &&str)| a == b;
+    let before = old.iter().zip(&new).take_while(same).count();
+    let rest = old.len().min(new.len()) - before;
+    let after = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(same).count();
+    let around = |mark: char, lines: &[&str]| lines.iter().map(|line| format!("{mark} {line}\n")).collect::<String>();
+    let (old_end, new_end) = (old.len() - after, new.len() - after);
+    [
+        around(' ', &old[before.saturating_sub(1)..before]),
+        around('-', &old[before..old_end]),
+        around('+', &new[before..new_end]),
+        around(' ', &old[old_end..old.len().min(old_end + 1)]),
+    ]
+    .concat()
+}

@@ -1,0 +1,119 @@
+//! The engine that all mappings share: a pool of instances, a clock that ends calls, and the call itself.
+
+use std::fmt;
+use std::time::Duration;
+
+use flow::ports::MapperError;
+use wasmtime::component::{Instance, Linker};
+use wasmtime::{
+    Config, Enabled, Engine, PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store, Trap,
+};
+
+use super::Limits;
+use super::piece::Slot;
+
+/// How often the clock of running mappings ticks.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Runs components.
+pub(super) struct Runtime {
+    pub engine: Engine,
+    /// Empty: a mapping imports nothing.
+    pub linker: Linker<Call>,
+    pub limits: Limits,
+}
+
+/// What belongs to one call.
+pub(super) struct Call {
+    memory_bytes: usize,
+}
+
+/// More memory was wanted than is allowed.
+#[derive(Debug)]
+struct MemoryLimit;
+
+impl fmt::Display for MemoryLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("memory limit")
+    }
+}
+
+impl std::error::Error for MemoryLimit {}
+
+impl ResourceLimiter for Call {
+    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > self.memory_bytes || maximum.is_some_and(|maximum| desired > maximum) {
+            return Err(MemoryLimit.into());
+        }
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 20_000 && maximum.is_none_or(|maximum| desired <= maximum))
+    }
+}
+
+impl Runtime {
+    pub fn new(limits: Limits) -> wasmtime::Result<Self> {
+        let engine = engine(limits)?;
+        Ok(Self { linker: Linker::new(&engine), engine, limits })
+    }
+
+    /// Runs one call in an instance of its own.
+    pub fn call<I, T>(
+        &self,
+        slot: &Slot<I>,
+        call: impl FnOnce(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<T>,
+    ) -> Result<T, MapperError> {
+        let mut store = Store::new(&self.engine, Call { memory_bytes: self.limits.memory_bytes });
+        store.limiter(|call| call);
+        let ticks = self.limits.time.as_millis().div_ceil(TICK.as_millis()) as u64;
+        store.set_epoch_deadline(ticks + 1);
+        let result = beside_the_runtime(|| {
+            slot.piece.pre.instantiate(&mut store).and_then(|instance| call(&slot.indices, &mut store, &instance))
+        });
+        result.map_err(|error| {
+            let name = slot.interface.name().to_owned();
+            match error.downcast_ref::<Trap>() {
+                Some(Trap::Interrupt) => MapperError::Deadline(name),
+                _ if error.is::<MemoryLimit>() => MapperError::Memory(name),
+                _ if error.is::<PoolConcurrencyLimitError>() => MapperError::Busy(name),
+                Some(trap) => MapperError::Trap(name, trap.to_string()),
+                None => MapperError::Unusable(name, format!("{error:#}")),
+            }
+        })
+    }
+}
+
+/// Runs what may take its time so that the runtime's other work goes on meanwhile.
+fn beside_the_runtime<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+fn engine(limits: Limits) -> wasmtime::Result<Engine> {
+    let instances = limits.instances;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 4)
+        .total_memories(instances)
+        .total_tables(instances * 2)
+        .max_memory_size(limits.memory_bytes)
+        .linear_memory_keep_resident(1 << 20)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config.epoch_interruption(true).allocation_strategy(pool);
+    let engine = Engine::new(&config)?;
+    let weak = engine.weak(); // the ticker ends with the engine
+    std::thread::Builder::new().name("mapping-clock".to_owned()).spawn(move || {
+        while let Some(engine) = weak.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    })?;
+    Ok(engine)
+}

@@ -1,0 +1,164 @@
+//! One component file: read, compiled (or taken from the cache), looked through and tried once.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use wasmtime::Store;
+use wasmtime::component::{Component, Instance, InstancePre};
+
+use super::cache::Cache;
+use super::engine::{Call, Runtime};
+use super::{Interface, LoadError, wit};
+
+pub(super) type ClaimResponse = wit::claim_response::GuestIndices;
+pub(super) type Feedback = wit::feedback::GuestIndices;
+pub(super) type Patient = wit::patient::GuestIndices;
+
+/// The package whose interfaces are mappings.
+const PACKAGE: &str = "openimis-mediator:mapping/";
+
+/// A component that can be used.
+pub(super) struct Piece {
+    pub path: PathBuf,
+    /// Of the file, in hexadecimal digits.
+    pub sha256: String,
+    /// When it was loaded.
+    pub since: Timestamp,
+    pub pre: InstancePre<Call>,
+    claim_response: Option<(ClaimResponse, String)>,
+    feedback: Option<(Feedback, String)>,
+    patient: Option<(Patient, String)>,
+}
+
+/// One mapping of a component, ready to be called.
+#[derive(Clone)]
+pub(super) struct Slot<I> {
+    pub interface: Interface,
+    pub piece: Arc<Piece>,
+    pub indices: I,
+    /// Of the interface, as the component has it.
+    pub version: String,
+}
+
+impl Piece {
+    /// Loads a component from the bytes of its file.
+    pub fn new(runtime: &Runtime, cache: Option<&Cache>, path: &Path, bytes: &[u8]) -> Result<Arc<Self>, LoadError> {
+        let refused = |error: wasmtime::Error| LoadError::Component(path.to_owned(), format!("{error:#}"));
+        let digest: [u8; 32] = Sha256::digest(bytes).into();
+        let component = match cache.and_then(|cache| cache.load(&runtime.engine, &digest)) {
+            Some(component) => component,
+            None => {
+                let component = Component::new(&runtime.engine, bytes).map_err(refused)?;
+                if let Some(cache) = cache {
+                    cache.keep(&component, &digest);
+                }
+                component
+            }
+        };
+        let pre = runtime.linker.instantiate_pre(&component).map_err(refused)?;
+        let exported: Vec<String> =
+            component.component_type().exports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
+        let version = |interface: Interface| exported_version(&exported, interface);
+        let found = |interface: Interface| version(interface).map(|version| version.to_owned()).unwrap_or_default();
+        let piece = Arc::new(Self {
+            path: path.to_owned(),
+            sha256: hex(&digest),
+            since: Timestamp::now(),
+            claim_response: ClaimResponse::new(&pre).ok().map(|it| (it, found(Interface::ClaimResponse))),
+            feedback: Feedback::new(&pre).ok().map(|it| (it, found(Interface::Feedback))),
+            patient: Patient::new(&pre).ok().map(|it| (it, found(Interface::Patient))),
+            pre,
+        });
+        if piece.interfaces().is_empty() {
+            let other = exported.iter().find(|name| name.starts_with(PACKAGE) && !is_types(name) && !is_ours(name));
+            let text = match other {
+                Some(name) => format!("it exports {name}; this program speaks version {}", Interface::VERSION),
+                None => "it exports no mapping interface".to_owned(),
+            };
+            return Err(LoadError::Component(path.to_owned(), text));
+        }
+        piece.probe(runtime)?;
+        Ok(piece)
+    }
+
+    /// Once through, so that a function of another type is told now and not by the first message.
+    fn probe(self: &Arc<Self>, runtime: &Runtime) -> Result<(), LoadError> {
+        fn once<I>(
+            runtime: &Runtime,
+            slot: Option<Slot<I>>,
+            load: impl Fn(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<()>,
+        ) -> Result<(), LoadError> {
+            let Some(slot) = slot else { return Ok(()) };
+            let failed =
+                |error: flow::ports::MapperError| LoadError::Component(slot.piece.path.clone(), error.to_string());
+            super::patiently(|| runtime.call(&slot, &load)).map_err(failed)
+        }
+        once(runtime, self.claim_response(), |it, store, instance| it.load(store, instance).map(drop))?;
+        once(runtime, self.feedback(), |it, store, instance| it.load(store, instance).map(drop))?;
+        once(runtime, self.patient(), |it, store, instance| it.load(store, instance).map(drop))
+    }
+
+    pub fn interfaces(self: &Arc<Self>) -> Vec<(Interface, String)> {
+        fn listed<I>(slot: Slot<I>) -> (Interface, String) {
+            (slot.interface, slot.version)
+        }
+        let all = [self.claim_response().map(listed), self.feedback().map(listed), self.patient().map(listed)];
+        all.into_iter().flatten().collect()
+    }
+
+    pub fn claim_response(self: &Arc<Self>) -> Option<Slot<ClaimResponse>> {
+        self.slot(Interface::ClaimResponse, &self.claim_response)
+    }
+
+    pub fn feedback(self: &Arc<Self>) -> Option<Slot<Feedback>> {
+        self.slot(Interface::Feedback, &self.feedback)
+    }
+
+    pub fn patient(self: &Arc<Self>) -> Option<Slot<Patient>> {
+        self.slot(Interface::Patient, &self.patient)
+    }
+
+    fn slot<I: Clone>(self: &Arc<Self>, interface: Interface, found: &Option<(I, String)>) -> Option<Slot<I>> {
+        let (indices, version) = found.clone()?;
+        Some(Slot { interface, piece: self.clone(), indices, version })
+    }
+}
+
+/// The whole of a file that nobody is writing at this moment.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let failed = |error| LoadError::File(path.to_owned(), error);
+    let before = super::sources::Stamp::of(path).map_err(failed)?;
+    let bytes = std::fs::read(path).map_err(failed)?;
+    if super::sources::Stamp::of(path).map_err(failed)? != before || bytes.len() as u64 != before.bytes {
+        return Err(failed(io::Error::other("it is still being written")));
+    }
+    Ok(bytes)
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn exported_version(exported: &[String], interface: Interface) -> Option<&str> {
+    exported.iter().find_map(|name| {
+        let (found, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
+        (found == interface.name() && speaks(version)).then_some(version)
+    })
+}
+
+/// Whether the interface's version is one that this program speaks: additions raise the third number only.
+fn speaks(version: &str) -> bool {
+    version.strip_prefix(Interface::VERSION).is_some_and(|rest| rest.starts_with('.'))
+}
+
+fn is_types(name: &str) -> bool {
+    name.strip_prefix(PACKAGE).is_some_and(|rest| rest.starts_with("types@"))
+}
+
+/// An interface of ours in a version of ours; that it still cannot be used has another reason.
+fn is_ours(name: &str) -> bool {
+    name.rsplit_once('@').is_some_and(|(_, version)| speaks(version))
+}
