@@ -9,16 +9,17 @@ const at = (id) => document.getElementById(id);
 const input = at('document');
 const settings = at('settings');
 
-/** What is kept for each kind while another one is shown. */
-const kept = Object.fromEntries(
-  Object.entries(kinds).map(([kind, { settings: defaults }]) => [kind, { settings: JSON.stringify(defaults, null, 2), known: {} }]),
-);
+const defaultsOf = (kind) => JSON.stringify(kinds[kind].settings, null, 2);
+/** What is kept for each kind while another one is shown. `isOwn`: somebody has set them, and no sample or default. */
+const kept = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, { settings: defaultsOf(kind), isOwn: false, known: {} }]));
 let kind = 'claim-response';
 /** The mappings, once they are loaded. */
 let engine = null;
 /** Bytes of a file that are not UTF-8; what the text field shows of them is not what is mapped. */
 let bytes = null;
 let copyable = '';
+/** Counts the documents that were asked for: one that comes late must not take the place of a newer one. */
+let asked = 0;
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -67,8 +68,12 @@ function changedForm(path, value) {
   for (const key of path.slice(0, -1)) part = part[key] ??= {};
   part[path.at(-1)] = value;
   settings.value = JSON.stringify(all, null, 2);
-  kept[kind].settings = settings.value;
+  keepSettings(settings.value, true);
   map();
+}
+
+function keepSettings(text, isOwn, of = kind) {
+  Object.assign(kept[of], { settings: text, isOwn });
 }
 
 function changedKnown(key, value) {
@@ -93,19 +98,22 @@ function map() {
   try {
     result = engine[kind](bytes ?? text, chosen, knownOf(kinds[kind], kept[kind].known));
   } catch (error) {
-    if (!Array.isArray(error.issues)) {
+    if (Array.isArray(error.issues)) {
+      result = { issues: error.issues };
+    } else if (Array.isArray(error.problems)) {
       settingsProblem(error.message);
       return showNothing('The settings have to be corrected first.');
+    } else {
+      return showNothing(`The mapping failed, and not because of the settings: ${error.message}.`, 'bad');
     }
-    result = { issues: error.issues };
   }
   const spent = performance.now() - begun;
   say('time', `mapped in ${spent.toFixed(spent < 10 ? 1 : 0)} ms`, 'quiet');
   showResult(result, text, tree);
 }
 
-function showNothing(why) {
-  say('status', why);
+function showNothing(why, look) {
+  say('status', why, look);
   at('mapped').hidden = at('told').hidden = true;
   at('copy').disabled = true;
   say('time', '', 'quiet');
@@ -191,6 +199,7 @@ function follow() {
 }
 
 function setDocument(text, notUtf8 = null) {
+  asked += 1;
   input.value = text;
   input.scrollTop = 0;
   bytes = notUtf8;
@@ -199,28 +208,42 @@ function setDocument(text, notUtf8 = null) {
 
 async function openFile(file) {
   if (!file) return;
-  if (file.size > LONGEST_FILE_BYTES) return showNothing('The file is longer than 16 MiB.');
-  const content = new Uint8Array(await file.arrayBuffer());
+  if (file.size > LONGEST_FILE_BYTES) return showNothing('The file is longer than 16 MiB.', 'bad');
+  const mine = (asked += 1);
+  let content;
   try {
-    setDocument(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content));
-  } catch {
-    setDocument(new TextDecoder().decode(content), content);
+    content = new Uint8Array(await file.arrayBuffer());
+  } catch (error) {
+    if (mine === asked) showNothing(`The file could not be read: ${error.message}.`, 'bad');
+    return;
   }
+  if (mine !== asked) return;
+  let text;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
+  } catch {
+    return setDocument(new TextDecoder().decode(content), content);
+  }
+  setDocument(text);
 }
 
 async function takeSample({ kind: of, file, hasSettings, known = {} }) {
+  const mine = (asked += 1);
   const files = [`samples/${file}.json`].concat(hasSettings ? [`samples/${file}.settings.json`] : []);
   try {
     const answers = await Promise.all(files.map((name) => fetch(name)));
     if (answers.some(({ ok }) => !ok)) throw new Error('the server does not have it');
     const [text, own] = await Promise.all(answers.map((answer) => answer.text()));
-    kept[of].settings = JSON.stringify({ ...kinds[of].settings, ...(own ? JSON.parse(own) : {}) }, null, 2);
+    const owns = own && JSON.stringify({ ...kinds[of].settings, ...JSON.parse(own) }, null, 2);
+    if (mine !== asked) return;
+    // What somebody has set stays, unless the sample is nothing without its own.
+    if (owns || !kept[of].isOwn) keepSettings(owns ?? defaultsOf(of), false, of);
     kept[of].known = { ...known };
     at('kind').value = '';
     showKind(of);
     setDocument(text.trim().includes('\n') ? text : indented(text));
   } catch (error) {
-    showNothing(`The sample could not be loaded: ${error.message}.`);
+    if (mine === asked) showNothing(`The sample could not be loaded: ${error.message}.`, 'bad');
   }
 }
 
@@ -248,13 +271,13 @@ function listen() {
     button.addEventListener('click', () => takeSample(sample));
     at('samples').append(button);
   }
-  input.addEventListener('input', () => { bytes = null; map(); });
+  input.addEventListener('input', () => { asked += 1; bytes = null; map(); });
   input.addEventListener('scroll', follow);
-  settings.addEventListener('input', () => { kept[kind].settings = settings.value; map(); });
+  settings.addEventListener('input', () => { keepSettings(settings.value, true); map(); });
   at('kind').addEventListener('change', map);
   at('clear').addEventListener('click', () => { setDocument(''); input.focus(); });
   at('defaults').addEventListener('click', () => {
-    kept[kind].settings = JSON.stringify(kinds[kind].settings, null, 2);
+    keepSettings(defaultsOf(kind), false);
     showKind(kind);
     map();
   });

@@ -273,8 +273,9 @@ impl Config {
             problems.push(format!("subscription.username: {text}"));
         }
         problems.extend(components::problems(&self.components));
-        if self.components.memory_limit_bytes < 2 << 20 {
-            problems.push("components.memory_limit_bytes: expected at least 2097152".to_owned());
+        // Below that the contract's input of a megabyte does not fit.
+        if self.components.memory_limit_bytes < 4 << 20 {
+            problems.push("components.memory_limit_bytes: expected at least 4194304".to_owned());
         }
         if !self.components.time_limit.is_positive() {
             problems.push("components.time_limit: expected a time longer than 0, for example 1s".to_owned());

@@ -51,6 +51,7 @@ pub struct Host {
     pub ready: inbound::Ready,
     /// Wakes the workers: something new is due.
     pub wake: worker::Wake,
+    hangups: swap::Hangups,
     /// Held as long as the process lives: one process leases messages of a SQLite file.
     _lock: Option<std::fs::File>,
 }
@@ -82,7 +83,7 @@ impl Host {
     /// Opens the store, loads the components and gives back what a process that died had in its hands.
     pub async fn build(config: Config) -> Result<Arc<Self>, StartError> {
         let http = ReqwestHttp::new(config.tls.ca_file.as_deref(), config.worker.requests_per_peer as usize)?;
-        let mapper = load_mappings(&config)?;
+        let mapper = MappingHost::open(config.sources(), config.limits())?;
         let doors = Arc::new(server::Doors::new(&config)?);
         // The lock first: a second mediator must not as much as touch the file.
         let lock = match config.store.place()? {
@@ -108,6 +109,7 @@ impl Host {
             doors,
             ready: inbound::Ready::default(),
             wake: worker::Wake::default(),
+            hangups: swap::Hangups::listen(),
             _lock: lock,
         }))
     }
@@ -170,9 +172,10 @@ impl Host {
     }
 }
 
-/// Loads the mapping components that a configuration names.
+/// Loads the mapping components that a configuration names, for a command: a cache of compiled ones is used if it is there. `serve`
+/// makes it.
 pub fn load_mappings(config: &Config) -> Result<MappingHost, LoadError> {
-    MappingHost::open(config.sources(), config.limits())
+    MappingHost::open_to_look(config.sources(), config.limits())
 }
 
 fn lock(store: &std::path::Path) -> Result<std::fs::File, StartError> {

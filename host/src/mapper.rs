@@ -21,7 +21,7 @@ mod swap;
 pub mod trial;
 
 pub use flow::ports::MapperError;
-pub use sources::{Country, Sources, Stamp};
+pub use sources::{Country, Sources, Stamp, Stamps};
 pub use swap::{Refusal, Reloaded, Switched};
 
 mod bindings {
@@ -91,6 +91,9 @@ pub enum LoadError {
     /// It does not keep the contract.
     #[error("{0} does not keep the contract of the mappings: {1} (`openimis-mediator mapping test` tells all)")]
     Contract(PathBuf, String),
+    /// What could take a mapping's place comes from further behind, and something nearer was refused.
+    #[error("{1} stays as {0} had it: {2} was refused, and may be meant to take its place")]
+    Stays(PathBuf, &'static str, PathBuf),
     /// Two components export one mapping.
     #[error("{0} and {1} both export {2}: remove one")]
     Twice(PathBuf, PathBuf, &'static str),
@@ -108,14 +111,22 @@ pub enum LoadError {
     Engine(String),
 }
 
-/// The mapping components of a directory, compiled and ready.
+/// The mapping components of a directory, compiled and ready. A clone is the same host.
+#[derive(Clone)]
 pub struct MappingHost {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     runtime: Runtime,
     cache: Option<Cache>,
     sources: Sources,
-    first_seen: Option<Vec<(PathBuf, Stamp)>>,
+    first_seen: Stamps,
     current: RwLock<Arc<Set>>,
-    known: Mutex<Known>,
+    /// Held for a whole look at the directory, by nobody else.
+    known: Mutex<BTreeMap<PathBuf, Arc<Piece>>>,
+    /// By the last look. Held to copy it.
+    refused: Mutex<Vec<Refusal>>,
 }
 
 /// Which component does what. Exchanged as a whole; a call keeps the one that it began with.
@@ -123,12 +134,6 @@ struct Set {
     claim_response: Slot<ClaimResponse>,
     feedback: Slot<Feedback>,
     patient: Slot<Patient>,
-}
-
-/// What the last look at the directory found.
-struct Known {
-    pieces: BTreeMap<PathBuf, Arc<Piece>>,
-    refused: Vec<Refusal>,
 }
 
 /// A mapping that is in use.
@@ -156,7 +161,18 @@ impl MappingHost {
     pub fn open(sources: Sources, limits: Limits) -> Result<Self, LoadError> {
         let runtime = Runtime::new(limits).map_err(|error| LoadError::Engine(error.to_string()))?;
         let cache = sources.cache_dir.as_deref().map(|dir| Cache::open(dir, &runtime.engine)).transpose()?;
-        let first_seen = sources.stamps().ok();
+        Self::with(runtime, cache, sources)
+    }
+
+    /// The same for who only looks: a cache is used if it is there, and never made.
+    pub fn open_to_look(sources: Sources, limits: Limits) -> Result<Self, LoadError> {
+        let runtime = Runtime::new(limits).map_err(|error| LoadError::Engine(error.to_string()))?;
+        let cache = sources.cache_dir.as_deref().and_then(|dir| Cache::find(dir, &runtime.engine));
+        Self::with(runtime, cache, sources)
+    }
+
+    fn with(runtime: Runtime, cache: Option<Cache>, sources: Sources) -> Result<Self, LoadError> {
+        let first_seen = sources.stamps();
         let found = swap::look(&runtime, cache.as_ref(), &sources, &BTreeMap::new())?;
         if let Some((_, _, error)) = found.refused.into_iter().next() {
             return Err(error);
@@ -167,18 +183,19 @@ impl MappingHost {
             feedback: swap::choose(Interface::Feedback, layers, dir, Piece::feedback)?,
             patient: swap::choose(Interface::Patient, layers, dir, Piece::patient)?,
         };
-        let known = Mutex::new(Known { pieces: found.pieces, refused: Vec::new() });
-        Ok(Self { runtime, cache, sources, first_seen, current: RwLock::new(Arc::new(set)), known })
+        let (current, known) = (RwLock::new(Arc::new(set)), Mutex::new(found.pieces));
+        let inner = Inner { runtime, cache, sources, first_seen, current, known, refused: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Where the components come from.
     pub fn sources(&self) -> &Sources {
-        &self.sources
+        &self.inner.sources
     }
 
     /// What the files looked like when they were loaded.
-    pub fn first_seen(&self) -> Option<Vec<(PathBuf, Stamp)>> {
-        self.first_seen.clone()
+    pub fn first_seen(&self) -> Stamps {
+        self.inner.first_seen.clone()
     }
 
     /// Which component serves which mapping.
@@ -198,11 +215,11 @@ impl MappingHost {
 
     /// Components that the last look refused, and why.
     pub fn refused(&self) -> Vec<Refusal> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).refused.clone()
+        self.inner.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn current(&self) -> Arc<Set> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -110,21 +110,12 @@ struct Files {
 }
 
 impl Files {
-    /// Reads the web build; without it there is only a page that says how to make it.
+    /// Reads the web build; without one of this version there is only a page that says how to make it.
     fn load(settings: &Playground) -> Self {
-        let dir = settings.files().join("mapping");
-        let built: Result<Vec<_>, String> = WEB_BUILD
-            .iter()
-            .map(|(name, content_type)| {
-                let path = dir.join(name);
-                let content = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-                Ok((format!("mapping/{name}"), File::new(content_type, content)))
-            })
-            .collect();
-        let built = match built {
+        let built = match web_build(&settings.files().join("mapping")) {
             Ok(built) => built,
             Err(reason) => {
-                tracing::info!(reason, "the playground has no mapping: `cargo xtask build` makes it");
+                tracing::info!(reason, "the playground has no mapping of this version: `cargo xtask build` makes it");
                 let missing = File::new(HTML, MISSING);
                 return Self { files: HashMap::from([(String::new(), missing)]), is_built: false };
             }
@@ -141,6 +132,22 @@ impl Files {
             None => refusal(StatusCode::NOT_FOUND, "not-found", "no such file of the playground"),
         }
     }
+}
+
+/// The web build, if it is of this program's version: an older mapping would show what the mediator does not do.
+fn web_build(dir: &std::path::Path) -> Result<Vec<(String, File)>, String> {
+    let read = |name: &str| {
+        let path = dir.join(name);
+        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let manifest: serde_json::Value = serde_json::from_slice(&read("package.json")?).unwrap_or_default();
+    let version = manifest["version"].as_str().unwrap_or("unknown");
+    let own = env!("CARGO_PKG_VERSION");
+    if version != own {
+        return Err(format!("{}: version {version}; this program is {own}", dir.display()));
+    }
+    let file = |(name, content_type)| Ok((format!("mapping/{name}"), File::new(content_type, read(name)?)));
+    WEB_BUILD.into_iter().map(file).collect()
 }
 
 /// `/playground/` and what belongs to it; nothing if it is switched off.

@@ -1,4 +1,5 @@
-//! Settings as JavaScript gives them: every mistake is told, with the setting's name and never its value.
+//! Settings as JavaScript gives them: every mistake is told, with the setting's name. Settings are no personal data:
+//! a value that cannot be used may be quoted.
 
 use mapping::{claim_response, feedback, patient};
 use serde::Serialize;

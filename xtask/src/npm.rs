@@ -91,6 +91,25 @@ fn node_test(folder: &Path, filter: &[String], skips: &Path) -> Done {
     check(node.args(files), "node --test")
 }
 
+/// A firewall that drops packets is told after a minute: npm by itself would wait for five, three times, and for each batch of
+/// sockets anew.
+const NPM_PATIENCE: [&str; 4] =
+    ["--fetch-timeout=30000", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--maxsockets=100"];
+/// What npm says where there is no network.
+const UNREACHABLE: [&str; 11] = [
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "EHOSTUNREACH",
+    "ENETUNREACH",
+    "ETIMEDOUT",
+    "EIDLETIMEOUT",
+    "ERR_SOCKET_TIMEOUT",
+    "network timeout",
+    "ENOTCACHED",
+];
+
 /// `npm ci`, once for each lock file. The inner error says that there is no network; all others are errors.
 fn install(folder: &Path) -> Done<Result<(), String>> {
     let lock =
@@ -100,16 +119,15 @@ fn install(folder: &Path) -> Done<Result<(), String>> {
         return Ok(Ok(()));
     }
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]).current_dir(folder);
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]).args(NPM_PATIENCE);
+    npm.current_dir(folder);
     let done = npm.output().map_err(|error| format!("npm could not be started: {error}"))?;
     if done.status.success() {
         std::fs::write(&installed, &lock).map_err(|error| format!("{}: {error}", installed.display()))?;
         return Ok(Ok(()));
     }
     let said = String::from_utf8_lossy(&done.stderr);
-    let unreachable =
-        ["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ENETUNREACH", "ETIMEDOUT", "ENOTCACHED"];
-    match unreachable.iter().find(|code| said.contains(**code)) {
+    match UNREACHABLE.iter().find(|code| said.contains(**code)) {
         Some(code) => Ok(Err(format!("npm ci cannot reach its registry ({code})"))),
         None => Err(format!("npm ci in {}: {said}", folder.display())),
     }

@@ -6,11 +6,12 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
+use flow::ports::StoreError;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, Client, Host, body, now};
+use super::{Answer, Client, Host, Refusal, body, now};
 use crate::swap;
 
 #[derive(Debug, Deserialize)]
@@ -29,8 +30,15 @@ pub(super) async fn reload(
     sent: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let Nothing {} = body(&headers, sent)?;
-    let reloaded = swap::reload(&host).await;
-    let detail = format!("{} switched, {} refused", reloaded.switched.len(), reloaded.refused.len());
-    host.flow.store.audited(&client.name, "reload mappings", None, &detail, now(&host.flow)).await?;
+    // Who asked may be gone before the answer is there; what was switched has its line in the audit trail all the same.
+    let done = tokio::spawn(async move {
+        let reloaded = swap::reload(&host).await;
+        let detail = format!("{} switched, {} refused", reloaded.switched.len(), reloaded.refused.len());
+        host.flow.store.audited(&client.name, "reload mappings", None, &detail, now(&host.flow)).await?;
+        Ok::<_, StoreError>(reloaded)
+    });
+    let stopping =
+        |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "transient", "the mediator stops; try again later");
+    let reloaded = done.await.map_err(stopping)??;
     Ok(Json(json!({"switched": reloaded.switched, "refused": reloaded.refused})))
 }

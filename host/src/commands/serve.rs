@@ -60,15 +60,18 @@ fn raise_open_files(needed: u64) {
 
 /// Serves until the process is asked to stop.
 pub async fn serve(host: Arc<Host>) -> anyhow::Result<ExitCode> {
+    // Before anybody reads "listening": a signal that comes then must not end the process as it is.
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be waited for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be waited for")?;
     raise_open_files(2 * u64::from(host.config.server.max_connections) + 256);
     let address = host.config.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(async move {
-        if let Err(error) = asked_to_stop().await {
-            tracing::error!(%error, "signals cannot be waited for");
-            return;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
         tracing::info!("stopping: what is on its way is finished first");
         stop.send_replace(true);
@@ -76,14 +79,6 @@ pub async fn serve(host: Arc<Host>) -> anyhow::Result<ExitCode> {
     host.run(listener, stopping).await.context("serving failed")?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-async fn asked_to_stop() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
 }
 
 fn announce(host: &Host) {

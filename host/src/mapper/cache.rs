@@ -31,16 +31,31 @@ pub(super) struct Cache {
 }
 
 impl Cache {
+    /// Makes the folder if it is not there.
     pub fn open(dir: &Path, engine: &Engine) -> Result<Self, LoadError> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|error| LoadError::Cache(dir.to_owned(), error.to_string()))?;
+        Self::there(dir, engine)
+    }
+
+    /// For who only looks: makes nothing, and goes without a folder that is not there or another user's.
+    pub fn find(dir: &Path, engine: &Engine) -> Option<Self> {
+        Self::there(dir, engine).ok()
+    }
+
+    fn there(dir: &Path, engine: &Engine) -> Result<Self, LoadError> {
         let unusable = |why: String| LoadError::Cache(dir.to_owned(), why);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| unusable(error.to_string()))?;
-        let folder = fs::metadata(dir).map_err(|error| unusable(error.to_string()))?;
-        if !is_ours_alone(&folder) {
-            return Err(unusable("it is another user's, or others may write into it (chmod go-w)".to_owned()));
+        // A link is followed now and not again: systemd's CacheDirectory may be one.
+        let folder = fs::canonicalize(dir).and_then(|dir| Ok((fs::metadata(&dir)?, dir)));
+        let (folder, real) = folder.map_err(|error| unusable(error.to_string()))?;
+        if !folder.is_dir() || !is_ours_alone(&folder) {
+            return Err(unusable(
+                "it is no folder, another user's, or others may write into it (chmod go-w)".to_owned(),
+            ));
         }
         let mut hasher = Sha(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Ok(Self { dir: dir.to_owned(), engine: hasher.0.finalize().into() })
+        Ok(Self { dir: real, engine: hasher.0.finalize().into() })
     }
 
     /// The compiled form of a component that has this digest. None: it is not there, or not to be trusted.
@@ -95,7 +110,8 @@ impl Cache {
         if !is_ours_alone(&file.metadata()?) {
             return Err(io::Error::other("it is another user's, or others may write to it"));
         }
-        file.set_modified(SystemTime::now())?; // those that are used are pruned last
+        // Those that are used are pruned last. On a disk that can only be read nothing is pruned.
+        drop(file.set_modified(SystemTime::now()));
         let mut whole = Vec::new();
         file.read_to_end(&mut whole)?;
         Ok(whole)

@@ -16,7 +16,7 @@ impl MappingHost {
         contact: Option<&claim_response::ContactLink>,
         settings: &claim_response::Settings,
     ) -> Result<MapResult, MapperError> {
-        self.runtime.claim_response(&self.current().claim_response, claim_response, claim_date, contact, settings)
+        self.inner.runtime.claim_response(&self.current().claim_response, claim_response, claim_date, contact, settings)
     }
 
     /// Maps what CHT's outbound push sends to the body of openIMIS' `POST Communication/`.
@@ -26,7 +26,7 @@ impl MappingHost {
         insuree_uuid: Option<&str>,
         settings: &feedback::Settings,
     ) -> Result<MapResult, MapperError> {
-        self.runtime.feedback(&self.current().feedback, feedback, insuree_uuid, settings)
+        self.inner.runtime.feedback(&self.current().feedback, feedback, insuree_uuid, settings)
     }
 
     /// Maps a FHIR `Patient` to the body of CHT's `POST /api/v1/people`.
@@ -36,7 +36,7 @@ impl MappingHost {
         location_codes: &[String],
         settings: &patient::Settings,
     ) -> Result<MapResult, MapperError> {
-        self.runtime.patient(&self.current().patient, patient, location_codes, settings)
+        self.inner.runtime.patient(&self.current().patient, patient, location_codes, settings)
     }
 }
 

@@ -4,14 +4,17 @@
 mod case;
 mod contract;
 mod expected;
+mod people;
 
 pub use case::{Case, CaseError, With};
 pub use expected::diff;
+pub(super) use expected::shortened;
 
 use std::time::{Duration, Instant};
 
 use flow::ports::MapperError;
 use mapping::MapResult;
+use people::People;
 
 use super::Interface;
 
@@ -41,9 +44,28 @@ pub struct Report {
     pub took: Duration,
     /// The longest of them.
     pub slowest: Duration,
+    /// Where the first miss is enough: until when to look for it.
+    ends: Option<Instant>,
 }
 
+/// What is told of one miss.
+const LONGEST_MISS: usize = 20_000;
+
 impl Report {
+    /// A report that ends with the first miss, or with one when `time` is over.
+    pub(super) fn to_first_miss(time: Duration) -> Self {
+        Self { ends: Some(Instant::now() + time), ..Self::default() }
+    }
+
+    /// Whether a case needs not be tried any more.
+    fn is_over(&mut self, case: &Case) -> bool {
+        let Some(end) = self.ends else { return false };
+        if self.misses.is_empty() && Instant::now() > end {
+            self.miss(case, "not tried: the cases before took too long, all together");
+        }
+        !self.misses.is_empty()
+    }
+
     fn call(
         &mut self,
         run: &dyn Fn(&Case) -> Result<MapResult, MapperError>,
@@ -59,21 +81,29 @@ impl Report {
     }
 
     fn miss(&mut self, case: &Case, what: impl Into<String>) {
-        self.misses.push(Miss { case: case.name(), what: what.into() });
+        self.misses.push(Miss { case: case.name(), what: shortened(&what.into(), LONGEST_MISS) });
     }
 
     /// The contract, tried with every input that the program carries.
     pub(super) fn contract(&mut self, interface: Interface, run: &dyn Fn(&Case) -> Result<MapResult, MapperError>) {
+        let mut people = People::default();
         let inputs = Case::built_in(interface).into_iter().map(|case| (case, false));
         for (case, bad) in inputs.chain(contract::bad_inputs(interface).into_iter().map(|case| (case, true))) {
+            if self.is_over(&case) {
+                return;
+            }
             self.contract += 1;
-            match (self.call(run, &case), self.call(run, &case)) {
-                (Ok(first), Ok(second)) => {
+            let twice = self.call(run, &case).and_then(|first| Ok((first, self.call(run, &case)?)));
+            match twice {
+                Ok((first, second)) => {
                     for what in contract::broken(&case, &first, &second, bad) {
                         self.miss(&case, what);
                     }
+                    if let Some(what) = people.confused(&case, &first) {
+                        self.miss(&case, what);
+                    }
                 }
-                (Err(error), _) | (_, Err(error)) => self.miss(&case, error.to_string()),
+                Err(error) => self.miss(&case, error.to_string()),
             }
         }
     }
@@ -98,6 +128,9 @@ impl Report {
     /// The cases of a mapping's own folder: `expected.json` or `error.txt`.
     pub(super) fn own(&mut self, cases: &[Case], run: &dyn Fn(&Case) -> Result<MapResult, MapperError>) {
         for case in cases {
+            if self.is_over(case) {
+                return;
+            }
             self.own += 1;
             let expected = match case.expected() {
                 Ok(expected) => expected,

@@ -61,24 +61,23 @@ impl Piece {
         let pre = runtime.linker.instantiate_pre(&component).map_err(refused)?;
         let exported: Vec<String> =
             component.component_type().exports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
+        if let Some(name) = exported.iter().find(|name| name.starts_with(PACKAGE) && !is_types(name) && !is_ours(name))
+        {
+            let text = format!("it exports {name}; this program speaks version {}", Interface::VERSION);
+            return Err(LoadError::Component(path.to_owned(), text));
+        }
         let version = |interface: Interface| exported_version(&exported, interface);
-        let found = |interface: Interface| version(interface).map(|version| version.to_owned()).unwrap_or_default();
         let piece = Arc::new(Self {
             path: path.to_owned(),
             sha256: hex(&digest),
             since: Timestamp::now(),
-            claim_response: ClaimResponse::new(&pre).ok().map(|it| (it, found(Interface::ClaimResponse))),
-            feedback: Feedback::new(&pre).ok().map(|it| (it, found(Interface::Feedback))),
-            patient: Patient::new(&pre).ok().map(|it| (it, found(Interface::Patient))),
+            claim_response: found(version(Interface::ClaimResponse), || ClaimResponse::new(&pre)).map_err(refused)?,
+            feedback: found(version(Interface::Feedback), || Feedback::new(&pre)).map_err(refused)?,
+            patient: found(version(Interface::Patient), || Patient::new(&pre)).map_err(refused)?,
             pre,
         });
         if piece.interfaces().is_empty() {
-            let other = exported.iter().find(|name| name.starts_with(PACKAGE) && !is_types(name) && !is_ours(name));
-            let text = match other {
-                Some(name) => format!("it exports {name}; this program speaks version {}", Interface::VERSION),
-                None => "it exports no mapping interface".to_owned(),
-            };
-            return Err(LoadError::Component(path.to_owned(), text));
+            return Err(LoadError::Component(path.to_owned(), "it exports no mapping interface".to_owned()));
         }
         piece.probe(runtime)?;
         Ok(piece)
@@ -127,6 +126,14 @@ impl Piece {
     }
 }
 
+/// What an interface is called by, if it is exported. One that is and cannot be called is a mistake.
+fn found<I>(
+    version: Option<&str>,
+    indices: impl FnOnce() -> wasmtime::Result<I>,
+) -> wasmtime::Result<Option<(I, String)>> {
+    version.map(|version| Ok((indices()?, version.to_owned()))).transpose()
+}
+
 /// The whole of a file that nobody is writing at this moment.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let failed = |error| LoadError::File(path.to_owned(), error);
@@ -158,7 +165,7 @@ fn is_types(name: &str) -> bool {
     name.strip_prefix(PACKAGE).is_some_and(|rest| rest.starts_with("types@"))
 }
 
-/// An interface of ours in a version of ours; that it still cannot be used has another reason.
+/// An interface in a version of ours; one that was added later is passed over.
 fn is_ours(name: &str) -> bool {
     name.rsplit_once('@').is_some_and(|(_, version)| speaks(version))
 }

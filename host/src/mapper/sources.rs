@@ -5,7 +5,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::LoadError;
+use super::{Interface, LoadError};
+
+/// Folder of the cases that a component must give.
+const FIXTURES: &str = "fixtures";
 
 /// Which folders are looked into, and how.
 #[derive(Clone, Debug)]
@@ -37,33 +40,71 @@ impl Sources {
         Self { dir: dir.into(), country: None, cache_dir: None, check: false }
     }
 
-    /// The component files, those of a folder together; the first folder goes before the others.
-    pub(super) fn files(&self) -> Result<Vec<Vec<PathBuf>>, LoadError> {
+    /// The folders that are looked into; the first goes before the others.
+    fn folders(&self) -> Vec<PathBuf> {
+        let of_country =
+            self.country.iter().flat_map(|country| [country.versioned(&self.dir), country.folder(&self.dir)]);
+        of_country.chain([self.dir.clone()]).collect()
+    }
+
+    /// The component files by folder, in the order of the folders.
+    pub(super) fn files(&self) -> Result<Vec<(PathBuf, Vec<PathBuf>)>, LoadError> {
         let mut layers = Vec::new();
-        if let Some(Country { system, country, interface }) = &self.country {
-            let folder = self.dir.join(system).join(country);
-            if !folder.is_dir() {
-                return Err(LoadError::Country(folder));
-            }
-            let versioned = folder.join(interface);
-            if versioned.is_dir() {
-                layers.push(wasm_files(&versioned)?);
-            }
-            layers.push(wasm_files(&folder)?);
+        for folder in self.folders() {
+            let is = |path: fn(&Country, &Path) -> PathBuf| {
+                self.country.as_ref().is_some_and(|country| path(country, &self.dir) == folder)
+            };
+            let files = match folder.is_dir() {
+                false if is(Country::versioned) => Vec::new(), // a country needs none for one version
+                false if is(Country::folder) => return Err(LoadError::Country(folder)),
+                _ => wasm_files(&folder)?,
+            };
+            layers.push((folder, files));
         }
-        layers.push(wasm_files(&self.dir)?);
         Ok(layers)
     }
 
-    /// What the files look like from outside. Equal as long as nobody touches them.
-    pub fn stamps(&self) -> Result<Vec<(PathBuf, Stamp)>, LoadError> {
-        let stamped = |path: PathBuf| match Stamp::of(&path) {
-            Ok(stamp) => Ok((path, stamp)),
-            Err(error) => Err(LoadError::File(path, error)),
+    /// Where a component's own cases are: beside it; for one version of the interfaces in its country's folder, too.
+    pub(super) fn fixtures(&self, component: &Path) -> Vec<PathBuf> {
+        let beside = component.parent().unwrap_or(Path::new(""));
+        let country = self.country.as_ref().filter(|country| country.versioned(&self.dir) == beside);
+        let of_country = country.map(|country| country.folder(&self.dir).join(FIXTURES));
+        [beside.join(FIXTURES)].into_iter().chain(of_country).collect()
+    }
+
+    /// What the components look like from outside, and their cases where they are asked. Equal as long as nobody touches them. What
+    /// cannot be looked at is told as that: it must not hide what changes beside it.
+    pub fn stamps(&self) -> Stamps {
+        let mut paths = Vec::new();
+        for folder in self.folders() {
+            paths.extend(wasm_files(&folder).unwrap_or_else(|_| vec![folder.clone()]));
+            if self.check {
+                for interface in Interface::ALL {
+                    let cases = entries(&folder.join(FIXTURES).join(interface.name())).unwrap_or_default();
+                    paths.extend(cases.iter().flat_map(|case| entries(case).unwrap_or_default()));
+                }
+            }
+        }
+        let stamped = |path: PathBuf| {
+            let found = Stamp::of(&path).map_err(|error| error.kind());
+            (path, found)
         };
-        self.files()?.into_iter().flatten().map(stamped).collect()
+        paths.into_iter().map(stamped).collect()
     }
 }
+
+impl Country {
+    fn folder(&self, dir: &Path) -> PathBuf {
+        dir.join(&self.system).join(&self.country)
+    }
+
+    fn versioned(&self, dir: &Path) -> PathBuf {
+        self.folder(dir).join(&self.interface)
+    }
+}
+
+/// Files as they are now, or why they cannot be looked at.
+pub type Stamps = Vec<(PathBuf, Result<Stamp, io::ErrorKind>)>;
 
 /// A file as it is now. Symbolic links are followed: Kubernetes exchanges a whole folder by one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -87,14 +128,13 @@ impl Stamp {
 }
 
 fn wasm_files(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let named = |error| LoadError::File(directory.to_owned(), error);
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(named)? {
-        let path = entry.map_err(named)?.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
-            files.push(path);
-        }
-    }
-    files.sort();
+    let mut files = entries(directory).map_err(|error| LoadError::File(directory.to_owned(), error))?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
     Ok(files)
+}
+
+fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    paths.sort();
+    Ok(paths)
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::cache::Cache;
 use super::engine::Runtime;
 use super::piece::{Piece, Slot, hex, read};
-use super::{Interface, LoadError, MappingHost, Set, Sources, trial};
+use super::{Inner, Interface, LoadError, MappingHost, Set, Sources, trial};
 
 /// A component that was not taken.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -51,10 +51,18 @@ pub struct Reloaded {
 
 /// The components of a directory.
 pub(super) struct Found {
-    /// By folder; the first goes before the others.
-    pub layers: Vec<Vec<Arc<Piece>>>,
+    /// The first goes before the others.
+    pub layers: Vec<Layer>,
     pub pieces: BTreeMap<PathBuf, Arc<Piece>>,
     pub refused: Vec<(PathBuf, Option<String>, LoadError)>,
+}
+
+/// The components of one folder.
+pub(super) struct Layer {
+    folder: PathBuf,
+    pieces: Vec<Arc<Piece>>,
+    /// A file in it that was not taken.
+    refused: Option<PathBuf>,
 }
 
 /// Looks at all files. Those that are as they were known are not loaded again; in a bad one's place the known one stays.
@@ -65,19 +73,20 @@ pub(super) fn look(
     known: &BTreeMap<PathBuf, Arc<Piece>>,
 ) -> Result<Found, LoadError> {
     let mut found = Found { layers: Vec::new(), pieces: BTreeMap::new(), refused: Vec::new() };
-    for files in sources.files()? {
-        let mut layer = Vec::new();
+    for (folder, files) in sources.files()? {
+        let mut layer = Layer { folder, pieces: Vec::new(), refused: None };
         for path in files {
             let before = known.get(&path);
             let piece = match piece(runtime, cache, sources, &path, before) {
                 Ok(piece) => Some(piece),
                 Err((sha256, error)) => {
                     found.refused.push((path.clone(), sha256, error));
+                    layer.refused = Some(path.clone());
                     before.cloned()
                 }
             };
             if let Some(piece) = piece {
-                layer.push(piece.clone());
+                layer.pieces.push(piece.clone());
                 found.pieces.insert(path, piece);
             }
         }
@@ -95,27 +104,30 @@ fn piece(
 ) -> Result<Arc<Piece>, (Option<String>, LoadError)> {
     let bytes = read(path).map_err(|error| (None, error))?;
     let sha256 = hex(&Sha256::digest(&bytes));
-    if let Some(before) = before.filter(|before| before.sha256 == sha256) {
-        return Ok(before.clone());
-    }
-    let loaded = Piece::new(runtime, cache, path, &bytes).and_then(|piece| {
+    let before = before.filter(|before| before.sha256 == sha256);
+    let found = match before {
+        Some(before) => Ok(before.clone()),
+        None => Piece::new(runtime, cache, path, &bytes),
+    };
+    let found = found.and_then(|piece| {
         if sources.check {
-            trial::must_pass(runtime, &piece)?;
+            // The contract does not change while the program runs; a component's own cases may.
+            trial::must_pass(runtime, sources, &piece, before.is_none())?;
         }
         Ok(piece)
     });
-    loaded.map_err(|error| (Some(sha256), error))
+    found.map_err(|error| (Some(sha256), error))
 }
 
 /// The component that serves a mapping: of the first folder in which one exports it.
 pub(super) fn choose<I>(
     interface: Interface,
-    layers: &[Vec<Arc<Piece>>],
+    layers: &[Layer],
     dir: &Path,
     exported: fn(&Arc<Piece>) -> Option<Slot<I>>,
 ) -> Result<Slot<I>, LoadError> {
     for layer in layers {
-        let mut slots = layer.iter().filter_map(exported);
+        let mut slots = layer.pieces.iter().filter_map(exported);
         match (slots.next(), slots.next()) {
             (Some(one), Some(other)) => {
                 let (one, other) = (one.piece.path.clone(), other.piece.path.clone());
@@ -128,42 +140,66 @@ pub(super) fn choose<I>(
     Err(LoadError::Missing(dir.to_owned(), interface.name()))
 }
 
+/// What takes a mapping's place. A country's mapping that is exchanged for a bad one of another name must not become everybody's.
+fn replacement<I>(
+    old: &Slot<I>,
+    layers: &[Layer],
+    dir: &Path,
+    exported: fn(&Arc<Piece>) -> Option<Slot<I>>,
+) -> Result<Slot<I>, LoadError> {
+    let new = choose(old.interface, layers, dir, exported)?;
+    let place =
+        |slot: &Slot<I>| layers.iter().position(|layer| slot.piece.path.parent() == Some(layer.folder.as_path()));
+    let (was, is) = (place(old).unwrap_or(0), place(&new).unwrap_or(0));
+    let refused = layers.iter().take(was + 1).find_map(|layer| layer.refused.as_ref());
+    match refused {
+        Some(refused) if is > was => {
+            Err(LoadError::Stays(old.piece.path.clone(), old.interface.name(), refused.clone()))
+        }
+        _ => Ok(new),
+    }
+}
+
 impl MappingHost {
     /// Looks at the directory anew and takes over what changed and is good. Calls that are under way end on the component they began
-    /// with. Compiling takes its time: not for a thread that others wait for.
+    /// with. Compiling and trying take their time (of a bad component a minute at most): not for a thread that others wait for.
     pub fn reload(&self) -> Reloaded {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { runtime, cache, sources, current, known, .. } = &*self.inner;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.current();
         let mut refused = Vec::new();
         let mut refuse = |file: &Path, sha256: Option<String>, error: &LoadError| {
             refused.push(Refusal { file: file.to_owned(), sha256, reason: error.to_string(), at: Timestamp::now() });
         };
-        let dir = &self.sources.dir;
+        let dir = &sources.dir;
         let mut switched = Vec::new();
-        match look(&self.runtime, self.cache.as_ref(), &self.sources, &known.pieces) {
+        match look(runtime, cache.as_ref(), sources, &known) {
             Err(error) => refuse(dir, None, &error),
             Ok(found) => {
                 for (path, sha256, error) in &found.refused {
                     refuse(path, sha256.clone(), error);
                 }
-                let mut kept = |error: LoadError| refuse(dir, None, &error);
+                let mut kept = |error: LoadError| match &error {
+                    LoadError::Stays(file, ..) => refuse(file, None, &error),
+                    _ => refuse(dir, None, &error),
+                };
                 let layers = &found.layers;
                 let new = Set {
-                    claim_response: choose(Interface::ClaimResponse, layers, dir, Piece::claim_response)
+                    claim_response: replacement(&old.claim_response, layers, dir, Piece::claim_response)
                         .unwrap_or_else(|error| (kept(error), old.claim_response.clone()).1),
-                    feedback: choose(Interface::Feedback, layers, dir, Piece::feedback)
+                    feedback: replacement(&old.feedback, layers, dir, Piece::feedback)
                         .unwrap_or_else(|error| (kept(error), old.feedback.clone()).1),
-                    patient: choose(Interface::Patient, layers, dir, Piece::patient)
+                    patient: replacement(&old.patient, layers, dir, Piece::patient)
                         .unwrap_or_else(|error| (kept(error), old.patient.clone()).1),
                 };
                 switched.extend(difference(&old.claim_response, &new.claim_response));
                 switched.extend(difference(&old.feedback, &new.feedback));
                 switched.extend(difference(&old.patient, &new.patient));
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-                known.pieces = found.pieces;
+                *current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+                *known = found.pieces;
             }
         }
-        known.refused.clone_from(&refused);
+        self.inner.refused.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&refused);
         Reloaded { switched, refused }
     }
 }

@@ -2,16 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flow::ports::MapperError;
 use mapping::MapResult;
 use wit_component::ComponentEncoder;
 
 use super::cache::Cache;
-use super::conformance::{Case, CaseError, Report, With};
+use super::conformance::{Case, CaseError, Report, With, shortened};
 use super::engine::Runtime;
 use super::piece::Piece;
-use super::{Interface, Limits, LoadError, patiently};
+use super::{Interface, Limits, LoadError, Sources, patiently};
+
+/// Time for all that a component must pass before it is used. A good one needs less than a second.
+const LONGEST_CHECK: Duration = Duration::from_secs(60);
+/// What is told of the first thing that is wrong.
+const LONGEST_REASON: usize = 500;
 
 /// A component with what it needs to run.
 pub struct Trial {
@@ -21,11 +27,11 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Loads a component, or makes one of a core module that `wit-bindgen` has described. What is compiled is kept in `cache_dir`.
+    /// Loads a component, or makes one of a core module that `wit-bindgen` has described. `cache_dir` is used if it is there.
     pub fn load(path: &Path, cache_dir: Option<&Path>, limits: Limits) -> Result<Self, LoadError> {
         let runtime = Runtime::new(limits).map_err(|error| LoadError::Engine(error.to_string()))?;
         let component = component(path, super::piece::read(path)?)?;
-        let cache = cache_dir.map(|dir| Cache::open(dir, &runtime.engine)).transpose()?;
+        let cache = cache_dir.and_then(|dir| Cache::find(dir, &runtime.engine));
         let piece = Piece::new(&runtime, cache.as_ref(), path, &component)?;
         Ok(Self { runtime, piece, component })
     }
@@ -64,23 +70,31 @@ fn component(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, LoadError> {
     encoded.map_err(|error| LoadError::Component(path.to_owned(), format!("{error:#}")))
 }
 
-/// Whether a component may be used: the contract, and the cases in the folder `fixtures` beside it.
-pub(super) fn must_pass(runtime: &Runtime, piece: &Arc<Piece>) -> Result<(), LoadError> {
+/// Whether a component may be used: the contract where it is new, and its own cases. Ends with the first thing that is wrong, since the
+/// next look waits for this one; `mapping test` tells all.
+pub(super) fn must_pass(
+    runtime: &Runtime,
+    sources: &Sources,
+    piece: &Arc<Piece>,
+    is_new: bool,
+) -> Result<(), LoadError> {
     let refused = |text: String| LoadError::Contract(piece.path.clone(), text);
-    let fixtures = piece.path.parent().unwrap_or(Path::new("")).join("fixtures");
     let run = |case: &Case| run(runtime, piece, case);
-    let mut report = Report::default();
+    let mut report = Report::to_first_miss(LONGEST_CHECK);
     for (interface, _) in piece.interfaces() {
-        let own = Case::in_folder(interface, &fixtures).map_err(|error| refused(error.to_string()))?;
-        report.contract(interface, &run);
-        report.own(&own, &run);
+        if is_new {
+            report.contract(interface, &run);
+        }
+        for folder in sources.fixtures(&piece.path) {
+            let own = Case::in_folder(interface, &folder).map_err(|error| refused(error.to_string()))?;
+            report.own(&own, &run);
+        }
     }
-    match &report.misses[..] {
-        [] => Ok(()),
-        [miss, more @ ..] => {
+    match report.misses.first() {
+        None => Ok(()),
+        Some(miss) => {
             let what = miss.what.lines().next().unwrap_or_default();
-            let more = if more.is_empty() { String::new() } else { format!(", and {} more", more.len()) };
-            Err(refused(format!("{}: {what}{more}", miss.case)))
+            Err(refused(format!("{}: {}", miss.case, shortened(what, LONGEST_REASON))))
         }
     }
 }

@@ -158,3 +158,15 @@ fn a_cache_that_cannot_be_made_is_told() {
     let Err(error) = open(&dir.path().join("file")) else { panic!("a file was used as a folder") };
     assert!(matches!(error, LoadError::Cache(..)), "{error}");
 }
+
+/// systemd's `CacheDirectory=` is one for a service with a user of its own.
+#[test]
+fn a_folder_that_is_reached_by_a_link_is_used() {
+    let (dir, cache) = filled();
+    let kept = files(&cache);
+    kept.iter().for_each(|file| make_old(file));
+    let link = dir.path().join("link");
+    symlink(&cache, &link).expect("a link");
+    works(open(&link));
+    assert!(kept.iter().all(|file| !is_old(file)), "all three were read");
+}

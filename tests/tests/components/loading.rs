@@ -85,7 +85,7 @@ fn a_file_that_is_no_mapping_component_is_named_with_the_reason() {
         ("module", &module, "a wasm module"),
         ("empty", &empty, "it exports no mapping interface"),
         ("importing", &importing, "component imports instance `somebody:else/clock@1.0.0`"),
-        ("other function", &other_function, "it exports no mapping interface"),
+        ("other function", &other_function, "map-feedback"),
         ("other version", &other_version, "mapping/feedback@0.2.0; this program speaks version 0.1"),
         ("too large", &too_large, "exceeds the limit of 0x800000 bytes"),
     ];
@@ -109,4 +109,30 @@ fn a_mapping_with_other_types_is_refused_at_load() {
     let (error, told) = load_error(dir.path());
     assert!(matches!(error, LoadError::Component(..)), "{error:?}");
     assert!(told.contains("type mismatch"), "{told}");
+}
+
+/// Whoever put it there expects both of its mappings to serve.
+#[test]
+fn an_interface_of_another_version_is_refused_also_beside_one_that_could_be_used() {
+    let ours = ["types", "feedback"].map(|name| {
+        let path = mediator_tests::running::workspace().join(format!("wit/mapping/{name}.wit"));
+        let text = std::fs::read_to_string(path).expect("WIT").replace("package openimis-mediator:mapping@0.1.0;", "");
+        text.replace("/// What every", "// What every")
+    });
+    let wit = format!(
+        "package a:test; package openimis-mediator:mapping@0.1.0 {{ {} }}
+         package openimis-mediator:mapping@0.2.0 {{ interface patient {{ other: func(text: u32); }} }}
+         world w {{ export openimis-mediator:mapping/feedback@0.1.0; export openimis-mediator:mapping/patient@0.2.0; }}",
+        ours.concat()
+    );
+    let other = r#"(func (export "openimis-mediator:mapping/patient@0.2.0#other") (param i32)))"#;
+    let module = feedback_module(20, NO_ISSUES);
+    let module = format!("{}{other}", module.strip_suffix(')').expect("a module"));
+    let dir = with_feedback(&foreign(&wit, &module));
+    let (error, told) = load_error(dir.path());
+    assert!(matches!(error, LoadError::Component(..)), "{error:?}");
+    assert!(
+        told.contains("it exports openimis-mediator:mapping/patient@0.2.0; this program speaks version 0.1"),
+        "{told}"
+    );
 }

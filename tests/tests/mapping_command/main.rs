@@ -5,6 +5,7 @@
 mod written;
 
 mod javascript;
+mod rules;
 mod starter;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +22,9 @@ fn target(name: &str) -> PathBuf {
 const CACHE: &str = "OPENIMIS_MEDIATOR__COMPONENTS__CACHE_DIR";
 
 fn cache() -> PathBuf {
-    target("compiled-components")
+    let dir = target("compiled-components");
+    std::fs::create_dir_all(&dir).expect("a folder"); // `mapping test` makes none
+    dir
 }
 
 struct Ran {
@@ -30,8 +33,12 @@ struct Ran {
 }
 
 fn run(dir: &Path, args: &[&str]) -> Ran {
+    run_with(dir, args, &cache())
+}
+
+fn run_with(dir: &Path, args: &[&str], cache: &Path) -> Ran {
     let Output { status, stdout, stderr } =
-        Command::new(program()).args(args).current_dir(dir).env(CACHE, cache()).output().expect("the program starts");
+        Command::new(program()).args(args).current_dir(dir).env(CACHE, cache).output().expect("the program starts");
     let told = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     Ran { code: status.code(), told }
 }
@@ -56,14 +63,12 @@ fn the_built_in_mappings_keep_the_contract_and_give_their_own_answers() {
     }
 }
 
-/// Every rule has a component that breaks it.
 #[test]
 fn what_is_not_kept_is_told_all_at_once_with_a_difference() {
     let dir = tempfile::tempdir().expect("a folder");
     // Gives back what it gets, as document and as key.
     let echo = "(i32.store (i32.const 4) (local.get 0)) (i32.store (i32.const 8) (local.get 1))
         (i32.store (i32.const 12) (local.get 0)) (i32.store (i32.const 16) (local.get 1)) (i32.const 0)";
-    // Its second answer in a process is another one than the first: nothing of a call may stay.
     std::fs::write(dir.path().join("echo.wasm"), written::feedback_component(echo)).expect("a file");
     let fixtures = mediator_tests::fixtures::root().display().to_string();
     let ran = run(dir.path(), &["mapping", "test", "echo.wasm", "--fixtures", &fixtures, "--output", "out.wasm"]);
@@ -81,22 +86,6 @@ fn what_is_not_kept_is_told_all_at_once_with_a_difference() {
 }
 
 #[test]
-fn an_issue_that_repeats_what_a_document_says_is_found() {
-    let dir = tempfile::tempdir().expect("a folder");
-    // One error, whose diagnostics and expression are the document itself.
-    let telling = "(i32.store8 (i32.const 0) (i32.const 1)) (i32.store (i32.const 4) (i32.const 64)) (i32.store (i32.const 8) (i32.const 1))
-        (i32.store8 (i32.const 64) (i32.const 1)) (i32.store8 (i32.const 65) (i32.const 0))
-        (i32.store (i32.const 68) (local.get 0)) (i32.store (i32.const 72) (local.get 1))
-        (i32.store (i32.const 76) (local.get 0)) (i32.store (i32.const 80) (local.get 1)) (i32.const 0)";
-    std::fs::write(dir.path().join("telling.wasm"), written::feedback_component(telling)).expect("a file");
-    let ran = run(dir.path(), &["mapping", "test", "telling.wasm"]);
-    assert_eq!(ran.code, Some(1), "{}", ran.told);
-    assert!(ran.told.contains("diagnostics of an issue repeat what the document says"), "{}", ran.told);
-    assert!(ran.told.contains("expression of an issue repeat what the document says"), "{}", ran.told);
-    assert!(ran.told.contains("diagnostics are longer than 500 characters"), "{}", ran.told);
-}
-
-#[test]
 fn a_file_that_cannot_be_tried_is_told() {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("text.wasm"), "Not found").expect("a file");
@@ -110,5 +99,21 @@ fn a_file_that_cannot_be_tried_is_told() {
         let ran = run(dir.path(), &[&["mapping", "test"], args].concat());
         assert_eq!(ran.code, Some(1), "{}", ran.told);
         assert!(ran.told.contains(told), "{}", ran.told);
+    }
+}
+
+/// `serve` makes it, for the user that it runs as.
+#[test]
+fn a_command_that_only_looks_makes_no_folder_for_compiled_components_and_needs_none() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("file"), "not a folder").expect("a file");
+    for cache in ["gone/compiled", "file"] {
+        let cache = dir.path().join(cache);
+        for args in [&["mapping", "test", &built("map_feedback.wasm")][..], &["config", "check"]] {
+            let ran = run_with(dir.path(), args, &cache);
+            assert!(!ran.told.contains("compiled components"), "{}", ran.told);
+            assert!(ran.told.contains(": 0 not kept") || ran.told.contains("in the configuration"), "{}", ran.told);
+        }
+        assert!(!dir.path().join("gone").exists());
     }
 }

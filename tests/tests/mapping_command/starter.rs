@@ -36,6 +36,13 @@ fn each_starter_builds_and_passes_and_is_used() {
         let ran = run(&project, &["mapping", "test", &component]);
         assert_eq!(ran.code, Some(0), "{}", ran.told);
         assert!(ran.told.contains("1 of its own: 0 not kept"), "fixtures beside the file are found: {}", ran.told);
+        if mapping == "claim-response" {
+            // With the default settings: it must not write another calendar's date.
+            std::fs::remove_file(project.join("fixtures/claim-response/first/settings.json")).expect("the settings");
+            let ran = run(&project, &["mapping", "test", &component]);
+            assert!(ran.told.contains("expected the setting calendar to be gregorian"), "{}", ran.told);
+            assert!(readme.contains("`calendar` must be `gregorian`"), "{readme}");
+        }
     }
 }
 

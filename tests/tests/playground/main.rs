@@ -37,3 +37,4 @@ macro_rules! open_page {
 mod fixtures;
 mod page;
 mod served;
+mod trouble;

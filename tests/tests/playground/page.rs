@@ -1,4 +1,4 @@
-//! The playground in a real browser: what people see, what programs for the blind are told, what leaves the page (nothing).
+//! The playground in a real browser: what people see, what programs for the blind are told, what the page sends (nothing).
 
 use std::path::PathBuf;
 
@@ -16,23 +16,23 @@ use tokio::net::TcpStream;
 
 use crate::{READY, browser};
 
-fn fixture(name: &str) -> String {
+pub fn fixture(name: &str) -> String {
     std::fs::read_to_string(fixtures::root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-async fn text(page: &Page<'_>, selector: &str) -> String {
+pub async fn text(page: &Page<'_>, selector: &str) -> String {
     let text = page.evaluate(&format!("document.querySelector({}).textContent", json!(selector))).await;
     text.as_str().expect("text").to_owned()
 }
 
-async fn click(page: &Page<'_>, selector: &str, label: &str) {
+pub async fn click(page: &Page<'_>, selector: &str, label: &str) {
     let find = "[...document.querySelectorAll(SELECTOR)].find((one) => one.textContent === LABEL).click()";
     page.evaluate(&find.replace("SELECTOR", &json!(selector).to_string()).replace("LABEL", &json!(label).to_string()))
         .await;
 }
 
 /// Puts the focus on an element, selects what it holds and types over it.
-async fn type_into(page: &Page<'_>, selector: &str, typed: &str) {
+pub async fn type_into(page: &Page<'_>, selector: &str, typed: &str) {
     let select =
         format!("(() => {{ const one = document.querySelector({}); one.focus(); one.select(); }})()", json!(selector));
     page.evaluate(&select).await;
@@ -197,7 +197,7 @@ async fn a_file_can_be_opened_and_the_result_be_copied() {
 }
 
 #[tokio::test]
-async fn nothing_leaves_the_page() {
+async fn the_page_sends_nothing_and_requests_of_a_smuggled_script_are_stopped() {
     open_page!(browser, mediator, page);
     let elsewhere = sandbox().await;
     click(&page, "#samples button", "Patient").await;
@@ -212,7 +212,8 @@ async fn nothing_leaves_the_page() {
     }
     assert!(requests.len() >= 12, "{}", requests.len());
     assert_eq!(page.evaluate("origin").await, "null", "a stranger to its own server");
-    // Not even a script that somebody smuggled in could send anything, or use the mediator with a remembered password.
+    // Requests of a script that somebody smuggled in are stopped, too (a navigation would not be), and it cannot use the mediator
+    // with a remembered password.
     let before = elsewhere.cht.requests().len();
     let refused = async |expression: String| {
         let tried =

@@ -133,6 +133,30 @@ async fn without_its_mapping_the_page_says_what_makes_it() {
     mediator.stop().await;
 }
 
+#[tokio::test]
+async fn a_mapping_of_another_version_is_not_shown_as_this_mediators() {
+    let dir = tempdir().expect("a folder");
+    let mapping = dir.path().join("mapping");
+    std::fs::create_dir(&mapping).expect("a folder");
+    let built = components_dir().with_file_name("playground").join("mapping");
+    for file in std::fs::read_dir(&built).expect("run `cargo xtask build`").flatten() {
+        std::fs::copy(file.path(), mapping.join(file.file_name())).expect("a copy");
+    }
+    let elsewhere = dir.path().display().to_string();
+    let status = async || {
+        let mediator = mediator(&dir, &[("playground.dir", &elsewhere)]).await;
+        let answer = mediator.client.get(format!("{}/playground/", mediator.url)).send().await.expect("an answer");
+        let (status, text) = (answer.status(), answer.text().await.expect("text"));
+        mediator.stop().await;
+        (status, text.contains("of another version than this mediator"))
+    };
+    assert_eq!(status().await, (StatusCode::OK, false));
+    for manifest in [r#"{"version": "0.0.1"}"#, "{}", "no JSON"] {
+        std::fs::write(mapping.join("package.json"), manifest).expect("a file");
+        assert_eq!(status().await, (StatusCode::SERVICE_UNAVAILABLE, true), "{manifest}");
+    }
+}
+
 #[test]
 fn the_page_links_to_nothing_but_its_documentation() {
     let page = workspace().join("host/playground");

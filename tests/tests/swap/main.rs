@@ -5,15 +5,15 @@
 #[path = "../components/written.rs"]
 mod written;
 
+mod folders;
 mod running;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use mapping::feedback::Settings;
 use mediator_tests::running::{components_dir, sample_feedback};
-use openimis_mediator::mapper::{Country, Interface, Limits, LoadError, MappingHost, Sources};
+use openimis_mediator::mapper::{Interface, Limits, MappingHost, Sources};
 use tempfile::TempDir;
 use written::{component, feedback_component, feedback_module, foreign};
 
@@ -76,6 +76,15 @@ fn mapped(host: &MappingHost) -> String {
     answer.expect("a Communication").body
 }
 
+/// Ends the calls of the other threads also when an assertion fails: they would be waited for.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn calls_go_on_while_a_mapping_is_exchanged_and_each_gets_the_answer_of_one_of_the_two() {
     let dir = folder();
@@ -84,6 +93,7 @@ fn calls_go_on_while_a_mapping_is_exchanged_and_each_gets_the_answer_of_one_of_t
     let new = old.replace(WORD, OTHER_WORD);
     let (stop, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
+        let _stop = StopAtEnd(&stop);
         for _ in 0..3 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
@@ -105,7 +115,6 @@ fn calls_go_on_while_a_mapping_is_exchanged_and_each_gets_the_answer_of_one_of_t
             assert_eq!(mapped(&host), *expected, "whoever calls after the exchange gets the new one");
             assert!(calls.load(Ordering::Relaxed) > before, "calls went on during the exchange");
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }
 
@@ -140,8 +149,7 @@ fn bad_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 #[test]
 fn a_bad_file_is_refused_and_named_and_the_old_mapping_stays() {
     let dir = folder();
-    let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
-    let host = MappingHost::open(checked(dir.path()), limits).unwrap_or_else(|error| panic!("{error}"));
+    let host = open(checked(dir.path()));
     let (before, old) = (host.mappings(), mapped(&host));
     for (name, bytes, why) in bad_files() {
         replace(dir.path(), FEEDBACK_FILE, &bytes);
@@ -179,59 +187,6 @@ fn a_mapping_that_is_taken_away_or_there_twice_stays_as_it_was() {
     let reloaded = host.reload();
     assert_eq!((reloaded.switched.len(), reloaded.refused.len()), (0, 1), "{reloaded:?}");
     assert_eq!(mapped(&host), old);
-}
-
-#[test]
-fn a_folder_says_with_fixtures_what_its_mappings_must_give() {
-    let dir = folder();
-    let case = dir.path().join("fixtures/feedback/ours");
-    std::fs::create_dir_all(&case).expect("a folder");
-    std::fs::write(case.join("input.json"), sample_feedback()).expect("a file");
-    let expected = mediator_tests::fixtures::root().join("feedback/documented/expected.json");
-    std::fs::copy(expected, case.join("expected.json")).expect("a file");
-    let host = open(checked(dir.path()));
-    replace(dir.path(), FEEDBACK_FILE, &other_feedback());
-    let reloaded = host.reload();
-    let [refused] = &reloaded.refused[..] else { panic!("{reloaded:?}") };
-    assert!(refused.reason.contains("feedback/ours: not what is expected"), "{}", refused.reason);
-    assert!(mapped(&host).contains(WORD));
-    let again = MappingHost::open(checked(dir.path()), Limits::default());
-    assert!(matches!(again, Err(LoadError::Contract(..))), "a start asks the same");
-}
-
-#[test]
-fn mappings_of_a_country_go_before_the_others_one_by_one() {
-    let dir = folder();
-    let np = |interface: &str| Sources {
-        country: Some(Country { system: "cht".into(), country: "np".into(), interface: interface.into() }),
-        ..checked(dir.path())
-    };
-    let Err(error) = MappingHost::open(np("0.1"), Limits::default()) else { panic!("there is no such folder") };
-    assert!(matches!(error, LoadError::Country(_)), "{error}");
-    assert!(error.to_string().contains("cht/np is not there"), "{error}");
-
-    let (country, versioned) = (dir.path().join("cht/np"), dir.path().join("cht/np/0.1"));
-    std::fs::create_dir_all(&versioned).expect("folders");
-    std::fs::write(country.join("feedback.wasm"), other_feedback()).expect("a file");
-    let host = open(np("0.1"));
-    let files = || host.mappings().map(|mapping| mapping.file.strip_prefix(dir.path()).expect("below it").to_owned());
-    assert_eq!(
-        files(),
-        ["map_claim_response.wasm", "cht/np/feedback.wasm", "map_patient.wasm"].map(Into::into) as [PathBuf; 3]
-    );
-    assert!(mapped(&host).contains(OTHER_WORD));
-    assert!(mapped(&open(checked(dir.path()))).contains(WORD), "another country has nothing of it");
-
-    // A folder of the interface's version goes before; what is taken away is served by the next folder.
-    std::fs::write(versioned.join("patient.wasm"), marked("map_patient.wasm", b'v')).expect("a file");
-    std::fs::remove_file(country.join("feedback.wasm")).expect("a file");
-    let reloaded = host.reload();
-    assert_eq!((reloaded.switched.len(), reloaded.refused.len()), (2, 0), "{reloaded:?}");
-    assert_eq!(
-        files(),
-        ["map_claim_response.wasm", FEEDBACK_FILE, "cht/np/0.1/patient.wasm"].map(Into::into) as [PathBuf; 3]
-    );
-    assert!(mapped(&host).contains(WORD));
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! The same in a running mediator: seen by itself, on SIGHUP, and when an admin asks; what an admin is told of it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use mediator_tests::running::{
     Mediator, Process, config, environment, eventually, notification, sample_feedback, sandbox, states, story,
 };
 use openimis_mediator::clients::hash_password;
 use openimis_mediator::sandbox::Sandbox;
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::written::feedback_component;
 use super::{FEEDBACK_FILE, folder, marked, other_feedback, replace};
 
 struct Desk {
@@ -25,29 +28,37 @@ const PASSWORD: &str = "only for admins";
 
 impl Desk {
     async fn open(watch: &str) -> Self {
+        Self::open_with(&[("components.watch", watch)]).await
+    }
+
+    async fn open_with(changes: &[(&str, &str)]) -> Self {
         let hash = hash_password(&PASSWORD.into()).expect("a hash");
         let clients =
             format!(r#"[{{name = "sita", username = "admin", password_hash = "{hash}", scopes = ["admin"]}}]"#);
         let (sandbox, dir, components) = (sandbox().await, tempfile::tempdir().expect("a folder"), folder());
         let path = components.path().display().to_string();
-        let changes = [
+        let ours = [
             ("clients", clients.as_str()),
             ("admin.listen", "127.0.0.1:0"),
             ("components.dir", &path),
-            ("components.watch", watch),
             ("components.check", "true"),
         ];
+        let changes = [&ours, changes].concat();
         let mediator = Mediator::start(config(&sandbox, &dir, &changes)).await;
         let address = eventually("the admin API is served", || async { mediator.host.doors.admin_address.get() }).await;
         let url = format!("http://{address}/admin");
         Self { mediator, url, sandbox, components, _dir: dir }
     }
 
-    async fn ask(&self, method: Method, path: &str) -> Value {
+    async fn send(&self, method: Method, path: &str) -> Response {
         let asked = self.mediator.client.request(method.clone(), format!("{}{path}", self.url));
         let asked = asked.basic_auth("admin", Some(PASSWORD));
         let asked = if method == Method::POST { asked.json(&json!({})) } else { asked };
-        let answer = asked.send().await.expect("an answer");
+        asked.send().await.expect("an answer")
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Value {
+        let answer = self.send(method, path).await;
         assert_eq!(answer.status(), 200, "{path}");
         answer.json().await.expect("JSON")
     }
@@ -99,7 +110,7 @@ async fn an_admin_sees_which_mappings_are_in_use_and_has_the_files_looked_at() {
 async fn no_message_is_refused_or_lost_while_files_are_replaced() {
     let desk = Desk::open("40ms").await;
     let begun = desk.mediator.host.flow.mapper.mappings();
-    let mut posted = 0;
+    let taken = AtomicUsize::new(0);
     for mark in [b'a', b'b'] {
         for name in ["map_claim_response.wasm", FEEDBACK_FILE, "map_patient.wasm"] {
             replace(desk.components.path(), name, &marked(name, mark));
@@ -109,14 +120,15 @@ async fn no_message_is_refused_or_lost_while_files_are_replaced() {
             let claim = desk.sandbox.openimis.enter_claim("SWAP");
             let answer = desk.mediator.post("/mediator/claim-response", notification(&desk.sandbox, claim).await).await;
             assert_eq!(answer.status(), 202);
+            taken.fetch_add(1, Ordering::Relaxed);
             let now = desk.mediator.host.flow.mapper.mappings();
             now.iter().zip(&before).all(|(now, before)| now.sha256 != before.sha256).then_some(())
         })
         .await;
-        posted = desk.mediator.messages().await.len();
     }
     let messages = desk.mediator.settled().await;
-    assert!(posted >= 2 && messages.len() == posted, "{posted} posted, {} kept", messages.len());
+    let taken = taken.into_inner();
+    assert!(taken >= 2 && messages.len() == taken, "{taken} taken, {} kept", messages.len());
     assert!(states(&messages).iter().all(|state| *state == "delivered"), "{}", story(&messages));
     let ended = desk.mediator.host.flow.mapper.mappings();
     assert!(begun.iter().zip(&ended).all(|(begun, ended)| begun.sha256 != ended.sha256 && begun.file == ended.file));
@@ -177,4 +189,49 @@ async fn the_program_looks_at_the_files_after_sighup_and_tells_what_it_did() {
     hangup();
     let told = "a mapping was refused; what was in use stays";
     eventually("the refusal is logged", || async { process.log().contains(told).then_some(()) }).await;
+}
+
+const ENDLESS: &str = "(loop $forever (br $forever)) (unreachable)";
+
+/// The admin's request ends before the trial of the component does.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_an_endless_component_is_tried_the_admin_is_answered_and_the_audit_trail_is_kept() {
+    let limits = [("components.watch", "0s"), ("components.time_limit", "10s"), ("server.answer_timeout", "3s")];
+    let desk = Desk::open_with(&limits).await;
+    let old = feedback_sha256(&desk.ask(Method::GET, "/mappings").await);
+    replace(desk.components.path(), FEEDBACK_FILE, &feedback_component(ENDLESS));
+    let begun = Instant::now();
+    let answer = desk.send(Method::POST, "/mappings/reload").await;
+    assert_ne!(answer.status(), 200, "the trial takes longer than an answer may");
+    let told = desk.ask(Method::GET, "/mappings").await;
+    assert!(begun.elapsed().as_secs() < 10, "the trial is over: this shows nothing");
+    assert_eq!(told["refused"], json!([]), "the last look that ended refused nothing");
+    eventually("the reload is in the audit trail", || async {
+        let audit = desk.ask(Method::GET, "/audit").await;
+        (audit["lines"][0]["detail"] == "0 switched, 1 refused").then_some(())
+    })
+    .await;
+    let told = desk.ask(Method::GET, "/mappings").await;
+    let reason = told["refused"][0]["reason"].as_str().expect("text");
+    assert!(reason.contains("ran longer than allowed"), "{reason}");
+    assert_eq!(feedback_sha256(&told), old);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_ends_on_sigterm_while_a_component_is_tried() {
+    let (sandbox, dir, components) = (sandbox().await, tempfile::tempdir().expect("a folder"), folder());
+    let path = components.path().display().to_string();
+    let changes = [
+        ("components.dir", path.as_str()),
+        ("components.watch", "20ms"),
+        ("components.check", "true"),
+        ("components.time_limit", "120s"),
+    ];
+    let process = Process::serve(&environment(&sandbox, &dir, &changes), &dir).await;
+    replace(components.path(), FEEDBACK_FILE, &feedback_component(ENDLESS));
+    let told = "the mappings' files are looked at";
+    eventually("the component is tried", || async { process.log().contains(told).then_some(()) }).await;
+    let (status, log) = process.terminate().await; // within 20 s
+    assert!(status.success(), "{log}");
+    assert!(!log.contains("was refused"), "the trial was over before: this shows nothing\n{log}");
 }

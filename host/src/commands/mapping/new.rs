@@ -25,24 +25,36 @@ struct Starter {
     expected: &'static str,
     /// Where the mapping needs other settings than the default.
     settings: Option<&'static str>,
+    /// What the README says of this one.
+    note: &'static str,
 }
+
+/// What the small mapping leaves to who takes it over.
+const CALENDAR: &str = "
+
+Of its settings it follows the form, the names of the fields and the locale. It writes the civil date as it stands in the
+document: `calendar` must be `gregorian` (the mediator's default is `bikram-sambat`: set
+`mapping.claim_response.calendar`), `utc-offset-minutes` is not used, and the field `date` is not written.";
 
 impl Starter {
     fn of(interface: Interface) -> Self {
         macro_rules! starter {
-            ($name:literal, $settings:expr) => {
+            ($name:literal, $settings:expr, $note:expr) => {
                 Self {
                     code: include_str!(concat!("starter/", $name, ".rs.txt")),
                     input: include_str!(concat!("starter/", $name, ".input.json")),
                     expected: include_str!(concat!("starter/", $name, ".expected.json")),
                     settings: $settings,
+                    note: $note,
                 }
             };
         }
         match interface {
-            Interface::ClaimResponse => starter!("claim-response", None),
-            Interface::Feedback => starter!("feedback", None),
-            Interface::Patient => starter!("patient", Some(include_str!("starter/patient.settings.json"))),
+            Interface::ClaimResponse => {
+                starter!("claim-response", Some(include_str!("starter/claim-response.settings.json")), CALENDAR)
+            }
+            Interface::Feedback => starter!("feedback", None, ""),
+            Interface::Patient => starter!("patient", Some(include_str!("starter/patient.settings.json")), ""),
         }
     }
 }
@@ -56,10 +68,13 @@ pub fn write(folder: &Path, interface: Interface) -> anyhow::Result<ExitCode> {
     if folder.exists() {
         bail!("{} is there already", folder.display());
     }
-    let Starter { code, input, expected, settings } = Starter::of(interface);
+    let Starter { code, input, expected, settings, note } = Starter::of(interface);
     let filled = |text: &str| {
         let file = name.replace('-', "_");
-        text.replace("{{name}}", name).replace("{{file}}", &file).replace("{{mapping}}", interface.name())
+        text.replace("{{name}}", name)
+            .replace("{{file}}", &file)
+            .replace("{{mapping}}", interface.name())
+            .replace("{{note}}", note)
     };
     let case = format!("fixtures/{}/first", interface.name());
     let mut files = vec![

@@ -8,10 +8,15 @@ use serde_json::Value;
 
 use super::super::Interface;
 use super::case::Case;
+use super::expected::{LONGEST_BODY, shortened};
 
 /// An issue is a sentence or two, not a document.
 const LONGEST_DIAGNOSTICS: usize = 500;
 const LONGEST_EXPRESSION: usize = 300;
+/// More issues of one document than anybody reads.
+const MOST_ISSUES: usize = 1000;
+/// A key is kept for as long as the message.
+pub const LONGEST_KEY: usize = 200;
 
 /// Inputs that no mapping can use.
 pub fn bad_inputs(interface: Interface) -> Vec<Case> {
@@ -33,40 +38,44 @@ pub fn bad_inputs(interface: Interface) -> Vec<Case> {
 }
 
 /// What is wrong with two answers to one input.
-pub fn broken(case: &Case, first: &MapResult, second: &MapResult, bad: bool) -> Vec<String> {
-    let mut broken = Vec::new();
+pub fn broken(case: &Case, first: &MapResult, second: &MapResult, bad: bool) -> BTreeSet<String> {
+    let mut broken = BTreeSet::new();
     if first != second {
-        broken.push("the same input gives two different answers".to_owned());
+        broken.insert("the same input gives two different answers".to_owned());
     }
     match first {
-        Ok(_) if bad => broken.push("expected issues: this cannot be mapped".to_owned()),
+        Ok(_) if bad => drop(broken.insert("expected issues: this cannot be mapped".to_owned())),
         Ok(mapped) => document(case, mapped, &mut broken),
-        Err(issues) if issues.is_empty() => broken.push("refused without an issue that says why".to_owned()),
+        Err(issues) if issues.is_empty() => drop(broken.insert("refused without an issue that says why".to_owned())),
         Err(issues) if issues.iter().all(|issue| issue.severity > Severity::Error) => {
-            broken.push("refused without an issue of severity error or fatal".to_owned());
+            broken.insert("refused without an issue of severity error or fatal".to_owned());
         }
-        Err(issues) => issues.iter().for_each(|issue| words(case, issue, &mut broken)),
+        Err(issues) => words(case, issues, &mut broken),
     }
-    broken.sort();
-    broken.dedup();
     broken
 }
 
-fn document(case: &Case, mapped: &Mapped, broken: &mut Vec<String>) {
+fn document(case: &Case, mapped: &Mapped, broken: &mut BTreeSet<String>) {
+    let key = &mapped.idempotency_key;
+    if key.chars().count() > LONGEST_KEY {
+        broken.insert(format!("idempotency-key is longer than {LONGEST_KEY} characters"));
+    }
+    if mapped.body.len() > LONGEST_BODY {
+        broken.insert(format!("body is longer than {LONGEST_BODY} bytes"));
+        return;
+    }
     let Ok(Value::Object(body)) = serde_json::from_str(&mapped.body) else {
-        broken.push("body is not a JSON object".to_owned());
+        broken.insert("body is not a JSON object".to_owned());
         return;
     };
-    let key = &mapped.idempotency_key;
     if let Err(expected) = keeps_key(case, body.get("_id").and_then(Value::as_str), key) {
-        broken.push(format!("idempotency-key: expected {expected}, found {key}"));
+        let (expected, found) = (shortened(&expected, LONGEST_KEY), shortened(key, LONGEST_KEY));
+        broken.insert(format!("idempotency-key: expected {expected}, found {found}"));
     }
-    for warning in &mapped.warnings {
-        if warning.severity <= Severity::Error {
-            broken.push(format!("warnings: severity is {}, expected warning or information", warning.severity));
-        }
-        words(case, warning, broken);
+    for warning in mapped.warnings.iter().filter(|warning| warning.severity <= Severity::Error) {
+        broken.insert(format!("warnings: severity is {}, expected warning or information", warning.severity));
     }
+    words(case, &mapped.warnings, broken);
 }
 
 /// Whether the key is the one that the WIT documents. The error says what was expected.
@@ -91,32 +100,42 @@ fn keeps_key(case: &Case, id: Option<&str>, key: &str) -> Result<(), String> {
     }
 }
 
-/// What an issue says, and what it must not say.
-fn words(case: &Case, issue: &Issue, broken: &mut Vec<String>) {
+/// What issues say, and what they must not say.
+fn words(case: &Case, issues: &[Issue], broken: &mut BTreeSet<String>) {
+    if issues.len() > MOST_ISSUES {
+        broken.insert(format!("more than {MOST_ISSUES} issues of one document"));
+    }
+    let mut said = BTreeSet::new();
+    if let Ok(input) = serde_json::from_str(case.input()) {
+        texts(&input, &mut said);
+    }
+    said.retain(|text| !may_be_told(case.interface, text));
+    issues.iter().take(MOST_ISSUES).for_each(|issue| issue_words(issue, &said, broken));
+}
+
+fn issue_words(issue: &Issue, said: &BTreeSet<String>, broken: &mut BTreeSet<String>) {
     if issue.diagnostics.trim().is_empty() {
-        broken.push("an issue has no diagnostics".to_owned());
+        broken.insert("an issue has no diagnostics".to_owned());
     }
     if issue.diagnostics.chars().count() > LONGEST_DIAGNOSTICS {
-        broken.push(format!("diagnostics are longer than {LONGEST_DIAGNOSTICS} characters"));
+        broken.insert(format!("diagnostics are longer than {LONGEST_DIAGNOSTICS} characters"));
     }
     let path = issue.expression.as_ref();
     // A rule of the settings, or a document that cannot be read at all, is about no element.
     let of_an_element = issue.severity != Severity::Fatal && issue.code != IssueType::BusinessRule;
     if of_an_element && path.trim().is_empty() {
-        broken.push(
+        broken.insert(
             "an issue has no expression: expected the FHIRPath of the element, or the path of the key".to_owned(),
         );
     }
     if path.chars().count() > LONGEST_EXPRESSION || path.contains(char::is_control) {
-        broken.push("expression is not a FHIRPath, nor the path of a key".to_owned());
+        broken.insert("expression is not a FHIRPath, nor the path of a key".to_owned());
     }
-    let Ok(input) = serde_json::from_str(case.input()) else { return };
-    let mut said = BTreeSet::new();
-    texts(&input, &mut said);
-    for text in said.iter().filter(|text| !may_be_told(case.interface, text)) {
+    for text in said {
         for (place, told) in [("diagnostics", issue.diagnostics.as_str()), ("expression", path)] {
             if told.contains(text.as_str()) {
-                broken.push(format!("{place} of an issue repeat what the document says: {text:?}"));
+                let text = shortened(text, LONGEST_EXPRESSION);
+                broken.insert(format!("{place} of an issue repeat what the document says: {text:?}"));
             }
         }
     }

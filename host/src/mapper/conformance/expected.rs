@@ -1,11 +1,17 @@
 //! A mapping's answer as a fixture shows it, and how two of them differ.
 
 use mapping::MapResult;
+use serde_json::Value;
 
 /// Where a fixture has the mapped document, with its key and warnings.
 pub const DOCUMENT: &str = "expected.json";
 /// Where it has the issues, a line each.
 pub const ISSUES: &str = "error.txt";
+
+/// Longest body that is looked at: openIMIS and CHT would not take it either.
+pub const LONGEST_BODY: usize = 1 << 20;
+/// What is told of a difference.
+const LONGEST_DIFFERENCE: usize = 10_000;
 
 /// An answer, or what is expected of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,7 +23,11 @@ pub struct Shown {
 pub fn shown(result: &MapResult) -> Shown {
     match result {
         Ok(mapped) => {
-            let text = |text: &str| serde_json::Value::from(text).to_string();
+            if mapped.body.len() > LONGEST_BODY || !is_json(&mapped.body) {
+                let text = format!("(too long, or no JSON) {}\n", shortened(&mapped.body, LONGEST_DIFFERENCE));
+                return Shown { file: DOCUMENT, text };
+            }
+            let text = |text: &str| Value::from(text).to_string();
             let warnings: Vec<String> = mapped.warnings.iter().map(|issue| text(&issue.to_string())).collect();
             let (body, key, warnings) = (&mapped.body, text(&mapped.idempotency_key), warnings.join(","));
             // By hand: the body is shown with its own spelling of numbers and texts, and in its own order.
@@ -28,7 +38,21 @@ pub fn shown(result: &MapResult) -> Shown {
     }
 }
 
-/// JSON on lines of its own; nothing but white space changes.
+/// JSON that can be put on lines of its own: a document of a hundred thousand brackets would take gigabytes. As a value, since serde_json
+/// counts brackets only there.
+pub fn is_json(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok()
+}
+
+/// A text that ends where it becomes too long to tell.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.len() > most {
+        true => format!("{}… ({} bytes)", &text[..text.floor_char_boundary(most)], text.len()),
+        false => text.to_owned(),
+    }
+}
+
+/// JSON ([`is_json`]) on lines of its own; nothing but white space changes.
 pub fn pretty(json: &str) -> String {
     let mut out = String::new();
     let mut depth = 0_usize;
@@ -93,7 +117,8 @@ pub fn difference(expected: &Shown, found: &Shown) -> String {
         (ISSUES, DOCUMENT) => "expected issues, found a document",
         _ => "not what is expected",
     };
-    format!("{what} (- expected, + found)\n{}", diff(&expected.text, &found.text))
+    let lines = shortened(&diff(&expected.text, &found.text), LONGEST_DIFFERENCE);
+    format!("{what} (- expected, + found)\n{lines}")
 }
 
 /// The lines in which two texts differ, with a line of what is around them.

@@ -1,5 +1,10 @@
 // Registration with OpenHIM and heartbeats. TLS is verified against the system's authorities and NODE_EXTRA_CA_CERTS.
+import { createRequire } from 'node:module';
 import utils from 'openhim-mediator-utils';
+
+// The very copy of axios that the library sends with, wherever npm has put it: only that one's time-out counts.
+const library = createRequire(import.meta.url).resolve('openhim-mediator-utils');
+const axios = createRequire(library)('axios');
 
 const VERSION = '0.1.0';
 
@@ -27,7 +32,9 @@ function registration({ urn, mediatorHost, allow }, client, port) {
 
 /** Registers and keeps sending heartbeats. Whatever is wrong is told and tried again with the next heartbeat. */
 export function connect(openhim, client, port) {
-  const told = (what) => (error) => console.error(`OpenHIM: ${what}: ${error.response?.status ?? error.code ?? error.message}`);
+  axios.defaults.timeout = openhim.timeout; // the library sets none
+  const reason = ({ response, code, name }) => (code === 'ECONNABORTED' ? `no answer within ${openhim.timeout} ms` : response?.status ?? code ?? name);
+  const told = (what) => (error) => console.error(`OpenHIM: ${what}: ${reason(error)}`);
   const register = () =>
     utils.registerMediator(openhim, registration(openhim, client, port), (error) =>
       error ? told('registration')(error) : console.log('OpenHIM: registered'),

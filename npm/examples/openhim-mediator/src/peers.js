@@ -30,15 +30,16 @@ export async function send(peer, method, path, body, orchestrations) {
   orchestrations.push(orchestration);
   try {
     const headers = { ...request.headers, accept: 'application/json', authorization: peer.authorization };
-    // The time-out holds for the answer's body, too. A redirect would take the credentials elsewhere.
-    const answer = await fetch(url, { method, headers, body, redirect: 'error', signal: AbortSignal.timeout(peer.timeout) });
+    // The time-out holds for the answer's body, too. A redirect is told and not followed: it would take the credentials elsewhere.
+    const answer = await fetch(url, { method, headers, body, redirect: 'manual', signal: AbortSignal.timeout(peer.timeout) });
     const text = await answer.text();
     const type = answer.headers.get('content-type') ?? '';
     orchestration.response = { status: answer.status, headers: { 'content-type': type }, body: text.slice(0, KEPT), timestamp: now() };
     return { status: answer.status, json: parsed(text) };
   } catch (error) {
     const late = error.name === 'TimeoutError';
-    const message = late ? `no answer within ${peer.timeout} ms` : `no connection (${error.cause?.code ?? error.message})`;
+    // Never the error's own words: they may quote the address or a header.
+    const message = late ? `no answer within ${peer.timeout} ms` : `no connection (${error.cause?.code ?? error.name})`;
     orchestration.error = { message };
     throw new PeerError(`${peer.name}: ${message}`, late ? 504 : 502);
   }

@@ -1,6 +1,8 @@
 // What becomes of a message: mapped, sent, told.
-import { mapClaimResponse, mapFeedback, mapPatient } from 'openimis-mediator-mapping';
+import { mapClaimResponse, mapFeedback, mapPatient, MappingError } from 'openimis-mediator-mapping';
 import { refused, send } from './peers.js';
+
+const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /** openIMIS's ClaimResponse to a CHT record, and so to a health worker's task. */
 export async function claimResponse(bytes, { cht, openimis, settings }, orchestrations) {
@@ -28,11 +30,29 @@ async function person(insuree, { cht, openimis, settings }, orchestrations) {
 
 /** The answers of CHT's form to the Communication that openIMIS keeps on the claim. */
 export async function feedback(bytes, { openimis, settings }, orchestrations) {
-  const { body } = mapFeedback(bytes, { settings: settings.feedback });
+  const { body } = await communication(bytes, { openimis, settings: settings.feedback }, orchestrations);
   const answer = await send(openimis, 'POST', 'Communication/', body, orchestrations);
   // CHT pushes again when our answer got lost on its way.
   const duplicate = answer.json?.issue?.[0]?.details?.text === 'Feedback exists for this claim';
   if (duplicate) return { status: 200, body: { status: 'delivered', duplicate } };
   if (answer.status !== 201 || answer.json?.resourceType !== 'Communication') throw refused(openimis, answer);
   return { status: 201, body: { status: 'delivered', id: answer.json.identifier?.[0]?.value } };
+}
+
+/** The feedback, mapped. A CHT contact that was there before the mediator names no insuree: then it is the claim's patient. */
+async function communication(bytes, { openimis, settings }, orchestrations) {
+  try {
+    return mapFeedback(bytes, { settings });
+  } catch (error) {
+    const issues = error instanceof MappingError ? error.issues : [];
+    const isUnnamed = issues.length === 1 && issues[0].code === 'required' && issues[0].expression === 'insureeuuid';
+    if (!isUnnamed) throw error;
+  }
+  // With a stand-in for the insuree it maps, and names the claim as openIMIS does, however CHT spelled it.
+  const { value } = mapFeedback(bytes, { settings, insureeUuid: NOBODY });
+  const claim = value.about[0].reference.replace('Claim/', '');
+  const found = await send(openimis, 'GET', `ClaimResponse/${claim}/`, undefined, orchestrations);
+  if (found.status !== 200 || found.json?.resourceType !== 'ClaimResponse') throw refused(openimis, found);
+  const insureeUuid = /^Patient\/(.+)$/.exec(found.json.patient?.reference)?.[1];
+  return mapFeedback(bytes, { settings, insureeUuid });
 }

@@ -10,6 +10,7 @@ const body = (name) => JSON.stringify(JSON.parse(fixture(name, 'expected.json'))
 const claim = fixture('claim-response/documented-sample');
 const feedback = fixture('feedback/documented');
 const patient = JSON.parse(fixture('patient/recorded'));
+const kept = JSON.parse(fixture('claim-response/recorded-get'));
 
 const running = [];
 afterEach(() => Promise.all(running.splice(0).map((one) => (one.close ?? one.stop)())));
@@ -79,6 +80,31 @@ test('feedback becomes a Communication, and a second push of it does no harm', a
   assert.deepEqual([second.response.status, second.told], [200, { status: 'delivered', duplicate: true }]);
 });
 
+test('feedback that names no insuree is of the patient of its claim, whom openIMIS is asked for', async () => {
+  const peers = { openimis: await start(openimis(patient, kept)), core: await start(core()) };
+  const { url } = await between(peers);
+  const { insureeuuid, ...unnamed } = JSON.parse(feedback);
+  assert.ok(insureeuuid);
+  const answer = checked(await post(url, '/mediator/claims-feedback', JSON.stringify({ ...unnamed, claimuuid: unnamed.claimuuid.toUpperCase() })));
+  assert.equal(answer.response.status, 201, answer.response.body);
+  const [asked, sent] = peers.openimis.requests;
+  assert.deepEqual([asked.method, asked.url], ['GET', `/api/api_fhir_r4/ClaimResponse/${unnamed.claimuuid}/`]);
+  assert.equal(JSON.parse(sent.text).subject.reference, kept.patient.reference);
+  // Nobody is asked if there is more wrong than that.
+  const other = checked(await post(url, '/mediator/claims-feedback', JSON.stringify({ ...unnamed, care_rendered: 'perhaps' })));
+  assert.deepEqual([other.response.status, other.told.issue.length, other.orchestrations], [422, 2, []]);
+});
+
+test('feedback that names no insuree is refused if the claim names none, or is not there', async () => {
+  const { insureeuuid, ...unnamed } = JSON.parse(feedback);
+  for (const [claimed, status] of [[{ ...kept, patient: {} }, 422], [undefined, 502]]) {
+    const peers = { openimis: await start(openimis(patient, claimed)) };
+    const { url } = await between(peers);
+    const answer = await post(url, '/mediator/claims-feedback', JSON.stringify(unnamed), { 'X-OpenHIM-TransactionID': '' });
+    assert.deepEqual([answer.status, peers.openimis.requests.length], [status, 1]);
+  }
+});
+
 test('without OpenHIM in between the answer is plain JSON with its status', async () => {
   const peers = { cht: await start(cht()) };
   const { url } = await between(peers);
@@ -111,23 +137,30 @@ test('what cannot be mapped is told with all its issues and sent nowhere', async
   assert.deepEqual([answer.orchestrations, peers.cht.requests], [[], []]);
 });
 
-test('a peer that refuses, is silent or is not there is told to who sent the message', async () => {
-  const paths = { '/api/v2/records': undefined };
-  const peers = { cht: await start(cht(paths)), core: await start(core()) };
+test('a peer that is silent is not waited for', async () => {
+  const peers = { cht: await start(cht({ '/api/v2/records': undefined })), core: await start(core()) };
   const { url } = await between(peers, { TIMEOUT_MS: '200' });
   const silent = checked(await post(url, '/mediator/claim-response', claim));
   assert.equal(silent.response.status, 504);
   assert.deepEqual(silent.orchestrations[0].error, { message: 'no answer within 200 ms' });
+});
 
-  paths['/api/v2/records'] = [403, '{"code":403,"error":"forbidden","details":"missing privileges"}'];
+test('a peer that refuses or is not there is told to who sent the message', async () => {
+  const paths = { '/api/v2/records': [403, '{"code":403,"error":"forbidden","details":"missing privileges"}'] };
+  const peers = { cht: await start(cht(paths)), core: await start(core()) };
+  const { url } = await between(peers);
   const refused = checked(await post(url, '/mediator/claim-response', claim));
   assert.equal(refused.response.status, 502);
   assert.equal(refused.told.issue[0].diagnostics, 'CHT answered 403: forbidden');
   assert.equal(refused.orchestrations[0].response.status, 403);
 
-  // A proxy's page with 200 is no record.
-  paths['/api/v2/records'] = [200, '<html>', 'text/html'];
-  assert.equal(checked(await post(url, '/mediator/claim-response', claim)).response.status, 502);
+  // A proxy's page with 200 is no record, and where it redirects to gets nothing.
+  for (const answer of [[200, '<html>', 'text/html'], [302, '', 'text/html', { location: '/elsewhere' }]]) {
+    paths['/api/v2/records'] = answer;
+    const { response, orchestrations } = checked(await post(url, '/mediator/claim-response', claim));
+    assert.deepEqual([response.status, orchestrations[0].response.status], [502, answer[0]]);
+  }
+  assert.ok(peers.cht.requests.every(({ url }) => url === '/api/v2/records'));
 
   const absent = checked(await post(url, '/mediator/claims-feedback', feedback));
   assert.equal(absent.response.status, 502);
@@ -157,6 +190,16 @@ test('a wrong password at core is told, and messages are taken all the same', as
   assert.equal(checked(await post(url, '/mediator/claim-response', claim)).response.status, 201);
 });
 
+test('a core that is silent is not waited for: once it answers, the mediator registers', async () => {
+  const peers = { core: await start(core({ isAwake: false })) };
+  const { until } = await between(peers, { TIMEOUT_MS: '200' });
+  await until(/^OpenHIM: registration: no answer within 200 ms$/);
+  await until(/^OpenHIM: heartbeat: no answer within 200 ms$/);
+  peers.core.wake();
+  await until(/^OpenHIM: registered/);
+  assert.equal(peers.core.known.size, 1);
+});
+
 test("core's certificate is verified: with the CA file it registers, without it does not", async () => {
   const peers = { core: await start(core({ tls: true })) };
   const stranger = await between(peers);
@@ -167,14 +210,54 @@ test("core's certificate is verified: with the CA file it registers, without it 
 });
 
 test('it does not start with settings that cannot be used', async () => {
-  for (const [env, told] of [
-    [{ CHT_URL: '', MEDIATOR_PASSWORD: '' }, /^CHT_URL, MEDIATOR_PASSWORD not set$/],
-    [{ MAPPING_SETTINGS: '{"claimResponse": {"calender": "gregorian"}}' }, /^MAPPING_SETTINGS: claimResponse: settings\.calender: unknown/],
-    [{ MAPPING_SETTINGS: '{"claim": {}}' }, /^MAPPING_SETTINGS: claim unknown/],
+  const secret = 'hunter2';
+  for (const [env, ...told] of [
+    // All at once.
+    [
+      { CHT_URL: undefined, MEDIATOR_PASSWORD: '', TIMEOUT_MS: '10s' },
+      'TIMEOUT_MS: expected a whole number from 1 to 2147483647',
+      'CHT_URL: not set',
+      'MEDIATOR_PASSWORD: empty',
+    ],
+    [{ PORT: '' }, 'PORT: expected a whole number from 0 to 65535'],
+    [{ PORT: '65536' }, 'PORT: expected a whole number from 0 to 65535'],
+    [{ HOST: ' ' }, 'HOST: empty'],
+    [{ CHT_URL: 'localhost:5988' }, 'CHT_URL: expected an address that begins with http:// or https://'],
+    [{ CHT_URL: 'cht' }, 'CHT_URL: expected an address that begins with http:// or https://'],
+    [{ CHT_URL: `https://medic:${secret}@cht.example` }, 'CHT_URL: holds a user or a password; they have variables of their own'],
+    [{ OPENIMIS_API_URL: `https://${secret}@openimis.example` }, 'OPENIMIS_API_URL: holds a user or a password; they have variables of their own'],
+    [{ CHT_URL: `https://cht.example/?token=${secret}` }, 'CHT_URL: expected an address without ? and #'],
+    [
+      { OPENHIM_API_URL: `ftp://root:${secret}@core.example`, HEARTBEAT_MS: '0' },
+      'OPENHIM_API_URL: expected an address that begins with http:// or https://',
+      'OPENHIM_USERNAME: not set',
+      'OPENHIM_PASSWORD: not set',
+      'HEARTBEAT_MS: expected a whole number from 1 to 2147483647',
+    ],
+    [{ OPENHIM_API_URL: '', OPENHIM_USERNAME: 'root', OPENHIM_PASSWORD: secret }, 'OPENHIM_API_URL: empty'],
+    ...['{', '', 'null', '[]', '"feedback"'].map((settings) => [{ MAPPING_SETTINGS: settings }, 'MAPPING_SETTINGS: expected a JSON object']),
+    [
+      { MAPPING_SETTINGS: '{"claimResponse": {"calender": "gregorian"}, "claim": {}, "toString": {}, "feedback": null}' },
+      /^MAPPING_SETTINGS: claimResponse: settings\.calender: unknown/,
+      'MAPPING_SETTINGS: claim: unknown; expected claimResponse, feedback, patient',
+      'MAPPING_SETTINGS: toString: unknown; expected claimResponse, feedback, patient',
+      'MAPPING_SETTINGS: feedback: settings: expected an object; found null',
+    ],
+    [
+      { MAPPING_SETTINGS: '{"patient": {"places": [{"location_code": "R1", "place_id": "x"}], "default_place": "y"}}' },
+      'MAPPING_SETTINGS: patient.places: not used here, where nobody asks openIMIS for locations; set default_place',
+    ],
+    [{ MAPPING_SETTINGS: '{"patient": {"phone_prefix": "+977"}}' }, 'MAPPING_SETTINGS: patient.default_place: missing; without a place no person is made'],
     [{ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, /^NODE_TLS_REJECT_UNAUTHORIZED: TLS is always verified/],
   ]) {
     const { exited, lines } = await start(mediator({}, env));
     assert.equal(await exited, 2);
-    assert.ok(lines.some((line) => told.test(line)), lines.join('\n'));
+    const mistakes = lines.filter((line) => !/^\(node:|^\(Use `node/.test(line)); // Node's own warning of what the last one does
+    assert.equal(mistakes.length, told.length, lines.join('\n'));
+    for (const [index, expected] of told.entries()) {
+      if (expected instanceof RegExp) assert.match(mistakes[index], expected);
+      else assert.equal(mistakes[index], expected);
+    }
+    assert.ok(!lines.join().includes(secret));
   }
 });

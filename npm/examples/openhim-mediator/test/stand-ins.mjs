@@ -11,7 +11,7 @@ const local = (name) => fileURLToPath(new URL(name, import.meta.url));
 export const certificate = local('tls/core.crt');
 const basic = (user, password) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
-/** A server that keeps what it got and answers with `[status, body, type]`, or never if there is none. */
+/** A server that keeps what it got and answers with `[status, body, type, headers]`, or never if there is none. */
 async function serve(answer, tls) {
   const requests = [];
   const server = (tls ? https : http).createServer(tls ?? {}, async (request, response) => {
@@ -20,8 +20,8 @@ async function serve(answer, tls) {
     const { method, url, headers } = request;
     const one = { method, url, headers, text };
     requests.push(one);
-    const [status, body, type = 'application/json; charset=utf-8'] = (await answer(one)) ?? [];
-    if (status) response.writeHead(status, { 'content-type': type, connection: 'close' }).end(body);
+    const [status, body, type = 'application/json; charset=utf-8', more] = (await answer(one)) ?? [];
+    if (status) response.writeHead(status, { 'content-type': type, connection: 'close', ...more }).end(body);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -30,13 +30,15 @@ async function serve(answer, tls) {
   return { url, requests, close };
 }
 
-/** OpenHIM core's API. `forget()` is what a core does whose database was set up anew. */
-export async function core({ tls = false } = {}) {
+/** OpenHIM core's API. `forget()` is what a core does whose database was set up anew; one that is not `awake` never answers. */
+export async function core({ tls = false, isAwake = true } = {}) {
   const known = new Map();
+  let awake = isAwake;
   const text = 'text/plain; charset=utf-8';
   const said = 'User Authenticated Successfully';
   const credentials = basic('root@openhim.org', 'core-password');
   const answer = ({ method, url, headers, text: body }) => {
+    if (!awake) return undefined;
     if (headers.authorization !== credentials) return [401, 'Unauthorized', text];
     if (method === 'POST' && url === '/mediators') {
       const mediator = JSON.parse(body);
@@ -57,7 +59,7 @@ export async function core({ tls = false } = {}) {
   };
   const keys = tls && { key: readFileSync(local('tls/core.key')), cert: readFileSync(certificate) };
   const server = await serve(answer, keys || undefined);
-  return { ...server, known, forget: () => known.clear() };
+  return { ...server, known, forget: () => known.clear(), wake: () => (awake = true) };
 }
 
 /** CHT's API; `answers` replaces what it says to a path, `undefined` there is silence. */
@@ -78,19 +80,20 @@ export async function cht(answers = {}) {
 const fault = (text, severity = 'error') =>
   JSON.stringify({ resourceType: 'OperationOutcome', issue: [{ severity, code: 'exception', details: { text } }] });
 
-/** openIMIS's FHIR API. It takes one feedback for a claim. */
-export async function openimis(patient) {
+/** openIMIS's FHIR API: every Patient is `patient`, every ClaimResponse `claim`. It takes one feedback for a claim. */
+export async function openimis(patient, claim) {
   const taken = new Set();
   return serve(({ method, url, headers, text }) => {
     const type = 'application/json';
     if (headers.authorization !== basic('chtuser', 'openimis-password')) return [401, fault('Invalid username/password.', 'fatal'), type];
-    const [, id] = url.match(/^\/api\/api_fhir_r4\/Patient\/([^/]+)\/$/) ?? [];
-    if (method === 'GET' && id) return [200, JSON.stringify({ ...patient, id }), type];
+    const [, resource, id] = url.match(/^\/api\/api_fhir_r4\/(Patient|ClaimResponse)\/([^/]+)\/$/) ?? [];
+    const kept = { Patient: patient, ClaimResponse: claim }[resource];
+    if (method === 'GET' && kept) return [200, JSON.stringify({ ...kept, id }), type];
     if (method !== 'POST' || url !== '/api/api_fhir_r4/Communication/') return [404, '<h1>Not Found</h1>', 'text/html'];
     const communication = JSON.parse(text);
-    const claim = communication.about[0].reference;
-    if (taken.has(claim)) return [500, fault('Feedback exists for this claim'), type];
-    taken.add(claim);
+    const about = communication.about[0].reference;
+    if (taken.has(about)) return [500, fault('Feedback exists for this claim'), type];
+    taken.add(about);
     return [201, JSON.stringify({ ...communication, identifier: [{ value: '8e700ed1-b203-4b3a-aa34-7a5bbd33ee6c' }] }), type];
   });
 }
