@@ -122,7 +122,8 @@ async fn receive(flow: &EdgeFlow, kind: Kind, body: Vec<u8>) -> Result<Answer, B
 fn ready() -> Answer {
     if let Err(problems) = Config::read() {
         tell(&problems);
-        let body = json!({"status": "the configuration has problems", "problems": problems});
+        // Anybody may ask; what is configured is the operator's to know.
+        let body = json!({"status": "the edge is not configured: see its log"});
         return door::json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
     }
     let probed = SpinStore::open().and_then(|store| store.probe(WallClock.now()));

@@ -66,6 +66,10 @@ impl Config {
             let why = "the edge does not poll openIMIS and would never hear of a selection; expected all or submitted";
             problems.push(format!("settings: tasks.policy: {why}"));
         }
+        if !config.settings.mapping.patient.places.is_empty() {
+            let why = "each request would have to read openIMIS' whole list of locations; expected default_place alone";
+            problems.push(format!("settings: mapping.patient.places: {why}"));
+        }
         for problem in config.settings.problems() {
             let told = as_variable(&problem);
             // An address that cannot be read is told already, and better.

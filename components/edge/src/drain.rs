@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flow::deliver::Attempted;
 use flow::door::{self, Answer};
-use flow::message::{Kind, Message, MessageId, Outcome};
+use flow::message::{Kind, Message, MessageId, Outcome, State, TrailEntry};
 use flow::peers::{Gate, Peer};
 use flow::ports::{Clock, Lease, Store, StoreError};
 use http::StatusCode;
@@ -13,9 +13,12 @@ use serde_json::json;
 
 use crate::app::EdgeFlow;
 use crate::config::KEEP_DOCUMENTS;
+use crate::store::Leased;
 
 /// A request that holds a message longer than its own time and this has died with it.
 const GRACE: SignedDuration = SignedDuration::from_secs(5);
+/// How many requests one message may end.
+const MOST_DEATHS: i64 = 3;
 
 /// `POST /mediator/drain`, for a cron.
 pub async fn answer(flow: &EdgeFlow, budget: Duration) -> Answer {
@@ -43,32 +46,54 @@ pub async fn drain(flow: &EdgeFlow, first: Option<(Kind, MessageId)>) -> Result<
     drained.await.inspect_err(|error| eprintln!("{error}"))
 }
 
-async fn deliver_due(flow: &EdgeFlow, first: Option<(Kind, MessageId)>) -> Result<u32, StoreError> {
+/// One message of each kind in turn, so that neither a peer that hangs nor a long queue keeps the other kind waiting.
+async fn deliver_due(flow: &EdgeFlow, mut first: Option<(Kind, MessageId)>) -> Result<u32, StoreError> {
     let budget = flow.http.left();
     let until = SignedDuration::try_from(budget).unwrap_or_default().saturating_add(GRACE);
+    let mut kinds = Kind::ALL.to_vec();
+    // The sender's own message begins.
+    kinds.sort_by_key(|kind| first.is_none_or(|(own, _)| own != *kind));
     let mut delivered = 0;
-    let mut unwell = None;
-    if let Some((kind, id)) = first
-        && let Some(message) = flow.store.lease_one(&one(flow, kind, until), id)?
-    {
-        match attempt(flow, &message).await? {
-            After::Arrived => delivered += 1,
-            After::Unwell => unwell = Some(kind),
-            After::Next => {}
-        }
-    }
-    for kind in Kind::ALL.iter().copied().filter(|kind| Some(*kind) != unwell) {
-        // One that is begun late would fail for want of time, and be asked for at the peer before it is sent again.
-        while flow.http.left() > budget / 3 && !matches!(flow.gate(kind), Gate::Closed { .. }) {
-            let Some(message) = flow.store.lease(&one(flow, kind, until)).await?.pop() else { break };
-            match attempt(flow, &message).await? {
+    loop {
+        let mut unwell = Vec::new();
+        let mut taken = 0;
+        for kind in kinds.iter().copied() {
+            let own = first.take();
+            // One that is begun late would fail for want of time, and be asked for at the peer before it is sent again.
+            let is_late = flow.http.left() <= budget / 3 || matches!(flow.gate(kind), Gate::Closed { .. });
+            if own.is_none() && is_late {
+                continue;
+            }
+            let leased = match flow.store.lease_one(&one(flow, kind, until), own.map(|(_, id)| id))? {
+                // The sender's own may stand behind another one.
+                None if own.is_some() && !is_late => flow.store.lease_one(&one(flow, kind, until), None)?,
+                leased => leased,
+            };
+            let Some(leased) = leased else { continue };
+            taken += 1;
+            let share = share(flow, kinds.iter().filter(|other| **other != kind && !unwell.contains(*other))).await?;
+            match flow.http.within(share, attempt(flow, &leased)).await? {
                 After::Arrived => delivered += 1,
-                After::Unwell => break,
+                After::Unwell => unwell.push(kind),
                 After::Next => {}
             }
         }
+        kinds.retain(|kind| !unwell.contains(kind));
+        if taken == 0 {
+            return Ok(delivered);
+        }
     }
-    Ok(delivered)
+}
+
+/// An equal part of the time that is left for a message and for each other kind that has something due.
+async fn share<'k>(flow: &EdgeFlow, others: impl Iterator<Item = &'k Kind>) -> Result<Duration, StoreError> {
+    let now = flow.clock.now();
+    let mut parts = 1;
+    for kind in others {
+        let is_due = flow.store.next_due(*kind).await?.is_some_and(|at| at <= now);
+        parts += u32::from(is_due && !matches!(flow.gate(*kind), Gate::Closed { .. }));
+    }
+    Ok(flow.http.left() / parts)
 }
 
 fn one(flow: &EdgeFlow, kind: Kind, lease: SignedDuration) -> Lease<'static> {
@@ -85,7 +110,12 @@ enum After {
     Next,
 }
 
-async fn attempt(flow: &EdgeFlow, message: &Message) -> Result<After, StoreError> {
+async fn attempt(flow: &EdgeFlow, leased: &Leased) -> Result<After, StoreError> {
+    let message = &leased.message;
+    if leased.died >= MOST_DEATHS {
+        give_up(flow, message).await?;
+        return Ok(After::Next);
+    }
     let Attempted::Settled(outcome) = flow.deliver(message).await? else { return Ok(After::Next) };
     let reason = match &outcome {
         Outcome::Delivered { note } => note,
@@ -100,6 +130,19 @@ async fn attempt(flow: &EdgeFlow, message: &Message) -> Result<After, StoreError
         Outcome::Retry { .. } => After::Unwell,
         Outcome::Skipped { .. } | Outcome::Waiting { .. } | Outcome::Dead { .. } => After::Next,
     })
+}
+
+/// A mapping that traps or never returns takes its request along, and would take every later one: nothing is mapped any more.
+async fn give_up(flow: &EdgeFlow, message: &Message) -> Result<(), StoreError> {
+    let reason = format!(
+        "its delivery ended its request {MOST_DEATHS} times: repair or swap the mapping, then put it back (docs/edge.md)"
+    );
+    eprintln!("message {} is {}: {reason}", message.id, State::Dead);
+    let at = flow.clock.now();
+    let line =
+        TrailEntry { at, event: "dead letter".to_owned(), detail: reason.clone(), status: None, duration_ms: None };
+    let outcome = Outcome::Dead { reason, issues: Vec::new(), uncertain: true };
+    flow.store.settle(message, &outcome, None, &[line], at).await.map(drop)
 }
 
 /// A peer that refused our credentials locks the account if it is asked with every request.

@@ -35,6 +35,15 @@ impl WasiHttp {
         self.deadline.set(monotonic_clock::now().saturating_add(nanoseconds(budget)));
     }
 
+    /// Does this with so much of what is left, at most.
+    pub async fn within<T>(&self, share: Duration, work: impl Future<Output = T>) -> T {
+        let whole = self.deadline.get();
+        self.deadline.set(whole.min(monotonic_clock::now().saturating_add(nanoseconds(share))));
+        let done = work.await;
+        self.deadline.set(whole);
+        done
+    }
+
     /// What is left of it.
     pub fn left(&self) -> Duration {
         Duration::from_nanos(self.deadline.get().saturating_sub(monotonic_clock::now()))

@@ -6,16 +6,18 @@
 mod inbox;
 mod queue;
 
-use flow::message::{Accepted, Kind, Message, MessageId, NewMessage, Outcome, State, TrailEntry};
+pub use queue::Leased;
+
+use flow::message::{Accepted, Kind, Message, MessageId, NewMessage, Outcome, TrailEntry};
 use flow::ports::{Lease, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use spin_sdk::sqlite::{Connection, RowResult, Value};
 
 /// What `edge_schema` says of the tables below.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 /// Times are milliseconds since 1970-01-01 UTC.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS message (
         id           INTEGER PRIMARY KEY AUTOINCREMENT,
         kind         TEXT    NOT NULL,
@@ -33,6 +35,7 @@ const TABLES: [&str; 6] = [
         trail        TEXT    NOT NULL,
         attempts     INTEGER NOT NULL DEFAULT 0,
         leases       INTEGER NOT NULL DEFAULT 0,
+        died         INTEGER NOT NULL DEFAULT 0,
         uncertain    INTEGER NOT NULL DEFAULT 0,
         received_at  INTEGER NOT NULL,
         since        INTEGER NOT NULL,
@@ -41,17 +44,24 @@ const TABLES: [&str; 6] = [
     )",
     "CREATE INDEX IF NOT EXISTS message_due ON message (kind, due_at, id) WHERE state IN ('pending', 'leased')",
     "CREATE INDEX IF NOT EXISTS message_lane ON message (lane, id)",
+    // What the drain counts and forgets is found without a look at every message there ever was.
+    "CREATE INDEX IF NOT EXISTS message_dead ON message (id) WHERE state = 'dead'",
+    "CREATE INDEX IF NOT EXISTS message_kept ON message (settled_at)
+        WHERE received IS NOT NULL AND state IN ('delivered', 'skipped', 'discarded')",
     "CREATE TABLE IF NOT EXISTS link (
         insuree_uuid TEXT PRIMARY KEY, contact_id TEXT NOT NULL, how TEXT NOT NULL, created_at INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS watermark (name TEXT PRIMARY KEY, at INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS edge_schema (version INTEGER PRIMARY KEY)",
 ];
 
+/// How long a proof that the database can be written is good for.
+const PROBE_AGE: SignedDuration = SignedDuration::from_millis(250);
+
 /// The default database of the app.
 pub struct SpinStore(Connection);
 
 /// How many messages are where.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Counts {
     /// To be delivered, or in somebody's hands.
     pub waiting: i64,
@@ -74,6 +84,7 @@ impl SpinStore {
     }
 
     fn make_tables(&self) -> Result<i64, StoreError> {
+        self.has_a_file()?;
         // One write to the disk a commit instead of three, and no less safe. A remote database has its own ways and refuses.
         if let Err(error) = self.rows("PRAGMA journal_mode = WAL", &[]) {
             eprintln!("no write-ahead log: {error}");
@@ -85,23 +96,35 @@ impl SpinStore {
         Ok(SCHEMA)
     }
 
-    /// Whether it can be written.
+    /// Without a state folder Spin gives each connection an empty database in memory: what is stored there is gone with the request.
+    fn has_a_file(&self) -> Result<(), StoreError> {
+        // A remote database refuses the question; it has a file somewhere.
+        let Ok(databases) = self.rows("PRAGMA database_list", &[]) else { return Ok(()) };
+        if databases.iter().any(|row| row.get::<&str>(2).is_some_and(|file| !file.is_empty())) {
+            return Ok(());
+        }
+        let why =
+            "the database is in memory and would forget every message: start Spin with a --state-dir (docs/edge.md)";
+        Err(StoreError(why.to_owned()))
+    }
+
+    /// Whether it can be written. Anybody may ask: one write answers all who ask within [`PROBE_AGE`].
     pub fn probe(&self, now: Timestamp) -> Result<(), StoreError> {
+        let last = self.number("SELECT at FROM watermark WHERE name = 'probe'", &[])?.map(at);
+        let age = last.map(|at| now.duration_since(at));
+        if age.is_some_and(|age| (SignedDuration::ZERO..PROBE_AGE).contains(&age)) {
+            return Ok(());
+        }
         self.put_watermark("probe", now)
     }
 
     /// How many messages are where.
     pub fn counts(&self) -> Result<Counts, StoreError> {
-        let mut counts = Counts::default();
-        for row in self.rows("SELECT state, count(*) FROM message GROUP BY state", &[])? {
-            let count: i64 = column(&row, 1)?;
-            match word(&row, 0, State::from_word)? {
-                State::Pending | State::Leased => counts.waiting += count,
-                State::Dead => counts.dead += count,
-                State::Delivered | State::Skipped | State::Discarded => {}
-            }
-        }
-        Ok(counts)
+        let statement = "SELECT (SELECT count(*) FROM message WHERE state IN ('pending', 'leased')),
+                                (SELECT count(*) FROM message WHERE state = 'dead')";
+        let rows = self.rows(statement, &[])?;
+        let row = rows.first().ok_or_else(|| StoreError("the messages were not counted".to_owned()))?;
+        Ok(Counts { waiting: column(row, 0)?, dead: column(row, 1)? })
     }
 
     /// Forgets documents and trails of what was settled so long ago; the row stays, so that a repetition is recognised for ever.
@@ -139,7 +162,7 @@ impl Store for SpinStore {
 
     /// What is held need not be left out: a request delivers one message after the other.
     async fn lease(&self, wanted: &Lease<'_>) -> Result<Vec<Message>, StoreError> {
-        self.take(wanted, None)
+        Ok(self.take(wanted, None)?.into_iter().map(|leased| leased.message).collect())
     }
 
     async fn settle(

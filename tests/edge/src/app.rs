@@ -10,8 +10,8 @@ use wasmtime::{Error, Result};
 
 /// A loaded app.
 pub struct App {
-    /// Where its database is, as Spin names it.
-    pub database: PathBuf,
+    /// Where its database is, as Spin names it. None: in memory, a new one for each connection, as in Spin.
+    pub database: Option<PathBuf>,
     /// What the component's variables are.
     pub variables: BTreeMap<String, String>,
     hosts: Vec<Uri>,
@@ -38,9 +38,12 @@ impl App {
         let variables = edge.variables.iter().map(|(name, template)| (name.clone(), filled(template)));
         let variables = variables.filter(|(_, value)| !value.contains("{{")).collect();
         let hosts = edge.allowed_outbound_hosts.iter().map(|template| filled(template).parse::<Uri>());
-        std::fs::create_dir_all(state_dir)?;
+        let is_kept = !state_dir.as_os_str().is_empty();
+        if is_kept {
+            std::fs::create_dir_all(state_dir)?;
+        }
         Ok(Self {
-            database: state_dir.join("sqlite_db.db"),
+            database: is_kept.then(|| state_dir.join("sqlite_db.db")),
             variables,
             // As in Spin: what names a path allows nothing.
             hosts: hosts.filter_map(std::result::Result::ok).filter(|host| host.path() == "/").collect(),

@@ -66,7 +66,11 @@ impl HostConnection for State {
         if database != "default" {
             return Err(Error::NoSuchDatabase);
         }
-        let connection = rusqlite::Connection::open(&self.app.database).map_err(io)?;
+        let connection = match &self.app.database {
+            Some(file) => rusqlite::Connection::open(file),
+            None => rusqlite::Connection::open_in_memory(),
+        };
+        let connection = connection.map_err(io)?;
         self.table.push(connection).map_err(io)
     }
 

@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! - `server`: a server with its stand-ins and its store. `answers`, `headers`: what the doors answer. `ways`: what becomes of what came in.
-//! - `edge`: what only the edge has; `swapped`: another feedback mapping for it. `host`: what only the host has. `fixtures`: the mapping fixtures through the edge's mappings.
+//! - `edge`: what only the edge has; `swapped`: other mappings for it. `host`: what only the host has. `fixtures`: the mapping fixtures through the edge's mappings.
 
 mod answers;
 mod edge;
@@ -87,6 +87,10 @@ on_edges! {
         every_problem_of_the_configuration_is_told_at_once,
         hosts_that_the_manifest_does_not_name_are_out_of_reach,
         a_mapping_is_swapped_by_its_path,
+        a_message_that_ends_its_request_three_times_is_a_dead_letter,
+        feedback_does_not_wait_for_a_cht_that_hangs,
+        whether_it_is_ready_is_written_four_times_a_second_at_most,
+        nothing_is_acknowledged_where_nothing_can_be_kept,
         documents_of_long_ago_are_forgotten_and_their_messages_are_not;
     fixtures:
         every_fixture_maps_as_written_through_the_edge;

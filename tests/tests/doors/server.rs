@@ -36,10 +36,13 @@ pub enum On {
 pub fn spin() -> Option<&'static Path> {
     static SPIN: OnceLock<Option<PathBuf>> = OnceLock::new();
     let found = SPIN.get_or_init(|| {
-        let program = PathBuf::from(std::env::var_os("SPIN").unwrap_or_else(|| "spin".into()));
+        let named = std::env::var_os("SPIN");
+        let program = PathBuf::from(named.clone().unwrap_or_else(|| "spin".into()));
+        let version = Command::new(&program).arg("--version").output();
         // Other programs are called so, too.
-        let version = Command::new(&program).arg("--version").output().ok()?;
-        String::from_utf8_lossy(&version.stdout).starts_with("spin ").then_some(program)
+        let is_spin = version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).starts_with("spin "));
+        assert!(is_spin || named.is_none(), "$SPIN names {}, which is no Spin", program.display());
+        is_spin.then_some(program)
     });
     if found.is_none() {
         skipped("tests/tests/doors under `spin up`", "there is no Spin in $SPIN or on the PATH");
@@ -69,6 +72,8 @@ pub struct World {
     manifest: fn(&str) -> String,
     /// The composed file instead of the manifest's component.
     composed: bool,
+    /// No folder to keep anything in.
+    stateless: bool,
     server: Server,
 }
 
@@ -92,6 +97,14 @@ impl World {
         world
     }
 
+    /// The edge where the runtime has no folder for its database.
+    pub async fn start_stateless(on: On) -> Self {
+        let mut world = Self::new(on, &[], str::to_owned).await;
+        world.stateless = true;
+        world.begin().await;
+        world
+    }
+
     /// The same with changes to the edge's manifest.
     pub async fn start_with(on: On, changes: &[(&str, &str)], manifest: fn(&str) -> String) -> Self {
         let mut world = Self::new(on, changes, manifest).await;
@@ -103,7 +116,18 @@ impl World {
         let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
         let changes = changes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let (url, client) = (String::new(), reqwest::Client::new());
-        Self { on, url, client, sandbox, dir, changes, manifest, composed: false, server: Server::Gone }
+        Self {
+            on,
+            url,
+            client,
+            sandbox,
+            dir,
+            changes,
+            manifest,
+            composed: false,
+            stateless: false,
+            server: Server::Gone,
+        }
     }
 
     async fn begin(&mut self) {
@@ -117,10 +141,15 @@ impl World {
                 self.server = Server::Host(Box::new(mediator));
             }
             On::Edge | On::Spin => {
-                let manifest = std::fs::read_to_string(workspace().join("spin.toml")).expect("spin.toml");
-                let manifest = (self.manifest)(&manifest).replace("\"target/", &format!("\"{}/", target().display()));
-                std::fs::write(self.dir.path().join("spin.toml"), manifest).expect("a manifest");
-                let app = App::start(self.on, &variables(&self.sandbox, &self.dir, &changes), &self.dir, self.composed);
+                write_manifest(self.dir.path(), self.manifest);
+                let mut command = command(self.on, self.dir.path());
+                command.envs(variables(&self.sandbox, &self.dir, &changes));
+                let state_dir = if self.stateless { Path::new("") } else { self.dir.path() };
+                command.arg("--state-dir").arg(state_dir);
+                if self.composed {
+                    command.arg("--component").arg(target().join("edge/openimis-mediator.wasm"));
+                }
+                let app = App::start(command, self.dir.path());
                 self.url.clone_from(&app.url);
                 self.server = Server::App(app);
                 eventually("the edge listens", || async {
@@ -167,13 +196,17 @@ impl World {
             let views = mediator.messages().await;
             return views.into_iter().map(Kept::from).collect();
         }
-        let Ok(mut database) = SqliteConnection::connect(self.database().to_str().expect("a path")).await else {
+        // Before the first request there is no file, and at its beginning there are no tables.
+        if !self.database().exists() {
             return Vec::new();
-        };
+        }
+        let mut database =
+            SqliteConnection::connect(self.database().to_str().expect("a path")).await.expect("its store");
         let asked = "SELECT state, attempts, reason, issues, received, settled_at FROM message ORDER BY id";
-        // Before the first request there are no tables.
-        let rows = sqlx::query(asked).fetch_all(&mut database).await.unwrap_or_default();
-        rows.iter().map(Kept::from_row).collect()
+        match sqlx::query(asked).fetch_all(&mut database).await {
+            Err(error) if error.to_string().contains("no such table") => Vec::new(),
+            rows => rows.expect("messages").iter().map(Kept::from_row).collect(),
+        }
     }
 
     /// Waits until every message is settled; the edge is drained as by a cron.
@@ -226,7 +259,7 @@ impl Kept {
 /// What the edge has variables of its own for, beside those that are made of the host's settings.
 const VARIABLES: [&str; 2] = ["budget", "drain_budget"];
 
-/// The edge's variables from the keys of the host's settings.
+/// The edge's variables from the keys of the host's settings, as the runtime reads them.
 fn variables(sandbox: &Sandbox, dir: &TempDir, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
     let own = ["openimis.url", "openimis.username", "openimis.password", "cht.url", "cht.username", "cht.password"];
     let (mut variables, mut settings) = (BTreeMap::new(), json!({}));
@@ -244,7 +277,7 @@ fn variables(sandbox: &Sandbox, dir: &TempDir, changes: &[(&str, &str)]) -> BTre
     variables.insert("settings".to_owned(), settings.to_string());
     // What a test wants to be without.
     variables.retain(|_, value| value != "(unset)");
-    variables
+    variables.into_iter().map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)).collect()
 }
 
 fn origin(url: &str) -> String {
@@ -256,7 +289,7 @@ fn set(settings: &mut Value, key: &str, value: String) {
     for part in key.split('.') {
         place = place.as_object_mut().expect("a section").entry(part).or_insert_with(|| Value::Object(Map::new()));
     }
-    let typed = serde_json::from_str(&value).ok().filter(|value: &Value| value.is_boolean() || value.is_number());
+    let typed = serde_json::from_str(&value).ok().filter(|value: &Value| !value.is_string());
     *place = typed.unwrap_or(Value::String(value));
 }
 
@@ -267,30 +300,36 @@ struct App {
 }
 
 impl App {
-    fn start(on: On, variables: &BTreeMap<String, String>, dir: &TempDir, composed: bool) -> Self {
+    fn start(mut command: Command, dir: &Path) -> Self {
         let address = format!("127.0.0.1:{}", port());
-        let mut command = match on {
-            On::Spin => {
-                let mut spin = Command::new(spin().expect("a test that runs under Spin"));
-                spin.arg("up").arg("--log-dir").arg(dir.path().join("spin-logs"));
-                spin
-            }
-            _ => Command::new(harness()),
-        };
-        let log = File::options().create(true).append(true).open(dir.path().join("log")).expect("a log");
-        command.arg("--from").arg(dir.path().join("spin.toml")).arg("--listen").arg(&address);
-        command.arg("--state-dir").arg(dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        if composed {
-            command.arg("--component").arg(target().join("edge/openimis-mediator.wasm"));
-        }
-        for (name, value) in variables {
-            command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
-        }
+        let log = File::options().create(true).append(true).open(dir.join("log")).expect("a log");
+        command.arg("--listen").arg(&address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         // `spin up` starts another process, which has to end with it.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().expect("the runtime starts");
         Self { url: format!("http://{address}"), child }
     }
+}
+
+/// The manifest in a folder, with the files that were built.
+pub fn write_manifest(dir: &Path, change: fn(&str) -> String) {
+    let manifest = std::fs::read_to_string(workspace().join("spin.toml")).expect("spin.toml");
+    let manifest = change(&manifest).replace("\"target/", &format!("\"{}/", target().display()));
+    std::fs::write(dir.join("spin.toml"), manifest).expect("a manifest");
+}
+
+/// A runtime with the manifest of a folder.
+pub fn command(on: On, dir: &Path) -> Command {
+    let mut command = match on {
+        On::Spin => {
+            let mut spin = Command::new(spin().expect("a test that runs under Spin"));
+            spin.arg("up").arg("--log-dir").arg(dir.join("spin-logs"));
+            spin
+        }
+        _ => Command::new(harness()),
+    };
+    command.arg("--from").arg(dir.join("spin.toml"));
+    command
 }
 
 /// A port that is free, and that the system gives to nobody who asks for any: those begin at 32768.

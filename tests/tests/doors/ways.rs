@@ -101,7 +101,7 @@ pub async fn messages_of_one_claim_arrive_in_their_order(on: On) {
 }
 
 pub async fn a_record_whose_answer_was_lost_is_not_sent_twice(on: On) {
-    let world = World::start(on, &[("cht.timeout", "400ms")]).await;
+    let world = World::start(on, &[("budget", "6s"), ("cht.timeout", "400ms")]).await;
     // The link is there before: the record is the first thing that CHT is asked for.
     world.post(CLAIM, sample_claim()).await;
     world.settled().await;
@@ -116,7 +116,7 @@ pub async fn a_record_whose_answer_was_lost_is_not_sent_twice(on: On) {
 }
 
 pub async fn a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(on: On) {
-    let mut world = World::start(on, &[("budget", "1s"), ("cht.timeout", "10s"), ("drain_budget", "5s")]).await;
+    let mut world = World::start(on, &[("budget", "6s"), ("cht.timeout", "10s"), ("drain_budget", "6s")]).await;
     world.post(CLAIM, sample_claim()).await;
     world.settled().await;
     let claim = world.sandbox.openimis.enter_claim("KILL01");

@@ -1,11 +1,12 @@
-//! A component and those that its imports are taken from, composed into one. As Spin does it when it loads an app: each dependency
-//! supplies the interface that it is named for, and nothing else.
+//! A component and those that its imports are taken from, composed into one. Each dependency supplies the interface that it is named for,
+//! and nothing else. What a dependency imports itself would come from the host, with the edge's passwords and its network: one that imports
+//! more than the contract's types is refused. (Spin loads it, and keeps the app's configuration from it.)
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use wac_graph::types::Package;
+use wac_graph::types::{ItemKind, Package, Types};
 use wac_graph::{CompositionGraph, EncodeOptions};
 
 /// What a manifest says of the edge component, as far as it matters here.
@@ -69,6 +70,10 @@ impl Component {
             // Spin tells dependencies apart by this name: two of one package are refused here as there.
             let package = import.split('/').next().unwrap_or_default();
             let plug = register(&mut graph, package, &place(dir, &dependency.path))?;
+            let wants = imports(graph.types(), &graph[plug]).find(|(_, is_of_types)| !is_of_types);
+            if let Some((name, _)) = wants {
+                return Err(failed(&format!("it imports {name}; a mapping gets nothing but the contract's types")));
+            }
             let plug = graph.instantiate(plug);
             let export = dependency.export.as_ref().unwrap_or(import);
             let export = graph.alias_instance_export(plug, export).map_err(|error| failed(&error))?;
@@ -79,6 +84,27 @@ impl Component {
         graph.export(export, handler).map_err(|error| format!("{handler}: {error}"))?;
         graph.encode(EncodeOptions::default()).map_err(|error| format!("{error}"))
     }
+}
+
+/// What a component imports, and whether that is one of the contract's interfaces with nothing but types in it.
+fn imports<'t>(types: &'t Types, package: &'t Package) -> impl Iterator<Item = (&'t str, bool)> {
+    types[package.ty()].imports.iter().map(|(name, item)| {
+        let is_of_types = matches!(item, ItemKind::Instance(interface)
+            if types[*interface].exports.values().all(|export| matches!(export, ItemKind::Type(_))));
+        (name.as_str(), is_of_types && name.starts_with("openimis-mediator:mapping/"))
+    })
+}
+
+/// The packages whose interfaces a component needs from its host, for who looks for a host.
+pub fn needs(component: Vec<u8>) -> Result<Vec<String>, String> {
+    let mut types = Types::default();
+    let package = Package::from_bytes("composed", None, component, &mut types).map_err(|error| format!("{error:#}"))?;
+    let needed = imports(&types, &package).filter(|(_, is_of_types)| !is_of_types).map(|(name, _)| name);
+    let without_interface = |name: &str| match (name.split_once('/'), name.split_once('@')) {
+        (Some((package, _)), Some((_, version))) => format!("{package}@{version}"),
+        _ => name.to_owned(),
+    };
+    Ok(needed.map(without_interface).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
 /// What cargo builds is in `target`, or where it was told to build.

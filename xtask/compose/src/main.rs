@@ -21,5 +21,7 @@ fn main() -> ExitCode {
 fn compose(manifest: &Path, output: &Path) -> Result<(), String> {
     let dir = manifest.parent().unwrap_or(Path::new("."));
     let composed = compose::Manifest::read(manifest)?.edge()?.composed(dir)?;
-    std::fs::write(output, composed).map_err(|error| format!("{}: {error}", output.display()))
+    std::fs::write(output, &composed).map_err(|error| format!("{}: {error}", output.display()))?;
+    println!("  it needs {}", compose::needs(composed)?.join(", "));
+    Ok(())
 }

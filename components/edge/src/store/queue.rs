@@ -7,9 +7,11 @@ use spin_sdk::sqlite::{RowResult, Value};
 
 use super::{SpinStore, at, column, id, issues_json, line, ms, optional, text, word};
 
-/// Takes due messages whose lane has nothing earlier unfinished. A lease that has run out is taken again, as uncertain.
+/// Takes due messages whose lane has nothing earlier unfinished. A lease that has run out is taken again, as uncertain: its request
+/// died before it could settle it, and `died` counts how often in a row.
 const LEASE: &str = "
     UPDATE message SET state = 'leased', due_at = ?3, attempts = attempts + 1, leases = leases + 1,
+           died = CASE WHEN state = 'leased' THEN died + 1 ELSE 0 END,
            uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END
     WHERE id IN (
         SELECT m.id FROM message m
@@ -18,7 +20,8 @@ const LEASE: &str = "
             SELECT 1 FROM message earlier
             WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.settled_at IS NULL)
         ORDER BY m.due_at, m.id LIMIT ?4)
-    RETURNING id, kind, origin, lane, claim_uuid, received, since, attempts, leases, uncertain";
+    RETURNING id, kind, origin, lane, claim_uuid, received, since, attempts, leases, uncertain,
+              died";
 
 /// A trail is cut at its beginning when it grows beyond this: a message may be tried for two weeks.
 const SETTLE: &str = "
@@ -27,13 +30,20 @@ const SETTLE: &str = "
            trail = substr(trail, -60000) || ?9
     WHERE id = ?10 AND state = 'leased' AND leases = ?11 RETURNING id";
 
+/// A message, and how its latest requests fared.
+pub struct Leased {
+    pub message: Message,
+    /// How many requests in a row ended before they could settle it.
+    pub died: i64,
+}
+
 impl SpinStore {
-    /// Leases one message, if it is due and nothing stands before it.
-    pub fn lease_one(&self, wanted: &Lease<'_>, id: MessageId) -> Result<Option<Message>, StoreError> {
-        Ok(self.take(wanted, Some(id))?.pop())
+    /// Leases one message that is due and that nothing stands before: this one, or the one that has waited longest.
+    pub fn lease_one(&self, wanted: &Lease<'_>, only: Option<MessageId>) -> Result<Option<Leased>, StoreError> {
+        Ok(self.take(wanted, only)?.pop())
     }
 
-    pub(super) fn take(&self, wanted: &Lease<'_>, only: Option<MessageId>) -> Result<Vec<Message>, StoreError> {
+    pub(super) fn take(&self, wanted: &Lease<'_>, only: Option<MessageId>) -> Result<Vec<Leased>, StoreError> {
         let values = [
             text(wanted.kind.word()),
             ms(wanted.now),
@@ -41,7 +51,7 @@ impl SpinStore {
             Value::Integer(wanted.limit.into()),
             only.map_or(Value::Null, |id| Value::Integer(id.0)),
         ];
-        self.rows(LEASE, &values)?.iter().map(message).collect()
+        self.rows(LEASE, &values)?.iter().map(leased).collect()
     }
 
     pub(super) fn write_outcome(
@@ -80,9 +90,9 @@ impl SpinStore {
     }
 }
 
-fn message(row: &RowResult) -> Result<Message, StoreError> {
+fn leased(row: &RowResult) -> Result<Leased, StoreError> {
     let attempts: i64 = column(row, 7)?;
-    Ok(Message {
+    let message = Message {
         id: MessageId(column(row, 0)?),
         kind: word(row, 1, Kind::from_word)?,
         origin: word(row, 2, Origin::from_word)?,
@@ -93,5 +103,6 @@ fn message(row: &RowResult) -> Result<Message, StoreError> {
         attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
         lease: column(row, 8)?,
         uncertain: column(row, 9)?,
-    })
+    };
+    Ok(Leased { message, died: column(row, 10)? })
 }
