@@ -49,7 +49,9 @@ impl To {
 
 /// What a request is answered.
 pub async fn answer(request: &IncomingRequest) -> Answer {
-    answered(request).await.unwrap_or_else(|refusal| *refusal)
+    let answer = answered(request).await.unwrap_or_else(|refusal| *refusal);
+    inbound::discard(request);
+    answer
 }
 
 async fn answered(request: &IncomingRequest) -> Result<Answer, Box<Answer>> {

@@ -5,10 +5,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use wasi::clocks::monotonic_clock;
 use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use wasi::io::poll::poll;
-use wasi::io::streams::StreamError;
+use wasi::io::streams::{InputStream, StreamError};
 
 /// How long a client may take to send its body.
 const BODY_TIME_NS: u64 = 30_000_000_000;
+/// How long, and how many bytes, a client whose answer is decided may go on sending.
+const REST_TIME_NS: u64 = 5_000_000_000;
+const REST_BYTES: usize = 16 << 20;
 /// How much is asked of a stream at once.
 const PIECE_BYTES: u64 = 64 << 10;
 /// How much a stream takes at once.
@@ -58,10 +61,37 @@ pub fn body(request: &IncomingRequest, limit_bytes: usize) -> Result<Vec<u8>, Bo
             return Err(Box::new(door::time_up()));
         }
         match stream.read(PIECE_BYTES) {
-            Ok(piece) if body.len() + piece.len() > limit_bytes => return Err(Box::new(door::too_long(limit_bytes))),
+            Ok(piece) if body.len() + piece.len() > limit_bytes => {
+                skip(&stream);
+                return Err(Box::new(door::too_long(limit_bytes)));
+            }
             Ok(piece) => body.extend_from_slice(&piece),
             Err(StreamError::Closed) => return Ok(body),
             Err(StreamError::LastOperationFailed(_)) => return Err(broken_off(())),
+        }
+    }
+}
+
+/// Reads a body that nobody wanted: a connection that is closed while its client still sends is reset, and the answer is lost with it.
+pub fn discard(request: &IncomingRequest) {
+    let Ok(incoming) = request.consume() else { return }; // somebody did
+    if let Ok(stream) = incoming.stream() {
+        skip(&stream);
+    }
+}
+
+fn skip(stream: &InputStream) {
+    let time = monotonic_clock::subscribe_duration(REST_TIME_NS);
+    let mut left = REST_BYTES;
+    while left > 0 {
+        let more = stream.subscribe();
+        poll(&[&more, &time]);
+        if time.ready() {
+            return;
+        }
+        match stream.read(PIECE_BYTES) {
+            Ok(piece) => left = left.saturating_sub(piece.len()),
+            Err(_) => return,
         }
     }
 }

@@ -33,11 +33,14 @@ use limits::Limits;
 
 pub mod admit;
 pub mod answer;
+mod body;
 pub mod limits;
 pub mod tls;
 
 /// Longest head of a request, and what a connection reads ahead. It is held before anybody has said who they are.
 const HEAD_LIMIT_BYTES: usize = 64 << 10;
+/// How much is read of a body that nobody wants, in largest bodies.
+const MOST_DISCARDED: usize = 16;
 
 /// What both listeners share.
 pub struct Doors {
@@ -211,9 +214,10 @@ impl Connection {
     {
         let caller = Caller { address: self.peer, certificate };
         let routes = TowerToHyperService::new(self.routes.clone());
+        let rest_bytes = MOST_DISCARDED * self.doors.settings.max_body_bytes;
         let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(caller);
-            routes.call(request)
+            routes.call(body::Whole::of(request, rest_bytes))
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
