@@ -1,8 +1,10 @@
 //! One request, from its route to its answer. The order is the native host's: route, caller, content type, body.
 
 use flow::door::{self, Answer, Route};
+use flow::openhim::envelope::{Shown, envelope};
+use flow::openhim::{DEFAULT_URN, Transaction};
 use flow::ports::{Clock, StoreError};
-use flow::receive::Received;
+use flow::receive::{Journal, Received};
 use flow::{Flow, Kind};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -62,7 +64,8 @@ async fn answered(request: &IncomingRequest) -> Result<Answer, Box<Answer>> {
         To::Shared(Route::Inbound(kind)) => {
             let config = admitted(request)?;
             let body = json_body(request)?;
-            receive(&flow(config)?, kind, body).await
+            let through_openhim = Transaction::of(&inbound::headers(request)).is_some();
+            receive(&flow(config)?, kind, body, through_openhim).await
         }
         To::Drain => {
             let config = admitted(request)?;
@@ -108,8 +111,9 @@ fn flow(config: Config) -> Result<EdgeFlow, Box<Answer>> {
 }
 
 /// Stored first, then delivered as far as the time allows; the answer is the same whichever way that ends.
-async fn receive(flow: &EdgeFlow, kind: Kind, body: Vec<u8>) -> Result<Answer, Box<Answer>> {
-    let received = flow.receive(kind, body).await.map_err(noted);
+async fn receive(flow: &EdgeFlow, kind: Kind, body: Vec<u8>, through_openhim: bool) -> Result<Answer, Box<Answer>> {
+    let mut journal = Journal::default();
+    let received = flow.receive_told(kind, body, &mut journal).await.map_err(noted);
     match &received {
         Ok(Received::Accepted(id)) => drop(drain::drain(flow, Some((kind, *id))).await),
         // A sender that repeats itself keeps the queue moving.
@@ -117,7 +121,13 @@ async fn receive(flow: &EdgeFlow, kind: Kind, body: Vec<u8>) -> Result<Answer, B
         Ok(Received::Unmappable(id, _)) => eprintln!("message {id} cannot be mapped: kept as a dead letter"),
         Ok(Received::NotJson(_)) | Err(_) => {}
     }
-    Ok(door::received(kind, &received))
+    let answer = door::received(kind, &received);
+    if !through_openhim {
+        return Ok(answer);
+    }
+    let id = received.ok().and_then(|received| received.id());
+    let shown = Shown { urn: DEFAULT_URN, kind, journal: &journal, id, told_later: false };
+    Ok(envelope(&answer, &shown, flow.clock.now()))
 }
 
 /// Configured, and what comes in can be stored.

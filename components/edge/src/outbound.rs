@@ -11,7 +11,7 @@ use wasi::http::types::{
     ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
 };
 use wasi::io::poll::{Pollable, poll};
-use wasi::io::streams::StreamError;
+use wasi::io::streams::{OutputStream, StreamError};
 
 /// Longest answer that is read: openIMIS' largest pages stay below a tenth of it.
 const ANSWER_LIMIT_BYTES: usize = 16 << 20;
@@ -80,9 +80,16 @@ fn exchange(request: http::Request<Vec<u8>>, time: u64) -> Result<http::Response
         .and(options.set_first_byte_timeout(Some(time)))
         .and(options.set_between_bytes_timeout(Some(time)));
     debug_assert!(known.is_ok(), "wasmtime and Spin know them");
+    // What fits is there before the head goes out, and goes with it: a peer that refuses and closes at once has got it then.
+    let stream = outgoing_body.write().map_err(|()| not_sent("no body can be sent"))?;
+    let room = stream.check_write().map_or(0, |room| usize::try_from(room).unwrap_or(usize::MAX));
+    let (first, rest) = body.split_at(body.len().min(room));
+    stream.write(first).map_err(|_| not_sent("no body can be sent"))?;
     let answer = outgoing_handler::handle(outgoing, Some(options)).map_err(|code| told(&code))?;
     // A body that cannot be sent shows in the answer, which says why.
-    write(outgoing_body, &body, &clock);
+    write(&stream, rest, &clock);
+    drop(stream);
+    drop(OutgoingBody::finish(outgoing_body, None));
     let ready = answer.subscribe();
     wait(&ready, &clock)?;
     let response = match answer.get() {
@@ -122,24 +129,21 @@ fn head(parts: &http::request::Parts, length: usize) -> Result<OutgoingRequest, 
     Ok(outgoing)
 }
 
-fn write(body: OutgoingBody, mut bytes: &[u8], clock: &Pollable) {
-    if let Ok(stream) = body.write() {
-        while !bytes.is_empty() {
-            let ready = stream.subscribe();
-            poll(&[&ready, clock]);
-            let Ok(room) = stream.check_write() else { break };
-            if room == 0 && clock.ready() {
-                break;
-            }
-            let (piece, rest) = bytes.split_at(bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
-            if stream.write(piece).is_err() {
-                break;
-            }
-            bytes = rest;
+fn write(stream: &OutputStream, mut bytes: &[u8], clock: &Pollable) {
+    while !bytes.is_empty() {
+        let ready = stream.subscribe();
+        poll(&[&ready, clock]);
+        let Ok(room) = stream.check_write() else { break };
+        if room == 0 && clock.ready() {
+            break;
         }
-        drop(stream.flush());
+        let (piece, rest) = bytes.split_at(bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
+        if stream.write(piece).is_err() {
+            break;
+        }
+        bytes = rest;
     }
-    drop(OutgoingBody::finish(body, None));
+    drop(stream.flush());
 }
 
 fn read(response: &IncomingResponse, clock: &Pollable) -> Result<http::Response<Vec<u8>>, HttpError> {

@@ -17,9 +17,13 @@ const ASSESSMENT: &str = "Asessment";
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Lowest rating that the form offers. Default 0.
+    /// Lowest rating that the form offers, 0 to 255.
+    ///
+    /// Default: `0`.
     pub rating_min: u8,
-    /// Highest rating that the form offers. Default 5.
+    /// Highest rating that the form offers, 0 to 255, not below rating_min.
+    ///
+    /// Default: `5`.
     pub rating_max: u8,
 }
 

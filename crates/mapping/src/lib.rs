@@ -4,22 +4,35 @@
 //! wasmtime host, under Spin, in Node and in a unit test. Each map is one file and one WIT interface (`wit/mapping`).
 //!
 //! # Layout
-//! - [`claim_response`], [`feedback`], [`patient`]: the maps.
+//! - [`claim_response`], [`feedback`], [`patient`]: the maps between openIMIS and CHT.
+//! - [`claim`], [`eligibility`]: those between a hospital and openIMIS; [`facility`]: from a registry to openIMIS.
+//! - [`lookup`]: what a map asks to know; [`codes`]: code tables.
 //! - [`bikram_sambat`]: the calendar of Nepal.
 //! - [`issue`]: what a map says of an input it cannot use; [`ids`]: identifiers as types.
+//! - [`phone`]: telephone numbers.
 //! - `json`: reading JSON leniently and without copies; `fhir`: the few FHIR elements that the maps read.
+//! - `bundle`: resources and their references; `r4`: elements with code systems; `decimal`: amounts.
 #![forbid(unsafe_code)]
 
 pub mod bikram_sambat;
+pub mod claim;
 pub mod claim_response;
+pub mod codes;
+pub mod eligibility;
+pub mod facility;
 pub mod feedback;
 pub mod ids;
 pub mod issue;
+pub mod lookup;
 pub mod patient;
+pub mod phone;
 
+mod bundle;
+mod decimal;
 mod fhir;
 mod json;
-mod phone;
+mod policy;
+mod r4;
 
 pub use issue::{Issue, IssueType, Severity};
 

@@ -13,7 +13,7 @@ use crate::{MapResult, Mapped};
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlaceLink {
-    /// Code of the openIMIS location, for example `R1D1M1V1`.
+    /// Code of the openIMIS location.
     pub location_code: String,
     /// `_id` of the CHT place.
     pub place_id: String,
@@ -23,13 +23,27 @@ pub struct PlaceLink {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// CHT contact type of the person. Default `person`; another one is written as `contact_type`.
+    /// CHT contact type of the person.
+    ///
+    /// Default: `"person"`; another one is written as `contact_type`.
     pub person_type: String,
-    /// openIMIS location to CHT place. Default empty.
+    /// Which CHT place is which openIMIS location. The insuree's village is looked for first, then its municipality,
+    /// district and region. One such block a place.
+    ///
+    /// Optional, for example
+    /// ```toml
+    /// [[mapping.patient.places]]
+    /// location_code = "R1D1M1V1"
+    /// place_id = "7a36af4d-2ee0-4c1a-9b30-4c13ad8b0c57"
+    /// ```
     pub places: Vec<PlaceLink>,
-    /// CHT place for insurees whose location is not in the table. Empty: such an insuree is an issue.
+    /// `_id` of the CHT place for insurees whose openIMIS location is not in the table `places`.
+    ///
+    /// Default: `""`: none, and the claim of such an insuree becomes a dead letter.
     pub default_place: String,
-    /// Country calling code, for example `+977`, for numbers written without one. Empty: such a number is left out.
+    /// Country calling code for phone numbers that are written without one.
+    ///
+    /// Default: `""`: such a number is left out. For example `"+977"`.
     pub phone_prefix: String,
 }
 

@@ -2,7 +2,7 @@
 
 /// Writes a telephone number as E.164: `+`, then 8 to 15 digits. Blanks, hyphens, dots and brackets are separators; a slash is not,
 /// since `4412345/6` is two numbers. A trunk 0 in brackets, `+977 (0) 98…`, is not dialled from abroad.
-pub(crate) fn e164(number: &str, prefix: &str) -> Option<String> {
+pub fn e164(number: &str, prefix: &str) -> Option<String> {
     let mut plain = String::with_capacity(number.len());
     for character in number.replacen("(0)", "", 1).chars() {
         match character {

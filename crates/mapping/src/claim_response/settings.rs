@@ -18,19 +18,33 @@ pub enum Calendar {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FieldNames {
-    /// The contact, or openIMIS' uuid of the patient.
+    /// The CHT contact.
+    ///
+    /// Default: `"patient_id"`.
     pub patient_id: String,
     /// The claim's code.
+    ///
+    /// Default: `"op_claim_id"`.
     pub claim_id: String,
-    /// The claim's uuid.
+    /// The claim's uuid; the feedback form has to send it back.
+    ///
+    /// Default: `"op_claim_uuid"`.
     pub claim_uuid: String,
-    /// Year of the claim date.
+    /// Year of the claim.
+    ///
+    /// Default: `"op_year"`.
     pub year: String,
-    /// 1 to 12, no leading zero.
+    /// Month, 1 to 12.
+    ///
+    /// Default: `"op_month"`.
     pub month: String,
-    /// 1 to 32, no leading zero.
+    /// Day, 1 to 32.
+    ///
+    /// Default: `"op_day"`.
     pub day: String,
-    /// Milliseconds since 1970-01-01 UTC of the claim date's midnight; empty leaves it out.
+    /// Milliseconds since 1970-01-01 UTC of the claim day's midnight. "" leaves it out.
+    ///
+    /// Default: `"op_date"`.
     pub date: String,
 }
 
@@ -52,15 +66,24 @@ impl Default for FieldNames {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Code of the CHT form. Default `OP`.
+    /// Code of the CHT form.
+    ///
+    /// Default: `"OP"`.
     pub form: String,
-    /// Names of its fields.
+    /// Names of the fields of the CHT form. No name may be empty (but `date`) or be used twice.
     pub fields: FieldNames,
-    /// Default Bikram Sambat.
+    /// Calendar of the record's year, month and day: "bikram-sambat" (Nepal) or "gregorian".
+    ///
+    /// Default: `"bikram-sambat"`.
     pub calendar: Calendar,
-    /// Minutes east of UTC of the clock that decides on which day a claim was made. Default 0, as CHT's server as shipped.
+    /// Minutes east of UTC of the clock that decides on which day a claim was made, and on the midnight of fields.date.
+    /// -1080 to 1080.
+    ///
+    /// Default: `0`, as CHT's server as shipped.
     pub utc_offset_minutes: i16,
-    /// `_meta.locale`, for example `ne`. Empty: none.
+    /// Locale of the record (`_meta.locale`), for example "ne".
+    ///
+    /// Default: `""`: none.
     pub locale: String,
 }
 

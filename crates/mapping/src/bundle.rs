@@ -1,0 +1,347 @@
+//! A FHIR Bundle, or one resource with what it contains: its resources, and how they refer to each other.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::issue::{Issue, IssueType, Severity};
+use crate::json::{Kind, Node, Shape, Text, document, object_shape};
+use crate::r4::{Identifier, List, Reference, plain};
+
+/// Resources that other systems send. Only these are named in a diagnostic: any other word could be anything.
+const RESOURCES: &[&str] = &[
+    "Bundle",
+    "ChargeItem",
+    "Claim",
+    "ClaimResponse",
+    "Condition",
+    "Coverage",
+    "CoverageEligibilityRequest",
+    "CoverageEligibilityResponse",
+    "Encounter",
+    "Endpoint",
+    "HealthcareService",
+    "Invoice",
+    "Location",
+    "Medication",
+    "MedicationRequest",
+    "MessageHeader",
+    "Observation",
+    "OperationOutcome",
+    "Organization",
+    "OrganizationAffiliation",
+    "Patient",
+    "Practitioner",
+    "PractitionerRole",
+    "Procedure",
+    "ServiceRequest",
+];
+
+/// One resource of the document.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    /// FHIRPath, for example `Bundle.entry[2].resource`.
+    pub path: String,
+    pub kind: String,
+    pub id: Option<String>,
+    pub full_url: Option<String>,
+    /// The resource that contains it.
+    owner: Option<usize>,
+    text: &'a str,
+}
+
+/// All resources of the document.
+#[derive(Debug, Default)]
+pub(crate) struct Documents<'a> {
+    pub entries: Vec<Entry<'a>>,
+    /// `Bundle.timestamp`.
+    pub timestamp: Node<Text<'a>>,
+    urls: BTreeMap<String, usize>,
+    ids: BTreeMap<(String, String), Vec<usize>>,
+}
+
+/// An object, as text.
+#[derive(Debug, Default)]
+struct Raw<'a>(Node<&'a str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(Self(match raw.as_bytes().first() {
+            None | Some(b'n') => Node::Absent,
+            Some(b'{') => Node::Value(raw),
+            Some(b'[') => Node::Other(Kind::Array),
+            Some(b'"') => Node::Other(Kind::Text),
+            Some(b't' | b'f') => Node::Other(Kind::Bool),
+            Some(_) => Node::Other(Kind::Number),
+        }))
+    }
+}
+
+/// What a resource says of itself.
+#[derive(Debug, Deserialize)]
+struct Head<'a> {
+    #[serde(borrow, default, rename = "resourceType")]
+    resource_type: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    id: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    contained: RawList<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Bundle<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    timestamp: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    entry: List<BundleEntry<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BundleEntry<'a> {
+    #[serde(borrow, default, rename = "fullUrl")]
+    full_url: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    resource: Raw<'a>,
+    #[serde(borrow, default)]
+    request: Node<Request<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Request<'a> {
+    #[serde(borrow, default)]
+    method: Node<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Identified<'a> {
+    #[serde(borrow, default)]
+    identifier: List<Identifier<'a>>,
+}
+
+object_shape!(Head, Bundle, BundleEntry, Request, Identified);
+
+/// The elements of a list as text; empty if it is no list.
+#[derive(Debug, Default)]
+struct RawList<'a>(Vec<Raw<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawList<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        let items = raw.starts_with('[').then(|| serde_json::from_str(raw).unwrap_or_default());
+        Ok(Self(items.unwrap_or_default()))
+    }
+}
+
+impl<'a> Documents<'a> {
+    /// Reads a Bundle, or a resource of one of the kinds. Anything else is fatal.
+    pub fn read(text: &'a str, kinds: &[&'static str], issues: &mut Vec<Issue>) -> Result<Self, Vec<Issue>> {
+        let name = kinds.first().copied().unwrap_or("Bundle");
+        let head: Head = document(text, name)?;
+        let expected = if kinds.is_empty() { "Bundle".to_owned() } else { format!("{} or Bundle", kinds.join(", ")) };
+        let Some(kind) = plain(&head.resource_type) else {
+            return Err(vec![Issue::missing(format!("{name}.resourceType"), &expected)]);
+        };
+        let mut documents = Self::default();
+        if kind == "Bundle" {
+            documents.read_bundle(document(text, "Bundle")?, issues);
+        } else if let Some(kind) = kinds.iter().find(|name| **name == kind) {
+            documents.add((*kind).to_owned(), None, text, issues);
+        } else {
+            let text = format!("expected {expected}; found {}", told(kind));
+            return Err(vec![Issue::fatal(format!("{name}.resourceType"), text)]);
+        }
+        Ok(documents)
+    }
+
+    fn read_bundle(&mut self, bundle: Bundle<'a>, issues: &mut Vec<Issue>) {
+        const KINDS: [&str; 6] = ["collection", "message", "transaction", "batch", "document", "searchset"];
+        let expected = "collection, message, transaction, batch, document or searchset";
+        if let Some(kind) = bundle.kind.require("Bundle.type", expected, issues).map(Text::trimmed)
+            && !KINDS.contains(&kind)
+        {
+            issues.push(Issue::unusable("Bundle.type", expected, shape(kind)));
+        }
+        for (path, entry) in crate::r4::each(&bundle.entry, "Bundle.entry", "entries", issues) {
+            let method = entry.request.value().and_then(|request| plain(&request.method));
+            if matches!(method, Some("DELETE" | "GET" | "HEAD")) {
+                continue;
+            }
+            let full_url = plain(&entry.full_url).map(str::to_owned);
+            let path = format!("{path}.resource");
+            match &entry.resource.0 {
+                Node::Value(text) => self.add(path, full_url, text, issues),
+                Node::Absent => issues.push(Issue::missing(path, "a resource")),
+                Node::Other(kind) => issues.push(Issue::unusable(path, "a resource", kind)),
+            }
+        }
+        self.timestamp = bundle.timestamp;
+    }
+
+    /// Adds a resource and what it contains, unless it is there already.
+    fn add(&mut self, path: String, full_url: Option<String>, text: &'a str, issues: &mut Vec<Issue>) {
+        let Ok(head) = document::<Head>(text, "resource") else {
+            issues.push(Issue::error(IssueType::Structure, path, "a key is there twice"));
+            return;
+        };
+        let Some(kind) = plain(&head.resource_type).map(str::to_owned) else {
+            issues.push(Issue::missing(format!("{path}.resourceType"), "the resource's type"));
+            return;
+        };
+        let id = plain(&head.id).map(str::to_owned);
+        if let Some(same) = self.same(&kind, id.as_deref(), full_url.as_deref()) {
+            let other = &self.entries[same];
+            let issue = if other.text == text {
+                let text = format!("the same resource as {}; read once", other.path);
+                Issue { severity: Severity::Information, ..Issue::error(IssueType::Conflict, path, text) }
+            } else {
+                let text = format!("the same fullUrl or id as {}, another content; expected one of them", other.path);
+                Issue::error(IssueType::Conflict, path, text)
+            };
+            issues.push(issue);
+            return;
+        }
+        let owner = self.push(Entry { path, kind, id, full_url, owner: None, text });
+        for (index, contained) in head.contained.0.iter().enumerate() {
+            let Node::Value(text) = contained.0 else { continue };
+            let Ok(head) = document::<Head>(text, "resource") else { continue };
+            let Some(kind) = plain(&head.resource_type).map(str::to_owned) else { continue };
+            let path = format!("{}.contained[{index}]", self.entries[owner].path);
+            let id = plain(&head.id).map(str::to_owned);
+            self.entries.push(Entry { path, kind, id, full_url: None, owner: Some(owner), text });
+        }
+    }
+
+    fn push(&mut self, entry: Entry<'a>) -> usize {
+        let index = self.entries.len();
+        if let Some(url) = &entry.full_url {
+            self.urls.insert(url.clone(), index);
+        }
+        if let Some(id) = &entry.id {
+            self.ids.entry((entry.kind.clone(), id.clone())).or_default().push(index);
+        }
+        self.entries.push(entry);
+        index
+    }
+
+    fn same(&self, kind: &str, id: Option<&str>, full_url: Option<&str>) -> Option<usize> {
+        if let Some(url) = full_url {
+            return self.urls.get(url).copied();
+        }
+        self.ids.get(&(kind.to_owned(), id?.to_owned()))?.first().copied()
+    }
+
+    /// The resources of a kind, but those that others contain.
+    pub fn of(&self, kind: &str) -> impl Iterator<Item = &Entry<'a>> {
+        self.entries.iter().filter(move |entry| entry.kind == kind && entry.owner.is_none())
+    }
+
+    /// The resource as a type.
+    pub fn parse<T: Shape<'a>>(&self, entry: &Entry<'a>, issues: &mut Vec<Issue>) -> Option<T> {
+        let parsed = document(entry.text, "resource");
+        if parsed.is_err() {
+            issues.push(Issue::error(IssueType::Structure, entry.path.clone(), "a key is there twice"));
+        }
+        parsed.ok()
+    }
+
+    /// The resource of the document that a reference in `from` names, if it is of one of the kinds. As FHIR resolves references in
+    /// Bundles: contained, by fullUrl, relative to the fullUrl of `from`, by type and id, by identifier.
+    pub fn resolve(&self, reference: &Reference, from: &Entry, kinds: &[&str]) -> Option<&Entry<'a>> {
+        let is_kind = |entry: &&Entry<'a>| kinds.contains(&entry.kind.as_str());
+        let by_reference = plain(&reference.reference).and_then(|text| self.named(text, from)).filter(is_kind);
+        by_reference.or_else(|| {
+            let identifier = reference.identifier.value()?;
+            let mut same = self.entries.iter().filter(is_kind).filter(|entry| has_identifier(entry, identifier));
+            same.next().filter(|_| same.next().is_none())
+        })
+    }
+
+    fn named(&self, text: &str, from: &Entry) -> Option<&Entry<'a>> {
+        if let Some(id) = text.strip_prefix('#') {
+            let owner = from.owner.or_else(|| self.entries.iter().position(|entry| entry.path == from.path))?;
+            return self.entries.iter().find(|entry| entry.owner == Some(owner) && entry.id.as_deref() == Some(id));
+        }
+        let text = text.split("/_history/").next().unwrap_or(text).trim_end_matches('/');
+        let at = |url: &str| self.urls.get(url).map(|index| &self.entries[*index]);
+        if let Some(entry) = at(text) {
+            return Some(entry);
+        }
+        let (rest, id) = text.rsplit_once('/')?;
+        let kind = rest.rsplit('/').next()?;
+        if kind == rest
+            && let Some(base) = from.full_url.as_deref().and_then(base)
+            && let Some(entry) = at(&format!("{base}/{text}"))
+        {
+            return Some(entry);
+        }
+        match self.ids.get(&(kind.to_owned(), id.to_owned()))?[..] {
+            [index] => Some(&self.entries[index]),
+            _ => None,
+        }
+    }
+}
+
+impl Entry<'_> {
+    /// How others may refer to it: type and id, else its fullUrl. What is contained has no name of its own.
+    pub fn name(&self) -> Option<String> {
+        if self.owner.is_some() {
+            return None;
+        }
+        let id = self.id.as_ref().map(|id| format!("{}/{id}", self.kind));
+        id.or_else(|| self.full_url.clone())
+    }
+
+    /// The id, else the one of its fullUrl.
+    pub fn own_id(&self) -> Option<&str> {
+        self.id.as_deref().or_else(|| {
+            let url = self.full_url.as_deref()?;
+            url.strip_prefix("urn:uuid:").or_else(|| url.rsplit_once(&format!("/{}/", self.kind)).map(|(_, id)| id))
+        })
+    }
+
+    /// The resource as an entry of a Bundle.
+    pub fn as_json(&self) -> String {
+        match self.full_url.as_ref().and_then(|url| serde_json::to_string(url).ok()) {
+            Some(url) => format!(r#"{{"fullUrl":{url},"resource":{}}}"#, self.text),
+            None => format!(r#"{{"resource":{}}}"#, self.text),
+        }
+    }
+}
+
+/// What comes before `Type/id` in an address.
+fn base(url: &str) -> Option<&str> {
+    let (rest, _) = url.rsplit_once('/')?;
+    rest.rsplit_once('/').map(|(base, _)| base).filter(|_| url.starts_with("http"))
+}
+
+fn has_identifier(entry: &Entry, identifier: &Identifier) -> bool {
+    let (Some(value), system) = (identifier.value(), plain(&identifier.system)) else { return false };
+    let Ok(resource) = document::<Identified>(entry.text, "resource") else { return false };
+    resource.identifier.items().any(|other| other.value() == Some(value) && plain(&other.system) == system)
+}
+
+/// The id at the end of a reference's text, and its type where it has one.
+pub(crate) fn parts<'t>(reference: &'t Reference) -> Option<(Option<&'t str>, &'t str)> {
+    let text = plain(&reference.reference)?;
+    if let Some(uuid) = text.strip_prefix("urn:uuid:") {
+        return Some((None, uuid));
+    }
+    let text = text.split("/_history/").next().unwrap_or(text).trim_end_matches('/');
+    Some(match text.rsplit_once('/') {
+        Some((rest, id)) => (rest.rsplit('/').next(), id),
+        None => (None, text),
+    })
+}
+
+/// A resource's type as an issue may name it.
+fn told(kind: &str) -> &str {
+    RESOURCES.iter().find(|name| **name == kind).copied().unwrap_or("something else")
+}
+
+fn shape(text: &str) -> String {
+    crate::fhir::shape_of(text)
+}

@@ -1,0 +1,211 @@
+//! Diagnoses: from the claim or the encounter's conditions, translated to openIMIS' table.
+
+use super::settings::Icd10;
+use super::source::{Condition, whole};
+use super::{Subject, Work};
+use crate::bundle::Entry;
+use crate::codes;
+use crate::fhir::IG;
+use crate::issue::{Issue, IssueType, Severity};
+use crate::r4::{Concept, Reference, each, plain, shown};
+
+/// openIMIS holds a main diagnosis and four more; it drops the others without a word.
+const MAX: usize = 5;
+/// Longest code in openIMIS' table of diagnoses.
+const MAX_CODE: usize = 6;
+
+impl<'w> Work<'w> {
+    pub(super) fn diagnoses(&mut self, subject: &'w Subject<'w>) -> Vec<String> {
+        let path = subject.of_either("diagnosis", "diagnosis");
+        let before = self.issues.len();
+        let mut found = self.of_claim(subject);
+        let none_in_claim = subject.claim.as_ref().is_none_or(|(_, claim)| claim.diagnosis.items().next().is_none());
+        if found.is_empty() && none_in_claim {
+            found = self.of_encounter(subject);
+        }
+        let mut codes: Vec<String> = Vec::new();
+        for (path, code) in found {
+            if codes.contains(&code) {
+                let text = format!("{} is there twice; written once", shown(&code));
+                let issue = Issue::error(IssueType::Conflict, path, text);
+                self.issues.push(Issue { severity: Severity::Information, ..issue });
+            } else {
+                codes.push(code);
+            }
+        }
+        if codes.is_empty() && self.issues[before..].iter().all(|issue| issue.severity > Severity::Error) {
+            self.issues.push(Issue::missing(path.clone(), "at least one diagnosis"));
+        }
+        if codes.len() > MAX {
+            let text = format!("{} diagnoses; openIMIS holds {MAX}, the first ones were written", codes.len());
+            self.issues.push(Issue::error(IssueType::NotSupported, path, text).as_warning());
+            codes.truncate(MAX);
+        }
+        codes
+    }
+
+    fn of_claim(&mut self, subject: &'w Subject<'w>) -> Vec<(String, String)> {
+        let Some((entry, claim)) = &subject.claim else { return Vec::new() };
+        let path = format!("{}.diagnosis", entry.path);
+        let mut all = each(&claim.diagnosis, &path, "diagnoses", &mut self.issues);
+        all.sort_by_key(|(_, diagnosis)| whole(&diagnosis.sequence).unwrap_or(u32::MAX));
+        let mut found = Vec::new();
+        for (path, diagnosis) in all {
+            let code = match (diagnosis.diagnosis_codeable_concept.value(), diagnosis.diagnosis_reference.value()) {
+                (Some(concept), _) => self.diagnosis(&format!("{path}.diagnosisCodeableConcept"), concept),
+                (None, Some(reference)) => self.condition(&format!("{path}.diagnosisReference"), reference, entry),
+                (None, None) => {
+                    self.issues
+                        .push(Issue::missing(path.clone(), "a diagnosis with its code, or a Condition of the Bundle"));
+                    None
+                }
+            };
+            found.extend(code.map(|code| (path, code)));
+        }
+        found
+    }
+
+    /// The encounter's list by rank, else all its conditions that are diagnoses.
+    fn of_encounter(&mut self, subject: &'w Subject<'w>) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        if let Some((from, encounter)) = &subject.encounter {
+            let path = format!("{}.diagnosis", from.path);
+            let mut listed = each(&encounter.diagnosis, &path, "diagnoses", &mut self.issues);
+            listed.sort_by_key(|(_, diagnosis)| whole(&diagnosis.rank).unwrap_or(u32::MAX));
+            for (path, diagnosis) in listed {
+                let Some(reference) = diagnosis.condition.value() else { continue };
+                let entry = self.documents.resolve(reference, from, &["Condition"]);
+                match entry {
+                    Some(entry) => found.extend(self.condition_entry(entry, subject, true).map(|code| (path, code))),
+                    // An encounter may list a Procedure here.
+                    None if self.documents.resolve(reference, from, &["Procedure"]).is_some() => {}
+                    None => self.unresolved(&format!("{path}.condition"), "a Condition of the Bundle"),
+                }
+            }
+            if !found.is_empty() || encounter.diagnosis.items().next().is_some() {
+                return found;
+            }
+        }
+        let documents = self.documents;
+        for entry in documents.of("Condition") {
+            found.extend(self.condition_entry(entry, subject, false).map(|code| (entry.path.clone(), code)));
+        }
+        found
+    }
+
+    fn condition(&mut self, path: &str, reference: &Reference, from: &Entry) -> Option<String> {
+        let Some(entry) = self.documents.resolve(reference, from, &["Condition"]) else {
+            self.unresolved(path, "a Condition of the Bundle");
+            return None;
+        };
+        let condition: Condition = self.documents.parse(entry, &mut self.issues)?;
+        self.coded(&entry.path, condition.code.value())
+    }
+
+    fn condition_entry(&mut self, entry: &'w Entry<'w>, subject: &Subject, listed: bool) -> Option<String> {
+        let condition: Condition = self.documents.parse(entry, &mut self.issues)?;
+        let mut status = condition.verification_status.value().into_iter().flat_map(Concept::codes);
+        if status.any(|status| matches!(status, "refuted" | "entered-in-error")) {
+            return None;
+        }
+        let is_problem = condition.category.items().flat_map(Concept::codes).any(|code| code == "problem-list-item");
+        if !listed && (is_problem || !self.is_of(subject, entry, condition.encounter.value())) {
+            return None;
+        }
+        self.coded(&entry.path, condition.code.value())
+    }
+
+    fn coded(&mut self, path: &str, concept: Option<&Concept>) -> Option<String> {
+        let path = format!("{path}.code");
+        let Some(concept) = concept else {
+            self.issues.push(Issue::missing(path, "a code"));
+            return None;
+        };
+        self.diagnosis(&path, concept)
+    }
+
+    /// The table's word first, since a country decides; then openIMIS' own codes; then ICD-10.
+    fn diagnosis(&mut self, path: &str, concept: &Concept) -> Option<String> {
+        let tokens = concept.tokens();
+        if let Some(row) = codes::find(&self.settings.diagnoses, &tokens) {
+            return self.short(path, row.openimis.trim().to_owned());
+        }
+        let own = format!("{IG}/CodeSystem/diagnosis");
+        let of = |system: &dyn Fn(&str) -> bool| {
+            let mut coding = concept.coding.items();
+            coding.find(|coding| plain(&coding.system).is_some_and(system)).and_then(|coding| plain(&coding.code))
+        };
+        if let Some(code) = of(&|system| system.replace("_ig//", "_ig/").starts_with(&own)) {
+            return self.short(path, code.to_owned());
+        }
+        if let Some(code) = of(&|system| self.settings.icd10_systems.iter().any(|known| known == system)) {
+            let written = icd10(code, self.settings.icd10);
+            if written.is_none() {
+                self.issues.push(Issue::unusable(path.to_owned(), "an ICD-10 code such as A02.1", shown(code)));
+            }
+            return self.short(path, written?);
+        }
+        if tokens.is_empty() {
+            self.issues.push(Issue::missing(path.to_owned(), "a code; a diagnosis in words cannot be translated"));
+        } else {
+            let tokens: Vec<String> = tokens.iter().take(3).map(|token| shown(token)).collect();
+            let text = format!(
+                "no openIMIS diagnosis for {}; expected an ICD-10 code or a row of diagnoses",
+                tokens.join(", ")
+            );
+            self.issues.push(Issue::error(IssueType::NotFound, path.to_owned(), text));
+        }
+        None
+    }
+
+    fn short(&mut self, path: &str, code: String) -> Option<String> {
+        if code.chars().count() <= MAX_CODE {
+            return Some(code);
+        }
+        let expected = format!("a code of up to {MAX_CODE} characters, as openIMIS holds");
+        self.issues.push(Issue::unusable(path.to_owned(), &expected, shown(&code)));
+        None
+    }
+
+    pub(super) fn unresolved(&mut self, path: &str, expected: &str) {
+        let text = format!("the document does not hold what this refers to; expected {expected}");
+        self.error(IssueType::NotFound, path, text);
+    }
+
+    /// Whether a resource belongs to the encounter, or to none, or to a part of it.
+    pub(super) fn is_of(&self, subject: &Subject, from: &Entry, encounter: Option<&Reference>) -> bool {
+        let (Some((own, _)), Some(reference)) = (&subject.encounter, encounter) else { return true };
+        match self.documents.resolve(reference, from, &["Encounter"]) {
+            Some(entry) if entry.path == own.path => true,
+            Some(entry) => {
+                let part = self.documents.parse::<super::Encounter>(entry, &mut Vec::new());
+                let part_of = part.as_ref().and_then(|part| part.part_of.value());
+                part_of
+                    .and_then(|whole| self.documents.resolve(whole, entry, &["Encounter"]))
+                    .is_some_and(|whole| whole.path == own.path)
+            }
+            None => false,
+        }
+    }
+}
+
+/// An ICD-10 code as openIMIS' table writes it; none if it is no such code.
+fn icd10(code: &str, form: Icd10) -> Option<String> {
+    let code = code.to_ascii_uppercase();
+    let plain: String = code.chars().filter(|character| *character != '.').collect();
+    let bytes = plain.as_bytes();
+    let is_code = (3..=7).contains(&bytes.len())
+        && bytes[0].is_ascii_uppercase()
+        && bytes[1].is_ascii_digit()
+        && bytes[2..].iter().all(u8::is_ascii_alphanumeric)
+        && code.bytes().position(|byte| byte == b'.').is_none_or(|at| at == 3 && code.matches('.').count() == 1);
+    if !is_code {
+        return None;
+    }
+    Some(match form {
+        Icd10::NoDot => plain,
+        Icd10::Category => plain[..3].to_owned(),
+        Icd10::Full if plain.len() == 3 => plain,
+        Icd10::Full => format!("{}.{}", &plain[..3], &plain[3..]),
+    })
+}

@@ -1,0 +1,338 @@
+//! A hospital's claim, or the encounter that it is made of, to the FHIR `Claim` that openIMIS takes.
+
+mod acts;
+pub mod answer;
+mod cover;
+mod dates;
+mod diagnoses;
+mod lines;
+mod parties;
+mod products;
+mod settings;
+mod source;
+mod write;
+
+use jiff::tz::Offset;
+use uuid::Uuid;
+
+use crate::bundle::{Documents, Entry, parts};
+use crate::fhir::{CODE, IG, shape_of};
+use crate::issue::{Issue, IssueType};
+use crate::lookup::{Answer, Outcome, Questions};
+use crate::r4::{each, misshapen, offset, plain, tell_misshapen};
+use source::{Claim, Encounter};
+
+pub(crate) use parties::openimis_code;
+pub use settings::{FacilityRow, Icd10, ItemKind, ItemRow, Settings, WithoutCoverage};
+
+/// Longest claim code that openIMIS' own screens take.
+const MAX_CODE: usize = 20;
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// What can be told of a claim before it is mapped, and even if it cannot be.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Envelope {
+    /// The claim's code in openIMIS, which is the same whenever the same encounter is sent.
+    pub claim_code: Option<String>,
+}
+
+/// Reads the [`Envelope`]; never fails.
+pub fn envelope(document: &str, settings: &Settings) -> Envelope {
+    let mut issues = Vec::new();
+    let Ok(documents) = Documents::read(document, &["Claim"], &mut issues) else { return Envelope::default() };
+    let subject = Subject::of(&documents, &mut issues);
+    Envelope { claim_code: subject.code(settings, &mut issues) }
+}
+
+/// Turns what a hospital sends into the body of openIMIS' `POST Claim/`.
+///
+/// # Shapes
+/// `document`: a FHIR R4 `Claim`, or a `Bundle` with one, or a `Bundle` with an `Encounter` and what was done in it. `received`: FHIR
+/// `dateTime` at which it came in; a claim without `created` is of that day, and nothing may be later. `known`: what openIMIS said to the
+/// look-ups that an earlier call asked for. Returns a `Claim` with openIMIS' uuids, codes and a total.
+/// # Units
+/// Days are those of the clock at `utc_offset_minutes`. Amounts and quantities are decimals with two places.
+/// # Errors
+/// All problems at once, when everything is looked up.
+/// # Source
+/// openIMIS: `api_fhir_r4/converters/claimConverter.py`. Cases: `tests/fixtures/claim/`.
+pub fn map(document: &str, received: Option<&str>, known: &[Answer], settings: &Settings) -> Outcome {
+    let mut issues = Vec::new();
+    let documents = match Documents::read(document, &["Claim"], &mut issues) {
+        Ok(documents) => documents,
+        Err(fatal) => return Outcome::Issues(fatal),
+    };
+    let Some(offset) = offset(settings.utc_offset_minutes) else {
+        let text = "setting utc_offset_minutes: expected -1080 to 1080";
+        return Outcome::Issues(vec![Issue::error(IssueType::BusinessRule, "", text)]);
+    };
+    let subject = Subject::of(&documents, &mut issues);
+    let mut work = Work { documents: &documents, settings, offset, issues, questions: Questions::new(known) };
+    let unreadable = subject.claim.is_none() && documents.of("Claim").next().is_some();
+    if unreadable || (subject.claim.is_none() && subject.encounter.is_none()) {
+        return work.questions.outcome(None, work.issues);
+    }
+    let parts = work.parts(&subject, received);
+    let Work { mut issues, questions, .. } = work;
+    let mapped = parts.and_then(|parts| write::claim(&parts, &mut issues));
+    questions.outcome(mapped, issues)
+}
+
+/// The claim and the encounter that the document is about.
+struct Subject<'w> {
+    claim: Option<(&'w Entry<'w>, Claim<'w>)>,
+    encounter: Option<(&'w Entry<'w>, Encounter<'w>)>,
+}
+
+/// What a call works with.
+struct Work<'w> {
+    documents: &'w Documents<'w>,
+    settings: &'w Settings,
+    offset: Offset,
+    issues: Vec<Issue>,
+    questions: Questions<'w>,
+}
+
+/// What openIMIS' claim is written from.
+struct Parts<'w> {
+    code: String,
+    visit_type: &'static str,
+    insuree: String,
+    dates: dates::Dates,
+    enterer: String,
+    provider: String,
+    diagnoses: Vec<String>,
+    coverage: Option<String>,
+    lines: Vec<lines::Line>,
+    currency: String,
+    notes: Vec<(&'static str, &'w str)>,
+}
+
+impl<'w> Work<'w> {
+    /// Reads everything, so that all problems come up; none if something is missing.
+    fn parts(&mut self, subject: &'w Subject<'w>, received: Option<&str>) -> Option<Parts<'w>> {
+        self.check_status(subject);
+        let code = subject.code(self.settings, &mut self.issues);
+        let visit_type = self.visit_type(subject);
+        let insuree = self.insuree(subject);
+        let dates = self.dates(subject, received);
+        let facility = self.facility(subject);
+        let enterer = self.enterer(subject, facility.as_ref());
+        let diagnoses = self.diagnoses(subject);
+        let coverage = self.coverage(subject, insuree.as_ref(), dates.as_ref());
+        let (lines, currency) = self.lines(subject);
+        self.check_total(subject, &lines);
+        let notes = self.notes(subject);
+        self.tell_misshapen(subject);
+        Some(Parts {
+            code: code?,
+            visit_type,
+            insuree: insuree?.uuid,
+            dates: dates?,
+            enterer: enterer?,
+            provider: facility?.uuid?,
+            diagnoses,
+            coverage,
+            lines,
+            currency,
+            notes,
+        })
+    }
+
+    fn error(&mut self, code: IssueType, path: impl Into<String>, text: impl Into<String>) {
+        self.issues.push(Issue::error(code, path.into(), text));
+    }
+
+    fn check_status(&mut self, subject: &Subject) {
+        if let Some((entry, claim)) = &subject.claim {
+            let status = plain(&claim.status);
+            if status.is_some_and(|status| status != "active") {
+                let found = ["draft", "cancelled", "entered-in-error"].iter().find(|word| Some(**word) == status);
+                let text = format!("expected active; found {}", found.unwrap_or(&"something else"));
+                self.error(IssueType::BusinessRule, format!("{}.status", entry.path), text);
+            }
+            if plain(&claim.usage).is_some_and(|usage| usage != "claim") {
+                let text = "openIMIS takes claims only; expected claim";
+                self.error(IssueType::NotSupported, format!("{}.use", entry.path), text);
+            }
+        }
+        if let Some((entry, encounter)) = &subject.encounter {
+            let status = plain(&encounter.status).unwrap_or("unknown");
+            let refused = ["planned", "cancelled", "entered-in-error"].contains(&status);
+            let going_on = ["arrived", "triaged", "in-progress", "onleave"].contains(&status);
+            if refused || (going_on && subject.claim.is_none()) {
+                let text = format!("expected finished; found {status}");
+                self.error(IssueType::BusinessRule, format!("{}.status", entry.path), text);
+            }
+        }
+    }
+
+    fn tell_misshapen(&mut self, subject: &Subject) {
+        if let Some((entry, claim)) = &subject.claim {
+            let elements = [
+                ("identifier", misshapen(&claim.identifier)),
+                ("status", misshapen(&claim.status)),
+                ("type", misshapen(&claim.kind)),
+                ("use", misshapen(&claim.usage)),
+                ("patient", misshapen(&claim.patient)),
+                ("billablePeriod", misshapen(&claim.billable_period)),
+                ("enterer", misshapen(&claim.enterer)),
+                ("provider", misshapen(&claim.provider)),
+                ("facility", misshapen(&claim.facility)),
+                ("insurance", misshapen(&claim.insurance)),
+                ("total", misshapen(&claim.total)),
+            ];
+            tell_misshapen(&entry.path, &elements, &mut self.issues);
+        }
+        if let Some((entry, encounter)) = &subject.encounter {
+            let elements = [
+                ("status", misshapen(&encounter.status)),
+                ("class", misshapen(&encounter.class)),
+                ("subject", misshapen(&encounter.subject)),
+                ("participant", misshapen(&encounter.participant)),
+                ("period", misshapen(&encounter.period)),
+                ("location", misshapen(&encounter.location)),
+                ("serviceProvider", misshapen(&encounter.service_provider)),
+            ];
+            tell_misshapen(&entry.path, &elements, &mut self.issues);
+        }
+    }
+
+    /// openIMIS' own words for what goes beside a claim; everything else has no place there.
+    fn notes(&mut self, subject: &'w Subject<'w>) -> Vec<(&'static str, &'w str)> {
+        let Some((entry, claim)) = &subject.claim else { return Vec::new() };
+        let path = format!("{}.supportingInfo", entry.path);
+        let mut notes: Vec<(&'static str, &str)> = Vec::new();
+        for (path, info) in each(&claim.supporting_info, &path, "supporting information", &mut self.issues) {
+            let category = info.category.value();
+            let is = |code: &&&str| category.is_some_and(|category| category.codes().any(|found| found == **code));
+            match (["guarantee", "explanation"].iter().find(is), plain(&info.value_string)) {
+                (Some(code), Some(text)) if notes.iter().all(|(other, _)| other != code) => notes.push((code, text)),
+                _ => {
+                    let text = "openIMIS has a place for guarantee and explanation, once and as text; left out";
+                    self.issues.push(Issue::error(IssueType::NotSupported, path, text).as_warning());
+                }
+            }
+        }
+        notes
+    }
+}
+
+impl<'w> Subject<'w> {
+    fn of(documents: &'w Documents<'w>, issues: &mut Vec<Issue>) -> Self {
+        let claims: Vec<&Entry> = documents.of("Claim").collect();
+        for other in claims.iter().skip(1) {
+            let text = format!("a second claim beside {}; expected one", claims[0].path);
+            issues.push(Issue::error(IssueType::Conflict, other.path.clone(), text));
+        }
+        let claim = claims.first().and_then(|entry| Some((*entry, documents.parse::<Claim>(entry, issues)?)));
+        let encounter = encounter(documents, claim.as_ref(), issues)
+            .and_then(|entry| Some((entry, documents.parse::<Encounter>(entry, issues)?)));
+        if claim.is_none() && encounter.is_none() && issues.iter().all(|issue| issue.severity > crate::Severity::Error)
+        {
+            issues.push(Issue::missing("Bundle.entry", "a Claim or an Encounter"));
+        }
+        Self { claim, encounter }
+    }
+
+    /// FHIRPath of an element of the claim; where there is none, of the claim that is written.
+    fn of_claim(&self, element: &str) -> String {
+        self.claim.as_ref().map_or(format!("Claim.{element}"), |(entry, _)| format!("{}.{element}", entry.path))
+    }
+
+    /// FHIRPath of an element of the claim, or of one of the encounter that stands in for it.
+    fn of_either(&self, claim: &str, encounter: &str) -> String {
+        match (&self.claim, &self.encounter) {
+            (None, Some((entry, _))) => format!("{}.{encounter}", entry.path),
+            _ => self.of_claim(claim),
+        }
+    }
+
+    /// The claim's own openIMIS code, else one that is computed from the encounter, else from the claim's identifier or id.
+    fn code(&self, settings: &Settings, issues: &mut Vec<Issue>) -> Option<String> {
+        if let Some((entry, claim)) = &self.claim
+            && let Some(code) = claim.identifier.items().find_map(|identifier| identifier.of_openimis(CODE))
+        {
+            if code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Some(code.to_owned());
+            }
+            let path = format!("{}.identifier.where(type.coding.code = 'Code').value", entry.path);
+            let expected = format!("a claim code of up to {MAX_CODE} letters and digits");
+            issues.push(Issue::unusable(path, &expected, shape_of(code)));
+            return None;
+        }
+        let Some(identity) = self.identity() else {
+            let path = self.claim.as_ref().map_or("Bundle.entry".to_owned(), |(entry, _)| format!("{}.id", entry.path));
+            issues.push(Issue::missing(
+                path,
+                "an encounter or claim with an id or identifier, which the claim's code is made of",
+            ));
+            return None;
+        };
+        Some(claim_code(&identity, settings))
+    }
+
+    fn identity(&self) -> Option<String> {
+        if let Some((entry, encounter)) = &self.encounter {
+            let id = entry.own_id().map(str::to_owned);
+            let identifier = || encounter.identifier.items().find_map(|found| found.tokens().into_iter().next());
+            if let Some(identity) = id.or_else(identifier).or_else(|| entry.full_url.clone()) {
+                return Some(format!("Encounter/{}", identity.to_lowercase()));
+            }
+        }
+        let (_, claim) = self.claim.as_ref()?;
+        let mut encounters = claim.item.items().flat_map(|item| item.encounter.items());
+        if let Some((_, id)) = encounters.find_map(parts) {
+            return Some(format!("Encounter/{}", id.to_lowercase()));
+        }
+        let identifier = claim.identifier.items().find_map(|found| found.tokens().into_iter().next());
+        identifier.or_else(|| plain(&claim.id).map(str::to_owned)).map(|identity| format!("Claim/{identity}"))
+    }
+}
+
+/// The encounter of the claim's items, or the document's only one that is no part of another.
+fn encounter<'w>(
+    documents: &'w Documents<'w>,
+    claim: Option<&(&'w Entry<'w>, Claim<'w>)>,
+    issues: &mut Vec<Issue>,
+) -> Option<&'w Entry<'w>> {
+    if let Some((entry, claim)) = claim {
+        let mut encounters = claim.item.items().flat_map(|item| item.encounter.items());
+        if let Some(found) = encounters.find_map(|reference| documents.resolve(reference, entry, &["Encounter"])) {
+            return Some(found);
+        }
+    }
+    let all: Vec<&Entry> = documents.of("Encounter").collect();
+    let is_root = |entry: &&&Entry| {
+        let part_of = documents.parse::<Encounter>(entry, &mut Vec::new()).and_then(|parsed| match parsed.part_of {
+            crate::json::Node::Value(reference) => documents.resolve(&reference, entry, &["Encounter"]).map(|_| ()),
+            _ => None,
+        });
+        part_of.is_none()
+    };
+    let roots: Vec<&&Entry> = all.iter().filter(is_root).collect();
+    if let [_, others @ ..] = &roots[..] {
+        for other in others {
+            let text =
+                format!("another encounter beside {}; expected one, or those that are part of it", roots[0].path);
+            issues.push(Issue::error(IssueType::Conflict, other.path.clone(), text));
+        }
+    }
+    roots.first().map(|entry| **entry)
+}
+
+/// The same identity has the same code for ever: digits of a UUIDv5, in an alphabet without letters that look like digits.
+fn claim_code(identity: &str, settings: &Settings) -> String {
+    let uuid = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{IG}/Claim?of={identity}").as_bytes());
+    let mut code = settings.code_prefix.clone();
+    let (mut low, mut high) = (uuid.as_u128() & ((1 << 60) - 1), uuid.as_u128() >> 80); // beside version and variant
+    for digit in 0..21 {
+        if code.len() >= usize::from(settings.code_length) {
+            break;
+        }
+        let bits = if digit < 12 { &mut low } else { &mut high };
+        code.push(char::from(ALPHABET[(*bits & 31) as usize]));
+        *bits >>= 5;
+    }
+    code
+}

@@ -1,0 +1,239 @@
+//! A hospital's question whether a patient is insured, and its answer from openIMIS' policies.
+//!
+//! openIMIS 1.10's own `CoverageEligibilityRequest` always fails, its `Coverage` cannot be searched by insuree, and one `InsurancePlan` cannot be
+//! read: the answer is made of `Patient` and of GraphQL `policiesByInsuree`, which also knows what is left of a policy.
+
+mod settings;
+mod write;
+
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use serde::Deserialize;
+
+use crate::Mapped;
+use crate::bundle::Documents;
+use crate::fhir::{CODE, UUID, day, uuid};
+use crate::issue::{Issue, IssueType, Severity};
+use crate::json::{Node, Text, document, object_shape};
+use crate::lookup::{Answer, By, Lookup, Outcome, Questions, Resource};
+use crate::policy::policies;
+use crate::r4::{Concept, Identifier, List, Period, Reference, offset, optional_day, plain};
+
+pub use settings::Settings;
+
+const NAME: &str = "CoverageEligibilityRequest";
+/// FHIR's purposes of a question.
+const PURPOSES: [&str; 4] = ["auth-requirements", "benefits", "discovery", "validation"];
+
+#[derive(Debug, Deserialize)]
+struct Request<'a> {
+    #[serde(borrow, default)]
+    id: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    status: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    purpose: List<Text<'a>>,
+    #[serde(borrow, default)]
+    patient: Node<Reference<'a>>,
+    #[serde(borrow, default, rename = "servicedDate")]
+    serviced_date: Node<Text<'a>>,
+    #[serde(borrow, default, rename = "servicedPeriod")]
+    serviced_period: Node<Period<'a>>,
+    #[serde(borrow, default)]
+    created: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    item: List<Asked<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked<'a> {
+    #[serde(borrow, default, rename = "productOrService")]
+    _product: Node<Concept<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Patient<'a> {
+    #[serde(borrow, default)]
+    id: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    identifier: List<Identifier<'a>>,
+}
+
+object_shape!(Request, Asked, Patient);
+
+/// Turns a FHIR `CoverageEligibilityRequest` (or a `Bundle` with one) into the `CoverageEligibilityResponse` that answers it.
+///
+/// # Shapes
+/// `received`: FHIR `dateTime` at which the question came in: the day it is about, where it names none. `known`: what openIMIS said.
+/// # Units
+/// Amounts have two decimals. What is left of a policy is openIMIS' own figure.
+/// # Errors
+/// Other JSON; no patient; no insurance number. That openIMIS does not know the insuree is an answer, not an error.
+/// # Source
+/// Cases: `tests/fixtures/eligibility/`.
+pub fn map(request: &str, received: Option<&str>, known: &[Answer], settings: &Settings) -> Outcome {
+    let mut issues = Vec::new();
+    let documents = match Documents::read(request, &[NAME], &mut issues) {
+        Ok(documents) => documents,
+        Err(fatal) => return Outcome::Issues(fatal),
+    };
+    let mut questions = Questions::new(known);
+    let mapped = answer(&documents, received, &mut questions, settings, &mut issues);
+    questions.outcome(mapped, issues)
+}
+
+fn answer(
+    documents: &Documents,
+    received: Option<&str>,
+    questions: &mut Questions,
+    settings: &Settings,
+    issues: &mut Vec<Issue>,
+) -> Option<Mapped> {
+    let Some(offset) = offset(settings.utc_offset_minutes) else {
+        let text = "setting utc_offset_minutes: expected -1080 to 1080";
+        issues.push(Issue::error(IssueType::BusinessRule, "", text));
+        return None;
+    };
+    let mut requests = documents.of(NAME);
+    let Some(entry) = requests.next() else {
+        issues.push(Issue::missing("Bundle.entry", NAME));
+        return None;
+    };
+    if let Some(other) = requests.next() {
+        let text = format!("a second question beside {}; expected one", entry.path);
+        issues.push(Issue::error(IssueType::Conflict, other.path.clone(), text));
+    }
+    let request: Request = documents.parse(entry, issues)?;
+    if plain(&request.status).is_some_and(|status| status != "active") {
+        let text = "the question is not asked any more; expected active";
+        issues.push(Issue::error(IssueType::BusinessRule, format!("{}.status", entry.path), text));
+    }
+    if request.item.items().next().is_some() {
+        let text = "openIMIS' answer is about policies, not about single items; see what is left of them";
+        let issue = Issue::error(IssueType::NotSupported, format!("{}.item", entry.path), text);
+        issues.push(Issue { severity: Severity::Information, ..issue });
+    }
+    let on = day_asked(&request, &entry.path, received, offset, issues);
+    let (patient, lookup) = asked_patient(documents, entry, &request, settings, issues)?;
+    let mut answer = write::Answer {
+        request: plain(&request.id).map(|id| format!("{NAME}/{id}")),
+        patient,
+        purpose: PURPOSES
+            .into_iter()
+            .filter(|known| request.purpose.items().any(|asked| asked.trimmed() == *known))
+            .collect(),
+        on: on?,
+        insuree: None,
+        covers: Vec::new(),
+        currency: &settings.currency,
+    };
+    let found = questions.ask(lookup.resource, lookup.by, &lookup.value)?;
+    // openIMIS' FHIR answers with everything where it does not know what it is asked to search by.
+    let is_meant = |text: &&String| match lookup.by {
+        By::Code => crate::claim::openimis_code(text).is_none_or(|code| code == lookup.value),
+        _ => true,
+    };
+    if let Some(text) = found.iter().find(is_meant) {
+        let insuree = insuree(text, issues)?;
+        let (uuid, number) = insuree;
+        let found = questions.ask(Resource::Policy, By::Code, &number)?;
+        answer.covers = policies(found, &[&uuid, &number], answer.on, offset);
+        answer.insuree = Some(uuid);
+    }
+    let key = format!("eligibility/{}", plain(&request.id).unwrap_or("unnamed"));
+    match answer.to_json() {
+        Ok(body) => Some(Mapped { body, idempotency_key: key, warnings: Vec::new() }),
+        Err(_) => {
+            issues.push(Issue::fatal(NAME, "the answer could not be written"));
+            None
+        }
+    }
+}
+
+/// The day that is asked about: that of the service, else the one on which the question came in or was made.
+fn day_asked(
+    request: &Request,
+    path: &str,
+    received: Option<&str>,
+    offset: Offset,
+    issues: &mut Vec<Issue>,
+) -> Option<Date> {
+    let before = issues.len();
+    let start = request.serviced_period.value().map(|period| &period.start);
+    let named = [(&request.serviced_date, "servicedDate"), (start.unwrap_or(&Node::Absent), "servicedPeriod.start")]
+        .into_iter()
+        .find_map(|(node, name)| optional_day(node, &format!("{path}.{name}"), offset, issues));
+    let today = received.and_then(|text| day(text, offset).ok());
+    let created = || optional_day(&request.created, &format!("{path}.created"), offset, &mut Vec::new());
+    let found = named.or(today).or_else(created).filter(|_| issues.len() == before);
+    if found.is_none() && issues.len() == before {
+        issues.push(Issue::missing(format!("{path}.created"), "the day that is asked about"));
+    }
+    found
+}
+
+/// How the hospital names the patient, and how openIMIS is asked for the insuree.
+fn asked_patient(
+    documents: &Documents,
+    entry: &crate::bundle::Entry,
+    request: &Request,
+    settings: &Settings,
+    issues: &mut Vec<Issue>,
+) -> Option<(Option<String>, Lookup)> {
+    let path = format!("{}.patient", entry.path);
+    let reference = match &request.patient {
+        Node::Value(reference) => reference,
+        Node::Absent => {
+            issues.push(Issue::missing(path, "a reference to the patient, or an insurance number in its identifier"));
+            return None;
+        }
+        Node::Other(kind) => {
+            issues.push(Issue::unusable(path, "a reference to the patient", kind));
+            return None;
+        }
+    };
+    let resource = documents.resolve(reference, entry, &["Patient"]);
+    let patient: Option<Patient> = resource.and_then(|entry| documents.parse(entry, issues));
+    let named = match resource {
+        Some(entry) => entry.name(),
+        None => plain(&reference.reference).filter(|text| !text.starts_with('#')).map(str::to_owned),
+    };
+    let identifiers: Vec<&Identifier> = reference
+        .identifier
+        .value()
+        .into_iter()
+        .chain(patient.iter().flat_map(|patient| patient.identifier.items()))
+        .collect();
+    let of = |code: &str| identifiers.iter().find_map(|identifier| identifier.of_openimis(code));
+    let number =
+        identifiers.iter().find(|found| found.is_one_of(&settings.insurance_number)).and_then(|found| found.value());
+    let lookup = match (of(UUID).and_then(uuid), of(CODE).or(number)) {
+        (Some(uuid), _) => Lookup { resource: Resource::Patient, by: By::Uuid, value: uuid.to_string() },
+        (None, Some(number)) => Lookup { resource: Resource::Patient, by: By::Code, value: number.to_owned() },
+        (None, None) => {
+            let path = resource.map_or(path, |entry| format!("{}.identifier", entry.path));
+            issues.push(Issue::missing(path, "the insurance number or openIMIS' uuid of the patient"));
+            return None;
+        }
+    };
+    Some((named, lookup))
+}
+
+/// openIMIS' uuid and insurance number of the insuree.
+fn insuree(text: &str, issues: &mut Vec<Issue>) -> Option<(String, String)> {
+    let patient = document::<Patient>(text, "Patient").ok();
+    let found = patient.and_then(|patient| {
+        let number = patient.identifier.items().find_map(|identifier| identifier.of_openimis(CODE)).map(str::to_owned);
+        let named = patient.identifier.items().find_map(|identifier| identifier.of_openimis(UUID));
+        let uuid = named.or_else(|| plain(&patient.id)).and_then(uuid)?;
+        Some((uuid.to_string(), number?))
+    });
+    if found.is_none() {
+        issues.push(Issue::error(
+            IssueType::Structure,
+            "Patient",
+            "openIMIS' answer holds no uuid and insurance number of the insuree",
+        ));
+    }
+    found
+}

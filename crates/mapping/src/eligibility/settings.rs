@@ -1,0 +1,47 @@
+//! How questions for an insuree's coverage are read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::r4::offset;
+
+/// How questions for an insuree's coverage are read and answered.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// By what an insurance number is known among a patient's identifiers: the identifier's system, its type's code or its type's text.
+    ///
+    /// Default: `["SN", "MB", "Insurance Number"]`.
+    pub insurance_number: Vec<String>,
+    /// Minutes east of UTC of the clock that decides on the day of the question. -1080 to 1080.
+    ///
+    /// Default: `0`. Nepal is `345`.
+    pub utc_offset_minutes: i16,
+    /// Currency of the amounts in the answer.
+    ///
+    /// Default: `""`: none is written. For example `"NPR"`.
+    pub currency: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            insurance_number: ["SN", "MB", "Insurance Number"].map(str::to_owned).to_vec(),
+            utc_offset_minutes: 0,
+            currency: String::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Everything that is wrong with these settings, as sentences; empty if nothing is.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.insurance_number.iter().any(|name| name.trim().is_empty()) {
+            problems.push("insurance_number: one of them is empty".to_owned());
+        }
+        if offset(self.utc_offset_minutes).is_none() {
+            problems.push("utc_offset_minutes: expected -1080 to 1080".to_owned());
+        }
+        problems
+    }
+}
