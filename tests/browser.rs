@@ -77,8 +77,13 @@ impl Browser {
         Self { to: to.into(), shared, next: AtomicU64::new(1), _keeper: child }
     }
 
-    /// Asks for something and waits for the answer.
+    /// Asks for something that has to work.
     async fn call(&self, session: Option<&str>, method: &str, params: Value) -> Value {
+        self.ask(session, method, params).await.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Asks for something and waits for the answer.
+    async fn ask(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value, Value> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut message = json!({"id": id, "method": method, "params": params});
         if let Some(session) = session {
@@ -91,8 +96,7 @@ impl Browser {
         self.to.lock().await.write_all(&bytes).await.expect("the browser listens");
         let answer = tokio::time::timeout(PATIENCE, answer).await;
         let answer = answer.unwrap_or_else(|_| panic!("{method}: no answer")).expect("the browser lives");
-        assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-        answer["result"].clone()
+        if answer["error"].is_null() { Ok(answer["result"].clone()) } else { Err(answer["error"].clone()) }
     }
 
     /// Opens a page of its own and goes to an address; waits until it is loaded.
@@ -145,21 +149,39 @@ impl Page<'_> {
 
     /// The value of an expression in the page; promises are waited for.
     pub async fn evaluate(&self, expression: &str) -> Value {
+        self.evaluated(expression).await.unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// The same; an error is the browser's, for example that it went to another page meanwhile.
+    async fn evaluated(&self, expression: &str) -> Result<Value, Value> {
         let mut params = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
         params["userGesture"] = true.into(); // as a click or a key would: some things are only allowed then
         params["allowUnsafeEvalBlockedByCSP"] = false.into(); // the page's policy also holds for what tests run in it
-        let answer = self.call("Runtime.evaluate", params).await;
+        let answer = self.browser.ask(Some(&self.session), "Runtime.evaluate", params).await?;
         let thrown = &answer["exceptionDetails"];
         assert!(thrown.is_null(), "{expression}: {}", thrown["exception"]["description"]);
-        answer["result"]["value"].clone()
+        Ok(answer["result"]["value"].clone())
     }
 
     /// Waits until an expression is true.
     pub async fn until(&self, expression: &str) {
         crate::running::eventually(expression, || async {
-            (self.evaluate(expression).await == Value::Bool(true)).then_some(())
+            (self.evaluated(expression).await == Ok(Value::Bool(true))).then_some(())
         })
         .await;
+    }
+
+    /// Goes to another address; waits until it is loaded.
+    pub async fn go(&self, url: &str) {
+        self.evaluate("window.leaving = true").await; // so that the page from before is not taken for the new one
+        self.call("Page.navigate", json!({"url": url})).await;
+        self.until("window.leaving === undefined && document.readyState === 'complete'").await;
+    }
+
+    /// Does something that leads to another page; waits until that is loaded.
+    pub async fn leave(&self, doing: &str) {
+        self.evaluate(&format!("window.leaving = true; {doing}")).await;
+        self.until("window.leaving === undefined && document.readyState === 'complete'").await;
     }
 
     /// Types into what has the focus, as a keyboard would.

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod fixtures;
+pub mod outcomes;
 pub mod postgres;
 pub mod raw_peer;
 pub mod running;

@@ -123,6 +123,8 @@ pub fn environment(sandbox: &Sandbox, dir: &TempDir, changes: &[(&str, &str)]) -
         ("cht.username".to_owned(), USER.to_owned()),
         ("cht.password".to_owned(), CHT_PASSWORD.to_owned()),
         ("cht.timeout".to_owned(), "2s".to_owned()),
+        // What is asked for on the way of a claim is told by the tests of patients; the others count requests.
+        ("cht.match_by".to_owned(), "[]".to_owned()),
         ("poll.enabled".to_owned(), "false".to_owned()),
         ("retry.first".to_owned(), "50ms".to_owned()),
         ("retry.pause".to_owned(), "300ms".to_owned()),

@@ -132,10 +132,26 @@ impl Clients {
         address: IpAddr,
         limits: &Limits,
     ) -> Result<Arc<Client>, Refused> {
-        if let Some(client) = certificate.and_then(|certificate| self.by_certificate.get(&certificate)) {
-            return Ok(client.clone());
+        if let Some(client) = certificate.and_then(|certificate| self.by_certificate(certificate)) {
+            return Ok(client);
         }
         let Some((username, password)) = flow::door::basic(headers) else { return Err(Refused::Missing) };
+        self.sign_in(username, password, address, limits).await
+    }
+
+    /// Whose certificate this is.
+    pub fn by_certificate(&self, certificate: Fingerprint) -> Option<Arc<Client>> {
+        self.by_certificate.get(&certificate).cloned()
+    }
+
+    /// Whose user and password these are. A wrong password counts against its address.
+    pub async fn sign_in(
+        &self,
+        username: String,
+        password: SecretString,
+        address: IpAddr,
+        limits: &Limits,
+    ) -> Result<Arc<Client>, Refused> {
         let digest = self.digest(&username, password.expose_secret().as_bytes());
         if let Some(client) = self.remembered(&username, &digest) {
             return Ok(client);

@@ -1,14 +1,24 @@
 //! The configuration: one typed struct from a TOML file and the environment, read once. All mistakes are told together.
 
 mod components;
+mod console;
 mod load;
+mod metrics;
+mod openhim;
 mod playground;
 mod server;
 mod store;
+mod telemetry;
 
+pub use console::{Console, Language};
+pub use load::NAMED;
+pub(crate) use load::settings_of;
+pub use metrics::Metrics;
+pub use openhim::{Auth, OpenHim};
 pub use playground::Playground;
 pub use server::{Admin, Client, ClientCertificates, Scope, Server, ServerTls};
 pub use store::{Place, Retention, StoreSettings};
+pub use telemetry::Telemetry;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,43 +37,69 @@ use load::{and_further, merged, parsed};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where the mediator listens. Default 127.0.0.1:8080.
+    /// Address and port on which the mediator listens. Plain HTTP unless `[server.tls]` is set: on another address than
+    /// this machine's own, set it, or put a reverse proxy or OpenHIM with TLS in front. Use "0.0.0.0:8080" in a
+    /// container.
+    ///
+    /// Default: `"127.0.0.1:8080"`.
     pub listen: SocketAddr,
-    /// The one user of openIMIS, CHT and OpenHIM, where no more are needed.
+    /// Who may post to the mediator, in the simplest case: one user, shown by openIMIS, CHT and OpenHIM with HTTP
+    /// Basic. May be left out if `[[clients]]` post instead.
     pub inbound: Inbound,
-    /// TLS and limits of the mediator's own listeners.
+    /// Both listeners, the mediator's and the admin API's: docs/security.md.
     pub server: Server,
-    /// The admin API.
+    /// The admin API: docs/operations.md. It is served if a client has the scope "admin".
     pub admin: Admin,
-    /// Further clients, each with its own credentials and scopes.
+    /// Clients with credentials and scopes of their own: docs/security.md. One such block a client.
+    ///
+    /// Optional, for example
+    /// ```toml
+    /// [[clients]]
+    /// name = "admin"
+    /// username = "admin"
+    /// password_hash = "$argon2id$v=19$m=19456,t=2,p=1$RVepKn9AGguD6Nt999aRzg$jerzTCuK8Tu4OBy62LnyNa1BCntutNYqmJDpxTlQkR8"
+    /// scopes = ["admin"]
+    /// [[clients]]
+    /// name = "openhim"
+    /// certificate_sha256 = "54:78:1F:0B:A1:5C:9E:71:3F:66:0A:19:D2:C4:6B:28:9D:E0:35:F4:8A:77:BE:13:42:C6:5D:90:0F:EB:A8:31"
+    /// scopes = ["claim-response", "feedback"]
+    /// ```
     pub clients: Vec<Client>,
     /// Where messages are kept.
     pub store: StoreSettings,
-    /// How long they are kept.
+    /// How long messages are kept once they are delivered, skipped or discarded. Dead letters stay until an admin acts.
     pub retention: Retention,
-    /// The mapping components.
+    /// The mapping components (WebAssembly).
     pub components: Components,
-    /// The page that maps in the browser.
+    /// The pages for admins at /console of the admin listener: docs/console.md.
+    pub console: Console,
+    /// The page at /playground/, on which documents are mapped in the browser (docs/playground.md).
     pub playground: Playground,
-    /// Certificates.
+    /// TLS to openIMIS and CHT. Certificates are always verified; there is no switch to turn that off.
     pub tls: Tls,
-    /// Background work.
+    /// Deliveries in the background.
     pub worker: Worker,
-    /// What is written about it.
+    /// Logs, on standard error. They hold numbers and outcomes, no personal data.
     pub log: Log,
-    /// The insurer.
+    /// Prometheus metrics: docs/monitoring.md.
+    pub metrics: Metrics,
+    /// OpenTelemetry traces: docs/monitoring.md.
+    pub telemetry: Telemetry,
+    /// OpenHIM, where the mediator is one of its mediators: docs/openhim.md.
+    pub openhim: OpenHim,
+    /// openIMIS: docs/openimis.md.
     pub openimis: peers::OpenImis,
-    /// Where community health workers get their tasks.
+    /// CHT: docs/cht.md.
     pub cht: peers::Cht,
-    /// Which claims become a task.
+    /// Which claims become a task for a health worker: docs/tasks.md.
     pub tasks: peers::Tasks,
-    /// Looking for claims.
+    /// Looking for claims that openIMIS does not tell about.
     pub poll: peers::Poll,
-    /// Being told about claims.
+    /// Being told about claims by openIMIS.
     pub subscription: peers::Subscription,
-    /// When to try again.
+    /// When to try again: docs/operations.md.
     pub retry: peers::Retry,
-    /// How documents are written.
+    /// How documents are written: docs/mapping.md.
     pub mapping: peers::Mapping,
 }
 
@@ -71,9 +107,13 @@ pub struct Config {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Inbound {
-    /// User.
+    /// The user. Must not hold a colon.
+    ///
+    /// Required, for example `"interop-client"`.
     pub username: String,
-    /// Password.
+    /// Its password.
+    ///
+    /// Required, for example `"change-me"`.
     pub password: Option<SecretString>,
 }
 
@@ -81,25 +121,53 @@ pub struct Inbound {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Components {
-    /// Directory whose `.wasm` files are the mappings. Default: `components` beside the program or one above it.
+    /// Directory whose `.wasm` files are the mappings; `cargo xtask build` puts them into `target/components`.
+    ///
+    /// Optional, for example `"target/components"`. Without it: a directory `components` beside the program or up to
+    /// two directories above it, else in the working directory.
     pub dir: Option<PathBuf>,
-    /// Whose mappings go before those of `dir`: those in `<dir>/<system>/<country>`. Default empty: none.
+    /// Mappings of a country go before those of dir, one by one: the `.wasm` files in `<dir>/<system>/<country>`, for
+    /// example `target/components/cht/np` (docs/mappings.md). Letters, digits, - and _.
+    ///
+    /// Default: `""`: none.
     pub country: String,
-    /// The system that openIMIS is connected with. Default `cht`.
+    /// The system that openIMIS is connected with.
+    ///
+    /// Default: `"cht"`.
     pub system: String,
-    /// Version of the interfaces: `<dir>/<system>/<country>/<interface>` goes before the country's folder. Default `0.1`.
+    /// Version of the mapping interfaces. If `<dir>/<system>/<country>/<interface>` is there, it goes before the
+    /// country's folder, so that one tree can hold the components of two versions of this program. This one speaks
+    /// "0.1".
+    ///
+    /// Default: `"0.1"`.
     pub interface: String,
-    /// Where compiled components are kept, so that a start takes less time. Default none.
+    /// Directory for compiled components, so that a start does not compile them again: `serve` makes it; it must be
+    /// this user's, and nobody else may write into it.
+    ///
+    /// Optional, for example `"component-cache"`. Without it: nothing is kept.
     pub cache_dir: Option<PathBuf>,
-    /// How often the files are looked at; 0 s: only when asked to. Default 2 s.
+    /// How often the files are looked at; those that changed are checked and taken over while messages go on. "0s":
+    /// only after SIGHUP and `POST /admin/mappings/reload`.
+    ///
+    /// Default: `"2s"`.
     pub watch: SignedDuration,
-    /// Whether a component must keep the contract before it is used. Default true.
+    /// Whether a component must keep the contract of the mappings (`openimis-mediator mapping test`) before it is used,
+    /// at the start and later.
+    ///
+    /// Default: `true`.
     pub check: bool,
-    /// Memory of one call, in bytes. Default 64 MiB.
+    /// Memory that one mapping call may use, in bytes. At least 4194304 (4 MiB).
+    ///
+    /// Default: `67108864` (64 MiB).
     pub memory_limit_bytes: usize,
-    /// Time of one call. Default 1 s.
+    /// Time that one mapping call may take.
+    ///
+    /// Default: `"1s"`.
     pub time_limit: SignedDuration,
-    /// Calls at the same time. Default 32.
+    /// Mapping calls at the same time, 1 to 1000. With fewer than the machine has processor cores, a message may find
+    /// all at work; it is tried again.
+    ///
+    /// Default: `32`.
     pub instances: u32,
 }
 
@@ -107,7 +175,11 @@ pub struct Components {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
-    /// PEM file of further certificate authorities. Default none: the system's only.
+    /// PEM file with further certificate authorities, for a server whose certificate your ministry signs itself. The
+    /// system's own authorities stay trusted.
+    ///
+    /// Optional, for example `"/etc/ssl/certs/ca-certificates.crt"`. Without it: the system's only (which the file
+    /// named here, Debian's, holds).
     pub ca_file: Option<PathBuf>,
 }
 
@@ -115,11 +187,17 @@ pub struct Tls {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Worker {
-    /// Messages of a kind delivered at the same time. Default 8.
+    /// Messages of a kind (claims, feedback) delivered at the same time, 1 to 256.
+    ///
+    /// Default: `8`.
     pub concurrency: u32,
-    /// Requests to a peer at the same time, whatever they are for. Default 16.
+    /// Requests to openIMIS or to CHT at the same time, whatever they are for. 1 to 1024.
+    ///
+    /// Default: `16`.
     pub requests_per_peer: u32,
-    /// How long a stop waits for what is on its way. Default 30 s.
+    /// How long a stop waits for requests and deliveries that are on their way.
+    ///
+    /// Default: `"30s"`.
     pub drain: SignedDuration,
 }
 
@@ -127,9 +205,13 @@ pub struct Worker {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// Default `human`.
+    /// "human" (one line for people) or "json" (one JSON object a line).
+    ///
+    /// Default: `"human"`.
     pub format: LogFormat,
-    /// Default `info`.
+    /// "error", "warn", "info" or "debug".
+    ///
+    /// Default: `"info"`.
     pub level: LogLevel,
 }
 
@@ -167,10 +249,14 @@ impl Default for Config {
             store: StoreSettings::default(),
             retention: Retention::default(),
             components: Components::default(),
+            console: Console::default(),
             playground: Playground::default(),
             tls: Tls::default(),
             worker: Worker::default(),
             log: Log::default(),
+            metrics: Metrics::default(),
+            telemetry: Telemetry::default(),
+            openhim: OpenHim::default(),
             openimis: peers::OpenImis::default(),
             cht: peers::Cht::default(),
             tasks: peers::Tasks::default(),
@@ -273,6 +359,10 @@ impl Config {
             problems.push(format!("subscription.username: {text}"));
         }
         problems.extend(components::problems(&self.components));
+        problems.extend(openhim::problems(self));
+        problems.extend(console::problems(&self.console));
+        problems.extend(metrics::problems(&self.metrics));
+        problems.extend(telemetry::problems(&self.telemetry));
         // Below that the contract's input of a megabyte does not fit.
         if self.components.memory_limit_bytes < 4 << 20 {
             problems.push("components.memory_limit_bytes: expected at least 4194304".to_owned());

@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flow::ports::{Http, HttpError};
 use http::Uri;
 use http::uri::Authority;
+use opentelemetry::KeyValue;
 use tokio::sync::Semaphore;
+
+use crate::metrics::parts::PeerFigures;
+use crate::telemetry::{self, PEER, SpanKind};
 
 /// Longest answer that is read. openIMIS' largest pages stay below a tenth of it.
 const ANSWER_LIMIT_BYTES: usize = 32 << 20;
@@ -17,6 +21,7 @@ const ANSWER_LIMIT_BYTES: usize = 32 << 20;
 pub struct ReqwestHttp {
     client: reqwest::Client,
     at_a_time: usize,
+    figures: PeerFigures,
     servers: Mutex<HashMap<Option<Authority>, Arc<Semaphore>>>,
 }
 
@@ -31,27 +36,42 @@ pub enum HttpSetupError {
     Tls(String),
 }
 
+/// A client that verifies TLS with the system's certificate authorities and those in `ca_file` (PEM), and follows no redirects.
+pub fn client(ca_file: Option<&Path>) -> Result<reqwest::Client, HttpSetupError> {
+    // Fails where a provider is installed already, which is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .user_agent(concat!("openimis-mediator/", env!("CARGO_PKG_VERSION")));
+    if let Some(path) = ca_file {
+        let named =
+            |error: &dyn std::fmt::Display| HttpSetupError::CaFile(path.display().to_string(), error.to_string());
+        let pem = std::fs::read(path).map_err(|error| named(&error))?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| named(&error))?;
+        if certificates.is_empty() {
+            return Err(named(&"holds no PEM certificate"));
+        }
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder.build().map_err(|error| HttpSetupError::Tls(error.to_string()))
+}
+
 impl ReqwestHttp {
     /// Trusts the system's certificate authorities and those in `ca_file` (PEM). Sends `at_a_time` requests to one server at most.
     pub fn new(ca_file: Option<&Path>, at_a_time: usize) -> Result<Self, HttpSetupError> {
-        // Fails where a provider is installed already, which is as good.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
-            .user_agent(concat!("openimis-mediator/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = ca_file {
-            let named =
-                |error: &dyn std::fmt::Display| HttpSetupError::CaFile(path.display().to_string(), error.to_string());
-            let pem = std::fs::read(path).map_err(|error| named(&error))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| named(&error))?;
-            if certificates.is_empty() {
-                return Err(named(&"holds no PEM certificate"));
-            }
-            builder = builder.tls_certs_merge(certificates);
-        }
-        let client = builder.build().map_err(|error| HttpSetupError::Tls(error.to_string()))?;
-        Ok(Self { client, at_a_time, servers: Mutex::default() })
+        let client = client(ca_file)?;
+        Ok(Self { client, at_a_time, figures: PeerFigures::default(), servers: Mutex::default() })
+    }
+
+    /// Counts the requests to these peers.
+    pub fn counting(self, figures: PeerFigures) -> Self {
+        Self { figures, ..self }
+    }
+
+    /// What the requests count.
+    pub fn figures(&self) -> &PeerFigures {
+        &self.figures
     }
 
     /// The turns at a server. There are as many servers as peers in the settings.
@@ -68,10 +88,36 @@ impl Http for ReqwestHttp {
         request: http::Request<Vec<u8>>,
         timeout: Duration,
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
-        let (parts, body) = request.into_parts();
+        let operation = self.figures.operation(request.method(), request.uri());
         // The wait for a turn is bounded: those who have one are bounded by their timeout.
-        let turns = self.turns(&parts.uri);
+        let turns = self.turns(request.uri());
         let _turn = turns.acquire().await.map_err(|error| HttpError::NotSent(error.to_string()))?;
+        let step = telemetry::step(format!("{} {}", operation.method, operation.what), SpanKind::Client, || {
+            let server = request.uri().host().unwrap_or_default().to_owned();
+            let method = KeyValue::new("http.request.method", operation.method);
+            vec![KeyValue::new(PEER, operation.peer), KeyValue::new("server.address", server), method]
+        });
+        let begun = Instant::now();
+        let answer = step.run(self.exchange(request, timeout)).await;
+        match &answer {
+            Ok(answer) => step.answered(answer.status()),
+            Err(HttpError::NotSent(_)) => step.failed("not sent"),
+            Err(HttpError::NoAnswer(_)) => step.failed("no answer"),
+        }
+        self.figures.asked(operation, begun.elapsed(), answer.as_ref().map(http::Response::status));
+        answer
+    }
+}
+
+impl ReqwestHttp {
+    /// One request and its whole answer.
+    async fn exchange(
+        &self,
+        request: http::Request<Vec<u8>>,
+        timeout: Duration,
+    ) -> Result<http::Response<Vec<u8>>, HttpError> {
+        let (mut parts, body) = request.into_parts();
+        telemetry::inject(&mut parts.headers);
         let request =
             self.client.request(parts.method, parts.uri.to_string()).headers(parts.headers).timeout(timeout).body(body);
         let mut answer = request.send().await.map_err(told)?;

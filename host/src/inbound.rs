@@ -7,21 +7,25 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::HeaderMap;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use flow::Kind;
 use flow::door::{self, Route};
+use flow::openhim::Transaction;
 use flow::ports::Clock;
-use flow::receive::Received;
+use flow::receive::{Journal, Received};
+use opentelemetry::KeyValue;
 
 use crate::Host;
 use crate::config::Scope;
+use crate::openhim::door::{enveloped, told};
 use crate::playground;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent, with_fallbacks};
+use crate::telemetry::{self, MESSAGE_KIND, Parent, SpanKind};
 
 /// All routes for openIMIS, CHT and OpenHIM.
 pub fn router(host: Arc<Host>) -> Router {
@@ -32,8 +36,11 @@ pub fn router(host: Arc<Host>) -> Router {
             Kind::Feedback => Scope::Feedback,
         };
         let handler = |host, headers, body| receive(*kind, host, headers, body);
-        let admitted = post(handler).route_layer(from_fn_with_state((host.doors.clone(), scope), admit));
-        routes = routes.route(Route::Inbound(*kind).path(), admitted);
+        let traced = post(handler).route_layer(from_fn_with_state((host.clone(), *kind), traced));
+        let admitted = traced.route_layer(from_fn_with_state((host.doors.clone(), scope), admit));
+        let measured = admitted.route_layer(from_fn_with_state((host.clone(), *kind), measured));
+        let enveloped = measured.route_layer(from_fn_with_state((host.clone(), *kind), enveloped));
+        routes = routes.route(Route::Inbound(*kind).path(), enveloped);
     }
     let routes = routes
         .layer(DefaultBodyLimit::max(host.config.server.max_body_bytes))
@@ -53,16 +60,47 @@ async fn receive(
         Ok(body) => body,
         Err(response) => return response,
     };
-    let received = host.flow.receive(kind, body).await;
+    let mut journal = Journal::default();
+    let received = host.flow.fresh().receive_told(kind, body, &mut journal).await;
     match &received {
         Ok(Received::Accepted(_)) => host.wake.notify_one(),
         Ok(Received::Unmappable(id, _)) => {
-            tracing::warn!(id = %id, kind = %kind, "a message cannot be mapped: kept as a dead letter");
+            let trace_id = telemetry::trace_id();
+            let trace_id = trace_id.as_deref();
+            tracing::warn!(id = %id, kind = %kind, trace_id, "a message cannot be mapped: kept as a dead letter");
         }
         Ok(Received::Duplicate(_) | Received::NotJson(_)) => {}
         Err(error) => tracing::error!(%error, "a message could not be stored and was not acknowledged"),
     }
-    sent(door::received(kind, &received))
+    let told = told(&host, Transaction::of(&headers).as_ref(), &received, journal).await;
+    let mut response = sent(door::received(kind, &received));
+    if let Some(told) = told {
+        response.extensions_mut().insert(told);
+    }
+    response
+}
+
+/// Middleware: the request is part of its caller's trace, once it is known that the caller may call.
+async fn traced(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
+    let path = Route::Inbound(kind).path();
+    let work = host.telemetry.begin(path, SpanKind::Server, Parent::Request(request.headers()), || {
+        let method = KeyValue::new("http.request.method", "POST");
+        vec![method, KeyValue::new("http.route", path), KeyValue::new(MESSAGE_KIND, kind.word())]
+    });
+    let response = work.run(next.run(request)).await;
+    work.answered(response.status());
+    response
+}
+
+/// Middleware: how long an answer took, and what was refused before it reached the store.
+async fn measured(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    let status = response.status();
+    // 422 is of a document that was kept: the store counts it.
+    let refused = status.is_client_error() && status != StatusCode::UNPROCESSABLE_ENTITY;
+    host.metrics.answered(kind, refused, begun);
+    response
 }
 
 /// How long an answer to "ready?" holds: anybody may ask, and each look writes to the disk.
@@ -74,17 +112,23 @@ pub struct Ready(tokio::sync::Mutex<Option<(Instant, bool)>>);
 
 /// Ready means: what comes in can be stored. Peers that are down do not matter, that is what the store is for.
 async fn ready(State(host): State<Arc<Host>>) -> Response {
-    let mut last = host.ready.0.lock().await; // one look for all who ask meanwhile
-    let is_ready = match *last {
-        Some((at, is_ready)) if at.elapsed() < READY_HOLDS => is_ready,
-        _ => {
-            let probed = host.flow.store.probe(host.flow.clock.now()).await;
-            if let Err(error) = &probed {
-                tracing::error!(%error, "not ready: the store cannot be written");
+    sent(door::ready(host.is_ready().await))
+}
+
+impl Host {
+    /// Whether the store can be written, as of a moment ago.
+    pub async fn is_ready(&self) -> bool {
+        let mut last = self.ready.0.lock().await; // one look for all who ask meanwhile
+        match *last {
+            Some((at, is_ready)) if at.elapsed() < READY_HOLDS => is_ready,
+            _ => {
+                let probed = self.flow.store.probe(self.flow.clock.now()).await;
+                if let Err(error) = &probed {
+                    tracing::error!(%error, "not ready: the store cannot be written");
+                }
+                *last = Some((Instant::now(), probed.is_ok()));
+                probed.is_ok()
             }
-            *last = Some((Instant::now(), probed.is_ok()));
-            probed.is_ok()
         }
-    };
-    sent(door::ready(is_ready))
+    }
 }

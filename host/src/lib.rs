@@ -3,8 +3,11 @@
 //! # Layout
 //! - [`config`]: what the operator decides. [`Host`]: everything put together; [`Host::run`] serves until asked to stop.
 //! - [`server`]: TLS, limits, who is let in ([`clients`]). [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
+//! - [`console`]: pages for admins, in a browser.
 //! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
 //! - [`mapper`]: the mapping components in wasmtime; [`swap`]: taken over as they change. [`store`]: messages on SQLite or PostgreSQL. [`clock`]: the time.
+//! - [`metrics`]: what Prometheus reads. [`telemetry`]: traces.
+//! - [`openhim`]: registration with OpenHIM, and what it is told.
 //! - [`playground`]: a page on which documents are mapped in the browser.
 //! - [`sandbox`]: stand-ins for openIMIS and CHT, for newcomers and tests.
 
@@ -20,14 +23,18 @@ pub mod admin_api;
 pub mod clients;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod http;
 pub mod inbound;
 pub mod mapper;
+pub mod metrics;
+pub mod openhim;
 pub mod playground;
 pub mod sandbox;
 pub mod server;
 pub mod store;
 pub mod swap;
+pub mod telemetry;
 pub mod worker;
 
 use clock::SystemClock;
@@ -49,6 +56,12 @@ pub struct Host {
     pub doors: Arc<server::Doors>,
     /// Whether the store could be written when it was last tried.
     pub ready: inbound::Ready,
+    /// What is counted and timed.
+    pub metrics: metrics::Metrics,
+    /// Makes traces.
+    pub telemetry: telemetry::Telemetry,
+    /// What is known of OpenHIM.
+    pub openhim: openhim::OpenHim,
     /// Wakes the workers: something new is due.
     pub wake: worker::Wake,
     hangups: swap::Hangups,
@@ -82,8 +95,10 @@ pub enum StartError {
 impl Host {
     /// Opens the store, loads the components and gives back what a process that died had in its hands.
     pub async fn build(config: Config) -> Result<Arc<Self>, StartError> {
-        let http = ReqwestHttp::new(config.tls.ca_file.as_deref(), config.worker.requests_per_peer as usize)?;
+        let http = ReqwestHttp::new(config.tls.ca_file.as_deref(), config.worker.requests_per_peer as usize)?
+            .counting(config.counted_peers());
         let mapper = MappingHost::open(config.sources(), config.limits())?;
+        let telemetry = telemetry::Telemetry::new(&config)?;
         let doors = Arc::new(server::Doors::new(&config)?);
         // The lock first: a second mediator must not as much as touch the file.
         let lock = match config.store.place()? {
@@ -101,6 +116,7 @@ impl Host {
                 tracing::info!(count = released, "deliveries that an earlier stop interrupted are taken up again");
             }
         }
+        let metrics = metrics::Metrics::new(store.figures(), http.figures(), mapper.figures(), telemetry.figures());
         let settings = config.settings();
         let flow = Flow::new(http, store, clock, mapper, settings);
         Ok(Arc::new(Self {
@@ -108,6 +124,9 @@ impl Host {
             flow,
             doors,
             ready: inbound::Ready::default(),
+            metrics,
+            telemetry,
+            openhim: openhim::OpenHim::new(),
             wake: worker::Wake::default(),
             hangups: swap::Hangups::listen(),
             _lock: lock,
@@ -116,7 +135,7 @@ impl Host {
 
     /// Serves on a listener, delivers, polls and keeps the subscription until `stop` turns true; then drains.
     pub async fn run(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) -> std::io::Result<()> {
-        let admin = match self.config.has_admin() {
+        let admin = match self.config.has_admin() || self.config.serves_metrics() {
             true => Some(self.admin_listener().await?),
             false => None,
         };
@@ -132,6 +151,11 @@ impl Host {
         }
         if self.config.subscription.callback.is_some() {
             background.spawn(worker::keep_subscription(self.clone(), stop.clone()));
+        }
+        if self.config.openhim.url.is_some() {
+            background.spawn(openhim::keep::keep(self.clone(), stop.clone()));
+            // Also where nothing new is to be told: what was to be is still in the store.
+            background.spawn(openhim::report::report(self.clone(), stop.clone()));
         }
         let drain = self.config.worker.drain.try_into().unwrap_or_default();
         let keeping = self.doors.keep_certificate(stop.clone());
@@ -158,6 +182,7 @@ impl Host {
                 tracing::error!(%error, "background work ended unexpectedly");
             }
         }
+        self.telemetry.end().await;
         Ok(())
     }
 

@@ -36,6 +36,20 @@ enum Command {
     /// Stored messages
     #[command(subcommand)]
     Messages(commands::messages::Messages),
+    /// Contacts of CHT that may be an insuree: a person decides
+    #[command(subcommand)]
+    Patients(commands::patients::Patients),
+    /// Which CHT place is which openIMIS location
+    #[command(subcommand)]
+    Places(commands::places::Places),
+    /// A running CHT
+    #[command(subcommand)]
+    Cht(commands::cht::Cht),
+    /// The store itself
+    #[command(subcommand)]
+    Store(commands::store::Store),
+    /// Whether the mediator of this configuration is there and ready: for supervisors of containers
+    Health(commands::health::Health),
 }
 
 #[tokio::main]
@@ -49,6 +63,11 @@ async fn main() -> ExitCode {
         Command::Subscription(command) => command.run(&source).await,
         Command::Config(command) => command.run(&source),
         Command::Messages(command) => command.run(&source).await,
+        Command::Patients(command) => command.run(&source).await,
+        Command::Places(command) => command.run(&source).await,
+        Command::Cht(command) => command.run(&source).await,
+        Command::Store(command) => command.run(&source).await,
+        Command::Health(command) => command.run(&source).await,
     };
     match done {
         Ok(code) => code,

@@ -30,6 +30,8 @@ mod bindings {
 }
 use bindings::exports::openimis_mediator::mapping as wit;
 
+use crate::metrics::parts::MappingFigures;
+
 use cache::Cache;
 use engine::Runtime;
 use piece::{ClaimResponse, Feedback, Patient, Piece, Slot};
@@ -119,6 +121,7 @@ pub struct MappingHost {
 
 struct Inner {
     runtime: Runtime,
+    figures: MappingFigures,
     cache: Option<Cache>,
     sources: Sources,
     first_seen: Stamps,
@@ -184,8 +187,14 @@ impl MappingHost {
             patient: swap::choose(Interface::Patient, layers, dir, Piece::patient)?,
         };
         let (current, known) = (RwLock::new(Arc::new(set)), Mutex::new(found.pieces));
-        let inner = Inner { runtime, cache, sources, first_seen, current, known, refused: Mutex::default() };
+        let figures = MappingFigures::default().with_instances(runtime.limits.instances);
+        let inner = Inner { runtime, figures, cache, sources, first_seen, current, known, refused: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What the calls count.
+    pub fn figures(&self) -> &MappingFigures {
+        &self.inner.figures
     }
 
     /// Where the components come from.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use flow::decide;
 use flow::deliver::Attempted;
 use flow::message::{Message, Outcome, TrailEntry};
-use flow::peers::{Gate, PeerError};
+use flow::peers::Gate;
 use flow::poll::{Found, PollError};
 use flow::ports::{Clock, Lease, Store, StoreError};
 use flow::subscription::Kept;
@@ -20,7 +20,11 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+mod tell;
+
 use crate::Host;
+use crate::store::Leased;
+use tell::{polling, tell_of_delivery, tell_of_gate, tell_of_poll, traced, warn_of};
 
 /// Longest sleep of a worker: what another process put back (`messages retry`) or took in is seen after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
@@ -118,7 +122,7 @@ struct Running {
     tasks: JoinSet<()>,
     /// Which message each task is at.
     messages: HashMap<task::Id, MessageId>,
-    ahead: VecDeque<(Message, Instant)>,
+    ahead: VecDeque<(Leased, Instant)>,
     held: Vec<MessageId>,
 }
 
@@ -133,28 +137,34 @@ impl Running {
         if self.ahead.len() > concurrency / 2 { 0 } else { (2 * concurrency).saturating_sub(self.held.len()) }
     }
 
-    fn take(&mut self, message: Message, leased: Instant) {
-        self.held.push(message.id);
-        self.ahead.push_back((message, leased));
+    fn take(&mut self, leased: Leased, at: Instant) {
+        self.held.push(leased.message.id);
+        self.ahead.push_back((leased, at));
         self.fill();
     }
 
     fn fill(&mut self) {
         while self.tasks.len() < self.host.config.worker.concurrency as usize
-            && let Some((message, leased)) = self.ahead.pop_front()
+            && let Some((leased, at)) = self.ahead.pop_front()
         {
-            self.spawn(message, leased);
+            self.spawn(leased, at);
         }
     }
 
-    fn spawn(&mut self, message: Message, leased: Instant) {
+    fn spawn(&mut self, leased: Leased, at: Instant) {
+        let Leased { message, traceparent } = leased;
         let (host, id) = (self.host.clone(), message.id);
         let task = self.tasks.spawn(async move {
             // Not longer than the lease: somebody else would have it then.
             let lease = std_duration(host.flow.settings.retry.lease);
-            let delivery = AssertUnwindSafe(host.flow.deliver(&message)).catch_unwind();
-            match timeout_at(leased + lease - lease / 10, delivery).await {
-                Ok(Ok(delivered)) => tell_of_delivery(&message, delivered),
+            let work = traced(&host, &message, traceparent.as_deref());
+            let flow = host.flow.fresh(); // settings that change meanwhile are for the next message
+            let delivery = AssertUnwindSafe(work.run(flow.deliver(&message))).catch_unwind();
+            match timeout_at(at + lease - lease / 10, delivery).await {
+                Ok(Ok(delivered)) => {
+                    host.metrics.attempted(&message, &delivered, host.flow.clock.now());
+                    tell_of_delivery(&message, delivered, &work);
+                }
                 Ok(Err(_panic)) => {
                     unfinished(&host, &message, "the delivery ended unexpectedly: this is a fault of the mediator")
                         .await
@@ -194,7 +204,7 @@ impl Running {
     async fn give_back(&mut self) {
         let (now, store) = (self.host.flow.clock.now(), &self.host.flow.store);
         let outcome = Outcome::Waiting { at: now, reason: "the mediator stopped".to_owned() };
-        let ahead: Vec<Message> = self.ahead.drain(..).map(|(message, _)| message).collect();
+        let ahead: Vec<Message> = self.ahead.drain(..).map(|(leased, _)| leased.message).collect();
         self.held.retain(|held| ahead.iter().all(|message| message.id != *held));
         let given_back = ahead.iter().map(|message| store.settle(message, &outcome, None, &[], now));
         let drain = std_duration(self.host.config.worker.drain);
@@ -205,56 +215,27 @@ impl Running {
     }
 }
 
-async fn lease(host: &Host, kind: Kind, limit: usize, held: &[MessageId]) -> Result<Vec<Message>, StoreError> {
+async fn lease(host: &Host, kind: Kind, limit: usize, held: &[MessageId]) -> Result<Vec<Leased>, StoreError> {
     let store = &host.flow.store;
     let here = host.flow.clock.now();
     let shared = store.now(here).await?;
     let until = shared.saturating_add(host.flow.settings.retry.lease).unwrap_or(shared);
     // When a message is tried again is set by this machine's clock: one that is behind must not make all of them due at once.
-    store.lease(&Lease { kind, now: shared.min(here), until, limit: limit as u32, held }).await
+    store.lease_traced(&Lease { kind, now: shared.min(here), until, limit: limit as u32, held }).await
 }
 
 /// A delivery without an outcome of its own is a failed try: the peer may have the message.
 async fn unfinished(host: &Host, message: &Message, what: &str) {
     let now = host.flow.clock.now();
     tracing::error!(id = %message.id, kind = %message.kind, "{what}");
-    let outcome = decide::again(what.to_owned(), true, message, now, &host.flow.settings.retry);
+    let outcome = decide::again(what.to_owned(), true, message, now, &host.flow.fresh().settings.retry);
     let line =
         TrailEntry { at: now, event: "left".to_owned(), detail: what.to_owned(), status: None, duration_ms: None };
-    if let Err(error) = host.flow.store.settle(message, &outcome, None, &[line], now).await {
+    let settled = host.flow.store.settle(message, &outcome, None, &[line], now).await;
+    let attempted = settled.map(|kept| if kept { Attempted::Settled(outcome) } else { Attempted::LeaseLost });
+    host.metrics.attempted(message, &attempted, now);
+    if let Err(error) = attempted {
         tracing::error!(id = %message.id, %error, "the outcome could not be stored");
-    }
-}
-
-/// Ids and outcomes only; the reason is on the trail.
-fn tell_of_delivery(message: &Message, delivered: Result<Attempted, StoreError>) {
-    let (id, kind, attempt) = (message.id, message.kind, message.attempt);
-    match delivered {
-        Ok(Attempted::Settled(outcome)) => match outcome {
-            Outcome::Delivered { .. } => tracing::info!(%id, %kind, attempt, "delivered"),
-            Outcome::Skipped { .. } => tracing::info!(%id, %kind, "skipped by the task policy"),
-            Outcome::Waiting { at, .. } => tracing::debug!(%id, %kind, %at, "waiting"),
-            Outcome::Retry { at, .. } => tracing::warn!(%id, %kind, attempt, %at, "not delivered, will be tried again"),
-            Outcome::Dead { .. } => tracing::error!(%id, %kind, "dead letter: see `messages show {id}`"),
-        },
-        Ok(Attempted::LeaseLost) => tracing::warn!(%id, %kind, "another mediator has it by now and will ask the peer"),
-        Err(error) => tracing::error!(%id, %error, "the outcome could not be stored"),
-    }
-}
-
-fn tell_of_gate(kind: Kind, gate: &Gate, away: &mut bool) {
-    match gate {
-        Gate::Closed { until, reason } if !*away => {
-            // The reason may quote what a peer said, which may hold personal data: the admin API and the trails show it.
-            let _ = reason;
-            tracing::warn!(%kind, %until, "a peer is left alone for a while; messages wait");
-            *away = true;
-        }
-        Gate::Open if *away => {
-            tracing::info!(%kind, "the peer is back");
-            *away = false;
-        }
-        _ => {}
     }
 }
 
@@ -285,7 +266,8 @@ pub async fn keep_house(host: Arc<Host>, mut stop: Stop) {
 async fn housekeeping(host: &Host) -> Result<(), StoreError> {
     let store = &host.flow.store;
     let now = store.now(host.flow.clock.now()).await?;
-    let (retry, retention) = (&host.flow.settings.retry, &host.config.retention);
+    let flow = host.flow.fresh();
+    let (retry, retention) = (&flow.settings.retry, &host.config.retention);
     let day = SignedDuration::from_hours(24);
     let longest = retry.longest.max(retry.recheck).max(retry.pause).max(day) + SignedDuration::from_hours(1);
     let after = |wait: SignedDuration| now.saturating_add(wait).unwrap_or(Timestamp::MAX);
@@ -303,10 +285,12 @@ async fn housekeeping(host: &Host) -> Result<(), StoreError> {
 
 /// Polls openIMIS for new claims until asked to stop.
 pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
-    let interval = std_duration(host.flow.settings.poll.interval);
-    while let Some(polled) =
-        unless_asked(&mut stop, in_turn(&host, "poll-claims", interval, host.flow.poll_claims())).await
-    {
+    loop {
+        let flow = host.flow.fresh();
+        let interval = std_duration(flow.settings.poll.interval);
+        let polled = polling(&host, "poll-claims", interval, flow.poll_claims());
+        let Some(polled) = unless_asked(&mut stop, polled).await else { return };
+        host.metrics.polled("claims", polled.is_ok(), host.flow.clock.now());
         tell_of_poll(&host, "claims", polled);
         rest(interval, &mut stop).await;
     }
@@ -314,10 +298,12 @@ pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
 
 /// Polls openIMIS for claims that were selected for feedback until asked to stop.
 pub async fn poll_selected(host: Arc<Host>, mut stop: Stop) {
-    let interval = std_duration(host.flow.settings.poll.selected_interval);
-    while let Some(polled) =
-        unless_asked(&mut stop, in_turn(&host, "poll-selected", interval, host.flow.poll_selected())).await
-    {
+    loop {
+        let flow = host.flow.fresh();
+        let interval = std_duration(flow.settings.poll.selected_interval);
+        let polled = polling(&host, "poll-selected", interval, flow.poll_selected());
+        let Some(polled) = unless_asked(&mut stop, polled).await else { return };
+        host.metrics.polled("selected", polled.is_ok(), host.flow.clock.now());
         tell_of_poll(&host, "selected claims", polled);
         rest(interval, &mut stop).await;
     }
@@ -354,18 +340,6 @@ pub async fn asked(stop: &mut Stop) {
     }
 }
 
-fn tell_of_poll(host: &Host, what: &str, polled: Result<Found, PollError>) {
-    match polled {
-        Ok(Found { listed, new, .. }) if new > 0 => {
-            tracing::info!(listed, new, "polled {what}");
-            host.wake.notify_one();
-        }
-        Ok(Found { listed, complete, .. }) => tracing::debug!(listed, complete, "polled {what}"),
-        Err(PollError::Peer(error)) => warn_of(&error, &format!("{what} were not polled")),
-        Err(PollError::Store(error)) => tracing::error!(%error, "{what} were not polled"),
-    }
-}
-
 async fn rest(pause: Duration, stop: &mut Stop) {
     tokio::select! {
         () = sleep(pause) => {}
@@ -377,6 +351,7 @@ async fn rest(pause: Duration, stop: &mut Stop) {
 pub async fn keep_subscription(host: Arc<Host>, mut stop: Stop) {
     let interval = std_duration(host.flow.settings.subscription.check_interval);
     while let Some(kept) = unless_asked(&mut stop, host.flow.keep_subscription()).await {
+        host.metrics.subscription(kept.is_ok());
         // Until it is in place we ask more often: openIMIS may just be starting.
         let wait = match kept {
             Ok(Kept::Unchanged(id)) => {
@@ -397,18 +372,6 @@ pub async fn keep_subscription(host: Arc<Host>, mut stop: Stop) {
             }
         };
         rest(wait, &mut stop).await;
-    }
-}
-
-/// What a peer said may quote a document: only our own words and the status go to the log.
-fn warn_of(error: &PeerError, what: &str) {
-    match error {
-        PeerError::Failed(peer, status, _)
-        | PeerError::Refused(peer, status, _)
-        | PeerError::Unreadable(peer, status, _) => {
-            tracing::warn!(%peer, status = status.as_u16(), "{what}");
-        }
-        PeerError::Paused { .. } | PeerError::NotSent(..) | PeerError::NoAnswer(..) => tracing::warn!(%error, "{what}"),
     }
 }
 

@@ -60,7 +60,9 @@ fn settings(choices: &mut Choices) -> Settings {
     settings.tasks.policy = [Policy::All, Policy::Submitted, Policy::Selected][choices.below(3)];
     settings.tasks.include_rejected = choices.yes();
     settings.cht.match_by =
-        [vec![], vec![MatchBy::Phone], vec![MatchBy::InsuranceNumber, MatchBy::Phone]][choices.below(3)].clone();
+        [vec![], vec![MatchBy::Phone], vec![MatchBy::OpenimisId, MatchBy::InsuranceNumber, MatchBy::Phone]]
+            [choices.below(3)]
+        .clone();
     if choices.yes() {
         settings.mapping.patient.places =
             vec![PlaceLink { location_code: "R1D1M1V1".to_owned(), place_id: "village".to_owned() }];

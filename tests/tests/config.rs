@@ -165,7 +165,7 @@ fn a_mistake_says_what_was_expected() {
         ("POLL__INTERVAL", "60", "30s"),
         ("POLL__ENABLED", "maybe", "boolean"),
         ("CHT__MATCH_BY", "phone", "sequence"),
-        ("CHT__MATCH_BY", "[\"face\"]", "`insurance-number` or `phone`"),
+        ("CHT__MATCH_BY", "[\"face\"]", "`openimis-id`, `insurance-number`, `phone`"),
         ("CHT__URL", "cht.example.org", "https://"),
         ("LISTEN", "8080", "socket address"),
     ] {
@@ -396,6 +396,15 @@ fn the_example_can_be_used_and_shows_every_key_and_no_other() {
     let path = workspace().join("config.example.toml");
     Config::load(Some(&path), &env([])).unwrap_or_else(|error| panic!("{error}"));
     let text = std::fs::read_to_string(&path).expect("the example");
+    // Defaults and what is optional stand behind a `#` without a space.
+    let uncommented = |line: &str| {
+        line.strip_prefix('#')
+            .filter(|rest| rest.starts_with(|first: char| first == '[' || first.is_lowercase()))
+            .unwrap_or(line)
+            .to_owned()
+    };
+    let text: String = text.lines().map(|line| uncommented(line) + "\n").collect();
+    Config::from_toml(&text, &env([])).unwrap_or_else(|error| panic!("with all that is optional: {error}"));
     let shown: BTreeSet<String> = shown_keys("", &text.parse().expect("TOML")).into_iter().collect();
     let known: BTreeSet<String> = all_keys("", "{}").expect("keys").into_iter().collect();
     assert!(

@@ -8,7 +8,7 @@ use mediator_tests::running::{
     openimis, post, reason, sample_claim, sample_feedback, sandbox, settled, states, store_path, story,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::sandbox::{CHT_PASSWORD, Fault, Sandbox, USER};
+use openimis_mediator::sandbox::{Fault, Sandbox};
 use openimis_mediator::store::{SqlStore, View};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -160,46 +160,6 @@ async fn a_person_that_cht_has_from_before_is_taken() {
     assert_eq!(people, [Some(409)]);
     assert_eq!(sandbox.cht.people().len(), 1);
     assert_eq!(sandbox.cht.records()[1]["fields"]["patient_id"], sandbox.cht.people()[0]["_id"]);
-}
-
-/// Puts a person into the CHT stand-in, as a deployment has them before the mediator comes.
-async fn existing_person(sandbox: &Sandbox, person: Value) {
-    let sent =
-        reqwest::Client::new().post(format!("{}api/v1/people", sandbox.cht.url())).basic_auth(USER, Some(CHT_PASSWORD));
-    let sent = sent.header("accept", "application/json").json(&person).send().await.expect("an answer");
-    assert_eq!(sent.status(), 200);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_existing_contact_is_found_by_phone_and_name_or_by_insurance_number() {
-    let ours =
-        json!({"_id": "ours", "name": "kalpana udaharan ", "phone": "+9779800000000", "place": "sandbox-village"});
-    let sister = json!({"_id": "sister", "name": "Other Name", "phone": "+9779800000000", "place": "sandbox-village"});
-    let numbered = json!({"_id": "numbered", "name": "K. Udaharan", "chf_id": "119000001", "place": "sandbox-village"});
-    let namesake =
-        json!({"_id": "namesake", "name": "Kalpana Udaharan", "phone": "+9779811111111", "place": "sandbox-village"});
-    let twin =
-        json!({"_id": "twin", "name": "Kalpana Udaharan", "phone": "+9779800000000", "place": "sandbox-village"});
-    let created = "e9284b2c-5b41-5474-9aa7-9bad21c7e039";
-    for (match_by, people, expected) in [
-        (r#"["phone"]"#, vec![&ours, &sister, &namesake, &numbered], "ours"),
-        (r#"["insurance-number"]"#, vec![&ours, &sister, &namesake, &numbered], "numbered"),
-        (r#"["insurance-number", "phone"]"#, vec![&ours, &sister], "ours"),
-        (r#"["phone"]"#, vec![&sister, &namesake, &numbered], created),
-        (r#"["phone"]"#, vec![&ours, &twin], created), // two fit: neither is taken
-        ("[]", vec![&ours, &numbered], created),
-    ] {
-        let (sandbox, dir) = peers().await;
-        for person in &people {
-            existing_person(&sandbox, (*person).clone()).await;
-        }
-        let mediator = Mediator::start(config(&sandbox, &dir, &[("cht.match_by", match_by)])).await;
-        mediator.post(CLAIM, sample_claim()).await;
-        assert_eq!(only(&mediator).await.summary.state, "delivered");
-        assert_eq!(sandbox.cht.records()[0]["fields"]["patient_id"], expected, "by {match_by} among {people:?}");
-        let created = usize::from(expected == created);
-        assert_eq!(sandbox.cht.people().len(), people.len() + created);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,11 @@
 
 mod bench;
 mod chaos;
+mod cht;
 mod components;
 mod deny;
+mod deploy;
+mod docs;
 mod edge;
 mod fuzz;
 mod npm;
@@ -24,9 +27,13 @@ Usage: cargo xtask <command>
                   npm/dist, and the host
   lint            rustfmt and clippy, warnings are errors
   deny            licences, sources and known holes of all that is built in (deny.toml); says what it had to skip
+  dist [folder]   the program for use, with its mappings and the playground beside it; into target/dist unless told otherwise
+  book            docs/ as a book in target/book, with mdBook
+  docs            writes what is made from the sources: config.example.toml, its schema, the references in docs/
   fuzz [target] [--runs N]  runs the fuzz targets, 1,000,000 executions each (docs/fuzzing.md)
   bench [options] builds as for use and measures; PostgreSQL too if DATABASE_URL names one; writes target/bench/report.md
   npm [filter]    builds the npm package and runs its tests, without all others
+  cht [filter]    builds the npm package and runs the tests of the CHT configuration, without all others
   bench npm       the time of a call of the npm package in Node
   openimis [up|down|wipe]   the real openIMIS that the tests use, on 127.0.0.1:8000
 ";
@@ -47,7 +54,11 @@ fn main() -> ExitCode {
         Some("build") => build(),
         Some("lint") => lint(),
         Some("deny") => deny::command(rest),
+        Some("dist") => deploy::dist(rest),
+        Some("docs") => docs::command(),
+        Some("book") => docs::book(),
         Some("npm") => npm::command(rest),
+        Some("cht") => cht::command(rest),
         Some("bench") if rest == ["npm"] => npm::bench(),
         Some("bench") => bench::command(rest),
         Some("fuzz") => fuzz::command(rest),
@@ -106,8 +117,12 @@ fn test(filter: &[String]) -> Done {
     let mut skipped = Vec::new();
     // Without it the tests of jumping clocks skip themselves and say so.
     system::install_faketime();
+    // The same for the alert rules.
+    system::fetch_promtool();
     // The same for the playground in a browser.
     system::install_chromium();
+    // The same for the manifests in deploy/.
+    deploy::install_tools();
     // What tests skip by themselves, a line each.
     let skips = target_dir().join("skipped.txt");
     std::fs::write(&skips, "").map_err(|error| format!("{}: {error}", skips.display()))?;
@@ -123,6 +138,7 @@ fn test(filter: &[String]) -> Done {
     cargo_for(&["test"], &["fhir-r4-tests"], filter)?;
     cargo_for(&["test"], &["mediator-load"], filter)?;
     npm::test(filter, &skips, &mut skipped)?;
+    cht::test(filter, &mut skipped)?;
     match system::install() {
         Ok(()) => {
             say("running the tests on PostgreSQL");

@@ -37,7 +37,7 @@ pub fn build() -> Done {
 
 /// Runs the tests of the package and of its example. Adds what could not be run.
 pub fn test(filter: &[String], skips: &Path, skipped: &mut Vec<String>) -> Done {
-    if let Err(reason) = install_node() {
+    if let Err(reason) = install_node(NODE) {
         skipped.push(format!("npm (the package and its OpenHIM mediator in Node): {reason}"));
         return Ok(());
     }
@@ -111,7 +111,7 @@ const UNREACHABLE: [&str; 11] = [
 ];
 
 /// `npm ci`, once for each lock file. The inner error says that there is no network; all others are errors.
-fn install(folder: &Path) -> Done<Result<(), String>> {
+pub fn install(folder: &Path) -> Done<Result<(), String>> {
     let lock =
         std::fs::read(folder.join("package-lock.json")).map_err(|error| format!("{}: {error}", folder.display()))?;
     let installed = folder.join("node_modules/.package-lock.of");
@@ -133,15 +133,15 @@ fn install(folder: &Path) -> Done<Result<(), String>> {
     }
 }
 
-/// Node and npm, from the system's packages where they are missing.
-fn install_node() -> Done {
+/// Node of this version or later and npm, from the system's packages where they are missing.
+pub fn install_node(oldest: u32) -> Done {
     if node_version().is_none() || !system::succeeds("npm", &["--version"]) {
         system::install_packages(&["nodejs", "npm"])?;
     }
     match node_version() {
-        Some(version) if version >= NODE && system::succeeds("npm", &["--version"]) => Ok(()),
-        Some(version) if version >= NODE => Err("npm is not here".into()),
-        Some(version) => Err(format!("Node {version} is older than {NODE}")),
+        Some(version) if version >= oldest && system::succeeds("npm", &["--version"]) => Ok(()),
+        Some(version) if version >= oldest => Err("npm is not here".into()),
+        Some(version) => Err(format!("Node {version} is older than {oldest}")),
         None => Err("Node is not here".into()),
     }
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{Done, check, say};
+use crate::{Done, check, say, target_dir};
 
 /// The tests that need them: `--test` names. They are marked `#[ignore]`.
 pub const TESTS: [&str; 3] = ["chaos", "postgres", "store"];
@@ -46,18 +46,45 @@ pub fn install_faketime() {
     }
 }
 
-/// Installs a browser for the tests of the playground, where that is easily done.
-pub fn install_chromium() {
+/// Whether a browser for tests is on the PATH.
+pub fn has_chromium() -> bool {
     let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     let path: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
-    let is_there = path.iter().any(|folder| names.iter().any(|name| folder.join(name).is_file()));
-    if is_there || !is_root() {
+    path.iter().any(|folder| names.iter().any(|name| folder.join(name).is_file()))
+}
+
+/// Installs a browser for the tests of the playground and of the CHT configuration, where that is easily done.
+pub fn install_chromium() {
+    if has_chromium() || !is_root() {
         return;
     }
     say("installing Chromium");
     let packages = ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"];
     if let Err(reason) = apt(&["update"]).and_then(|()| apt(&packages)) {
         say(&format!("Chromium was not installed: {reason}"));
+    }
+}
+
+/// Fetches Prometheus' tool for the tests of the alert rules, where that is easily done: unpacked beside what is built, since the
+/// package would start a server.
+pub fn fetch_promtool() {
+    let folder = target_dir().join("prometheus");
+    if succeeds("promtool", &["--version"]) || folder.join("usr/bin/promtool").is_file() {
+        return;
+    }
+    say("fetching promtool");
+    let fetched = std::fs::create_dir_all(&folder).map_err(|error| error.to_string()).and_then(|()| {
+        apt(&["update"])?;
+        check(Command::new("apt-get").args(["-qq", "download", "prometheus"]).current_dir(&folder), "apt-get")?;
+        let packages = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        for package in packages.filter(|path| path.extension().is_some_and(|extension| extension == "deb")) {
+            check(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&folder), "dpkg-deb")?;
+            drop(std::fs::remove_file(package));
+        }
+        Ok(())
+    });
+    if let Err(reason) = fetched {
+        say(&format!("promtool was not fetched: {reason}"));
     }
 }
 

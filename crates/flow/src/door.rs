@@ -8,9 +8,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::Flow;
-use crate::message::{Kind, MessageId, Origin};
+use crate::message::{Kind, MessageId};
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
-use crate::receive::Received;
+use crate::receive::{Journal, Received};
 
 /// What is sent back.
 pub type Answer = Response<Vec<u8>>;
@@ -192,10 +192,7 @@ pub fn received(kind: Kind, received: &Result<Received, StoreError>) -> Answer {
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Takes in what was posted to a door.
     pub async fn receive(&self, kind: Kind, body: Vec<u8>) -> Result<Received, StoreError> {
-        match kind {
-            Kind::ClaimResponse => self.receive_claim_response(body, Origin::Push).await,
-            Kind::Feedback => self.receive_feedback(body).await,
-        }
+        self.receive_told(kind, body, &mut Journal::default()).await
     }
 }
 

@@ -6,16 +6,22 @@
 //! - [`door`]: which routes there are and what they answer. [`receive`]: what comes in is stored before it is answered.
 //! - [`deliver`]: one leased message to its [`Outcome`]; the steps of each kind are in `ways/`.
 //! - [`poll`], [`subscription`]: what openIMIS does not tell by itself, and keeping it telling what it does.
+//! - [`openhim`]: what OpenHIM is told where it stands in between.
 //! - [`decide`]: pure policy. [`peers`]: how openIMIS and CHT are spoken to.
-//! - [`message`], [`ports`], [`settings`]: the vocabulary.
+//! - [`patients`]: which CHT contact an insuree is.
+//! - [`message`], [`ports`], [`settings`]: the vocabulary. [`catalogue`]: what each problem means.
 #![forbid(unsafe_code)]
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
 
+pub mod catalogue;
 pub mod decide;
 pub mod deliver;
 pub mod door;
 pub mod message;
+pub mod openhim;
+pub mod patients;
 pub mod peers;
 pub mod poll;
 pub mod ports;
@@ -31,8 +37,15 @@ use peers::{Directory, Healths, Token, Turnstile};
 use ports::{Clock, Http, Mapper, Store};
 pub use settings::Settings;
 
-/// The mediator's logic over a runtime's ports. Shared by all requests and workers of a process.
+/// The mediator's logic over a runtime's ports, with settings that do not change: cheap to clone, and all clones share everything else.
 pub struct Flow<H, S, C, M> {
+    shared: Arc<Shared<H, S, C, M>>,
+    /// What the operator decided, as it was when this clone was made. [`Flow::fresh`] gives one with the newest.
+    pub settings: Arc<Settings>,
+}
+
+/// What all requests and workers of a process share.
+pub struct Shared<H, S, C, M> {
     /// Sends requests to the peers.
     pub http: H,
     /// Keeps messages, links and watermarks.
@@ -41,11 +54,12 @@ pub struct Flow<H, S, C, M> {
     pub clock: C,
     /// Runs the mappings.
     pub mapper: M,
-    /// What the operator decided.
-    pub settings: Settings,
+    newest: Mutex<Arc<Settings>>,
     token: Mutex<Option<Token>>,
     login: Turnstile,
     cht: Turnstile,
+    /// CHT is older than 4.18: contacts are looked up in its view.
+    old_search: std::sync::atomic::AtomicBool,
     healths: Mutex<Healths>,
     directory: Mutex<Directory>,
     /// One reads the list of locations for all who need it.
@@ -55,19 +69,53 @@ pub struct Flow<H, S, C, M> {
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Puts the logic on a runtime's ports.
     pub fn new(http: H, store: S, clock: C, mapper: M, settings: Settings) -> Self {
-        Self {
+        let settings = Arc::new(settings);
+        let shared = Shared {
             http,
             store,
             clock,
             mapper,
-            settings,
+            newest: Mutex::new(settings.clone()),
             token: Mutex::default(),
             login: Turnstile::default(),
             cht: Turnstile::default(),
+            old_search: std::sync::atomic::AtomicBool::default(),
             healths: Mutex::default(),
             directory: Mutex::default(),
             directory_turn: futures_util::lock::Mutex::default(),
-        }
+        };
+        Self { shared: Arc::new(shared), settings }
+    }
+
+    /// The same with the newest settings. Who begins with a message takes one: nothing changes under it on its way.
+    pub fn fresh(&self) -> Self {
+        Self { shared: self.shared.clone(), settings: held(&self.newest).clone() }
+    }
+
+    /// Settings for all that is begun from now on. Addresses and credentials of the peers stay as they were at the start: what is known of
+    /// a peer is known of that address.
+    pub fn change(&self, mut settings: Settings) {
+        let first = held(&self.newest).clone();
+        (settings.openimis.url, settings.cht.url) = (first.openimis.url.clone(), first.cht.url.clone());
+        (settings.openimis.username, settings.cht.username) =
+            (first.openimis.username.clone(), first.cht.username.clone());
+        (settings.openimis.password, settings.cht.password) =
+            (first.openimis.password.clone(), first.cht.password.clone());
+        *held(&self.newest) = Arc::new(settings);
+    }
+}
+
+impl<H, S, C, M> Clone for Flow<H, S, C, M> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), settings: self.settings.clone() }
+    }
+}
+
+impl<H, S, C, M> Deref for Flow<H, S, C, M> {
+    type Target = Shared<H, S, C, M>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.shared
     }
 }
 

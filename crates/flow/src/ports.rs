@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mapping::MapResult;
+use mapping::patient::PlaceLink;
 
 use crate::message::{Accepted, Kind, Message, MessageId, NewMessage, Outcome, TrailEntry};
+use crate::patients::{Person, Possible};
 
 /// Sends requests. Redirects are not followed: credentials must not travel to where a peer points.
 pub trait Http {
@@ -144,6 +146,37 @@ pub trait Store {
         how: &str,
         now: Timestamp,
     ) -> Result<String, StoreError>;
+
+    /// Whether proposals are kept, so that a person can decide on them.
+    fn keeps_proposals(&self) -> bool {
+        false
+    }
+
+    /// Contacts of which a person said that they are not this insuree.
+    async fn refused_contacts(&self, _insuree_uuid: &str) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Keeps the contacts that may be an insuree for a person to decide on, and that this message waits for it.
+    async fn propose(
+        &self,
+        _message: MessageId,
+        _insuree: &Person,
+        _possible: &[Possible],
+        _now: Timestamp,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Whether a table of places was imported.
+    async fn has_places(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// What the imported table says of these openIMIS locations.
+    async fn places(&self, _location_codes: &[String]) -> Result<Vec<PlaceLink>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Up to when something was read.
     async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError>;

@@ -1,12 +1,13 @@
 //! What comes in is stored before it is answered: nothing that was acknowledged can be lost.
 
-use mapping::{Issue, claim_response, feedback};
+use jiff::Timestamp;
+use mapping::{Issue, MapResult, claim_response, feedback};
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use crate::Flow;
 use crate::message::{Accepted, Kind, MessageId, NewMessage, Origin, State};
-use crate::ports::{Clock, Http, Mapper, Store, StoreError};
+use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
 
 /// What became of something that came in.
 #[derive(Clone, Debug)]
@@ -21,20 +22,83 @@ pub enum Received {
     NotJson(Issue),
 }
 
+impl Received {
+    /// The stored message.
+    pub fn id(&self) -> Option<MessageId> {
+        match self {
+            Self::Accepted(id) | Self::Duplicate(id) | Self::Unmappable(id, _) => Some(*id),
+            Self::NotJson(_) => None,
+        }
+    }
+}
+
+/// What was done with something that came in, for those who are told more than the answer.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    /// Step by step.
+    pub steps: Vec<Step>,
+    /// openIMIS' uuid of the claim, where it could be read.
+    pub claim_uuid: Option<String>,
+    /// The claim's code, where it could be read.
+    pub claim_code: Option<String>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it was, and how it went.
+    pub done: Done,
+    /// When it began.
+    pub from: Timestamp,
+    /// When it ended.
+    pub to: Timestamp,
+}
+
+/// What a step was, and how it went.
+#[derive(Clone, Debug)]
+pub enum Done {
+    /// The mapping was tried; this is wrong with the document.
+    Mapped(Vec<Issue>),
+    /// The mapping failed by itself.
+    NotMapped(String),
+    /// It is stored; not new: it was there before.
+    Stored {
+        /// Not there before, or taken in anew.
+        new: bool,
+    },
+    /// It could not be stored.
+    NotStored,
+}
+
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// Takes in what was posted to a door, and tells what was done with it.
+    pub async fn receive_told(&self, kind: Kind, body: Vec<u8>, journal: &mut Journal) -> Result<Received, StoreError> {
+        match kind {
+            Kind::ClaimResponse => self.take_claim_response(body, Origin::Push, journal).await,
+            Kind::Feedback => self.take_feedback(body, journal).await,
+        }
+    }
+
     /// Takes a `ClaimResponse` in.
     pub async fn receive_claim_response(&self, body: Vec<u8>, origin: Origin) -> Result<Received, StoreError> {
+        self.take_claim_response(body, origin, &mut Journal::default()).await
+    }
+
+    async fn take_claim_response(
+        &self,
+        body: Vec<u8>,
+        origin: Origin,
+        journal: &mut Journal,
+    ) -> Result<Received, StoreError> {
         let text = match json_text(&body) {
             Ok(text) => text,
             Err(issue) => return Ok(Received::NotJson(issue)),
         };
         let envelope = claim_response::envelope(text);
         let settings = &self.settings.mapping.claim_response;
-        // A mapping that fails by itself says nothing of the document: the worker will park it with the reason.
-        let issues = match self.mapper.claim_response(text, None, None, settings).await {
-            Ok(Err(issues)) => issues,
-            Ok(Ok(_)) | Err(_) => Vec::new(),
-        };
+        let from = self.clock.now();
+        let tried = self.mapper.claim_response(text, None, None, settings).await;
+        let issues = self.tried(tried, from, journal);
         let claim_uuid = envelope.claim_uuid.map(|uuid| uuid.to_string());
         let lane = claim_uuid.clone().unwrap_or_else(|| fingerprint(&body));
         let new = NewMessage {
@@ -48,21 +112,24 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             body,
             issues,
         };
-        self.store(new).await
+        self.store(new, journal).await
     }
 
     /// Takes the answers of a feedback form in.
     pub async fn receive_feedback(&self, body: Vec<u8>) -> Result<Received, StoreError> {
+        self.take_feedback(body, &mut Journal::default()).await
+    }
+
+    async fn take_feedback(&self, body: Vec<u8>, journal: &mut Journal) -> Result<Received, StoreError> {
         let text = match json_text(&body) {
             Ok(text) => text,
             Err(issue) => return Ok(Received::NotJson(issue)),
         };
         let envelope = feedback::envelope(text);
         let insuree_uuid = self.insuree_of(&envelope).await?;
-        let issues = match self.mapper.feedback(text, insuree_uuid.as_deref(), &self.settings.mapping.feedback).await {
-            Ok(Err(issues)) => issues,
-            Ok(Ok(_)) | Err(_) => Vec::new(),
-        };
+        let from = self.clock.now();
+        let tried = self.mapper.feedback(text, insuree_uuid.as_deref(), &self.settings.mapping.feedback).await;
+        let issues = self.tried(tried, from, journal);
         let claim_uuid = envelope.claim_uuid.map(|uuid| uuid.to_string());
         let lane = claim_uuid.clone().unwrap_or_else(|| fingerprint(&body));
         let new = NewMessage {
@@ -76,7 +143,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             body,
             issues,
         };
-        self.store(new).await
+        self.store(new, journal).await
     }
 
     /// The insuree whom a feedback names; else the patient of its claim: a CHT contact that was there before the mediator does not know
@@ -89,9 +156,30 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         }
     }
 
-    async fn store(&self, new: NewMessage) -> Result<Received, StoreError> {
+    /// What the trial of a mapping says of the document. One that failed by itself says nothing: the worker will park the message with
+    /// the reason.
+    fn tried(&self, tried: Result<MapResult, MapperError>, from: Timestamp, journal: &mut Journal) -> Vec<Issue> {
+        let (done, issues) = match tried {
+            Ok(Ok(_)) => (Done::Mapped(Vec::new()), Vec::new()),
+            Ok(Err(issues)) => (Done::Mapped(issues.clone()), issues),
+            Err(error) => (Done::NotMapped(error.to_string()), Vec::new()),
+        };
+        journal.steps.push(Step { done, from, to: self.clock.now() });
+        issues
+    }
+
+    async fn store(&self, new: NewMessage, journal: &mut Journal) -> Result<Received, StoreError> {
         let issues = new.issues.clone();
-        let accepted = self.store.accept(new, self.clock.now()).await?;
+        (journal.claim_uuid, journal.claim_code) = (new.claim_uuid.clone(), new.claim_code.clone());
+        let from = self.clock.now();
+        let accepted = self.store.accept(new, from).await;
+        let done = match &accepted {
+            Ok(Accepted::Duplicate(..)) => Done::Stored { new: false },
+            Ok(Accepted::New(_) | Accepted::Revived(_)) => Done::Stored { new: true },
+            Err(_) => Done::NotStored,
+        };
+        journal.steps.push(Step { done, from, to: self.clock.now() });
+        let accepted = accepted?;
         Ok(match accepted {
             Accepted::Duplicate(id, State::Dead) if !issues.is_empty() => Received::Unmappable(id, issues),
             Accepted::Duplicate(id, _) => Received::Duplicate(id),

@@ -31,15 +31,26 @@ pub struct Settings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpenImis {
-    /// The server, for example `https://imis.example.org`; `/api/api_fhir_r4/` is added where the path does not name it.
+    /// The server; `/api/api_fhir_r4/` is added where the path does not name it.
+    ///
+    /// Required, for example `"https://imis.example.org"`.
     pub url: Option<Url>,
     /// A user with the rights that docs/openimis.md lists.
+    ///
+    /// Required, for example `"mediator"`.
     pub username: String,
     /// Its password.
+    ///
+    /// Required, for example `"change-me"`.
     pub password: Option<SecretString>,
-    /// Minutes east of UTC of openIMIS' `TIME_ZONE` setting: its search times carry no zone. Default 0, as openIMIS is shipped.
+    /// Minutes east of UTC of openIMIS's `TIME_ZONE` setting, because the times in its search carry no zone. -1080 to
+    /// 1080.
+    ///
+    /// Default: `0`, as openIMIS is shipped; 345 for a server that runs on Nepal's time.
     pub utc_offset_minutes: i16,
-    /// Longest wait for an answer. Default 30 s.
+    /// Longest wait for one answer.
+    ///
+    /// Default: `"30s"`.
     pub timeout: SignedDuration,
 }
 
@@ -47,35 +58,83 @@ pub struct OpenImis {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cht {
-    /// The server, for example `https://cht.example.org`.
+    /// The server.
+    ///
+    /// Required, for example `"https://cht.example.org"`.
     pub url: Option<Url>,
-    /// A user with the rights that docs/cht.md lists.
+    /// A user with the permissions that docs/cht.md lists.
+    ///
+    /// Required, for example `"mediator"`.
     pub username: String,
     /// Its password.
+    ///
+    /// Required, for example `"change-me"`.
     pub password: Option<SecretString>,
-    /// Ways to find an insuree among the contacts that CHT already has, tried in order before a person is created. Default none.
+    /// How to find an insuree among the contacts that CHT already has, in this order, before a person is created:
+    /// "openimis-id" (the contact's field openimis_id), "insurance-number" (insurance_number_field) and "phone" (same
+    /// phone, name and date of birth). `[]`: no search, a person is created.
+    ///
+    /// Default: `["openimis-id", "insurance-number", "phone"]`.
     pub match_by: Vec<MatchBy>,
-    /// Longest wait for an answer. Default 30 s.
+    /// Field of CHT's contacts that holds the insurance number. Letters, digits and _. Persons that the mediator creates
+    /// have it in chf_id in any case.
+    ///
+    /// Default: `"chf_id"`.
+    pub insurance_number_field: String,
+    /// Whether a contact that almost fits (a like name with the same date of birth or phone) is proposed to a person,
+    /// for whose decision the claim waits (docs/cht.md). Only with "phone" in match_by. Without: a person is created.
+    ///
+    /// Default: `true`.
+    pub propose_similar: bool,
+    /// Longest wait for one answer.
+    ///
+    /// Default: `"30s"`.
     pub timeout: SignedDuration,
 }
 
-/// A way to find an existing contact. Only a single match counts.
+/// A way to find an existing contact. Only a single match counts; several are proposed to a person.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum MatchBy {
-    /// A person whose field `chf_id` is the insurance number (CHT 4.18 and later).
+    /// A person whose field `openimis_id` is openIMIS' uuid of the insuree.
+    OpenimisId,
+    /// A person whose field `insurance_number_field` is the insurance number.
     InsuranceNumber,
-    /// A person with the same phone and the same name.
+    /// A person with the same phone, name and date of birth.
     Phone,
+}
+
+impl MatchBy {
+    /// As it is written in the settings.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::OpenimisId => "openimis-id",
+            Self::InsuranceNumber => "insurance-number",
+            Self::Phone => "phone",
+        }
+    }
+
+    /// What is the same.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::OpenimisId => "openIMIS uuid",
+            Self::InsuranceNumber => "insurance number",
+            Self::Phone => "phone, name and date of birth",
+        }
+    }
 }
 
 /// Which claims become a task.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tasks {
-    /// Default `all`, as CHT's documentation has it. `selected` is what we recommend for a national scheme: docs/tasks.md.
+    /// "all" (every claim), "submitted" (from its submission on) or "selected" (an officer selected it for feedback).
+    ///
+    /// Default: `"all"`, as CHT's documentation has it; "selected" is our advice for a national scheme.
     pub policy: Policy,
-    /// Also claims that openIMIS rejected. Default no.
+    /// Also claims that openIMIS rejected.
+    ///
+    /// Default: `false`.
     pub include_rejected: bool,
 }
 
@@ -96,19 +155,33 @@ pub enum Policy {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Poll {
-    /// Default yes: openIMIS notifies only of claims that come in through FHIR.
+    /// Whether openIMIS is asked. Leave it on: it tells by itself only of claims that come in through FHIR.
+    ///
+    /// Default: `true`.
     pub enabled: bool,
-    /// Time between two polls. Default 1 min.
+    /// Time between two polls for new claims.
+    ///
+    /// Default: `"1m"`.
     pub interval: SignedDuration,
-    /// How far each poll reaches back behind the last one. Default 10 min.
+    /// How far each poll reaches back behind the last one.
+    ///
+    /// Default: `"10m"`; do not set less.
     pub overlap: SignedDuration,
-    /// How far the very first poll reaches back. Default 1 day.
+    /// How far the very first poll reaches back.
+    ///
+    /// Default: `"24h"`.
     pub lookback: SignedDuration,
-    /// Time between two looks at the claims that officers selected for feedback. Default 5 min: openIMIS lists all of them each time.
+    /// Time between two looks at the claims that officers selected for feedback. openIMIS lists all of them each time.
+    ///
+    /// Default: `"5m"`.
     pub selected_interval: SignedDuration,
-    /// How old a claim may be to be found when it is selected. Default 180 days: what is older makes every look longer.
+    /// How old a claim may be to be found when it is selected. What is older makes every look longer.
+    ///
+    /// Default: `"4320h"` (180 days).
     pub selected_horizon: SignedDuration,
-    /// Entries a page. Default 100: openIMIS takes about 5 ms for each.
+    /// Claims a page, 1 to 1000. openIMIS needs about 5 ms for each.
+    ///
+    /// Default: `100`.
     pub page_size: u32,
 }
 
@@ -116,15 +189,28 @@ pub struct Poll {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Subscription {
-    /// Where openIMIS reaches `/mediator/claim-response`. None: no subscription is kept, claims are found by polling only.
+    /// Where openIMIS reaches this mediator's /mediator/claim-response. The host must be an IP address, `localhost` or
+    /// a name with a dot and without an underscore: openIMIS silently ignores others. Put no user or password into it:
+    /// all users of openIMIS can read it.
+    ///
+    /// Optional, for example `"https://mediator.example.org/mediator/claim-response"`. Without it: no
+    /// subscription is kept and claims are found by polling only.
     pub callback: Option<Url>,
-    /// User that openIMIS shows to the callback. Default: the mediator's own inbound user.
+    /// User that openIMIS shows to the callback, for example an OpenHIM client's. Set it together with the password.
+    ///
+    /// Optional, for example `"interop-client"`. Without it: both as in `[inbound]`.
     pub username: Option<String>,
     /// Its password.
+    ///
+    /// Optional, for example `"change-me"`. Without it: both as in `[inbound]`.
     pub password: Option<SecretString>,
-    /// How long a subscription lasts before it ends; renewed when a tenth of it is left. Default 365 days.
+    /// How long a subscription lasts; it is renewed when a tenth of that is left.
+    ///
+    /// Default: `"8760h"` (365 days).
     pub lifetime: SignedDuration,
-    /// Time between two looks at it. Default 1 h.
+    /// Time between two looks at it.
+    ///
+    /// Default: `"1h"`.
     pub check_interval: SignedDuration,
 }
 
@@ -132,21 +218,38 @@ pub struct Subscription {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retry {
-    /// Wait after the first failure; doubled with each further one. Default 5 s.
+    /// Wait after the first failure; doubled with each further one.
+    ///
+    /// Default: `"5s"`.
     pub first: SignedDuration,
-    /// Longest wait. Default 1 h.
+    /// Longest wait between two tries.
+    ///
+    /// Default: `"1h"`.
     pub longest: SignedDuration,
-    /// A message that could not be delivered for so long becomes a dead letter. Default 14 days.
+    /// A message that could not be delivered for so long becomes a dead letter.
+    ///
+    /// Default: `"336h"` (14 days).
     pub give_up_after: SignedDuration,
-    /// How long a peer is left alone after it refused our credentials or redirected us. Default 5 min.
+    /// How long openIMIS or CHT is left alone after it refused the mediator's credentials or redirected it.
+    ///
+    /// Default: `"5m"`.
     pub pause: SignedDuration,
-    /// After so many failures in a row a peer is left alone, first for the wait after the first failure. Default 5.
+    /// After so many failed requests in a row openIMIS or CHT is left alone, first for `first`, then for longer and
+    /// longer; single requests probe whether it is back. 1 to 1000.
+    ///
+    /// Default: `5`.
     pub trip_after: u32,
-    /// Longest time between two probes of a peer that is down. Default 1 min.
+    /// Longest time between two probes.
+    ///
+    /// Default: `"1m"`.
     pub probe_longest: SignedDuration,
-    /// A worker that holds a message longer has died. Default 5 min.
+    /// A delivery that takes longer is taken for dead and begun again. More than five times the longest timeout.
+    ///
+    /// Default: `"5m"`.
     pub lease: SignedDuration,
-    /// First wait before a claim that is not submitted yet is looked at again; grows up to a day. Default 10 min.
+    /// Policy "submitted": first wait before a claim that is not submitted yet is looked at again. It grows to a day.
+    ///
+    /// Default: `"10m"`.
     pub recheck: SignedDuration,
 }
 
@@ -154,11 +257,11 @@ pub struct Retry {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mapping {
-    /// Of `map-claim-response`.
+    /// openIMIS claim to CHT record: docs/mapping.md.
     pub claim_response: mapping::claim_response::Settings,
-    /// Of `map-feedback`.
+    /// CHT feedback to openIMIS Communication: docs/mapping.md.
     pub feedback: mapping::feedback::Settings,
-    /// Of `map-patient`.
+    /// openIMIS insuree to CHT person: docs/mapping.md and docs/cht.md.
     pub patient: mapping::patient::Settings,
 }
 
@@ -172,7 +275,17 @@ impl Default for OpenImis {
 impl Default for Cht {
     fn default() -> Self {
         let timeout = SignedDuration::from_secs(30);
-        Self { url: None, username: String::new(), password: None, match_by: Vec::new(), timeout }
+        let match_by = vec![MatchBy::OpenimisId, MatchBy::InsuranceNumber, MatchBy::Phone];
+        let insurance_number_field = "chf_id".to_owned();
+        Self {
+            url: None,
+            username: String::new(),
+            password: None,
+            match_by,
+            insurance_number_field,
+            propose_similar: true,
+            timeout,
+        }
     }
 }
 
@@ -258,6 +371,10 @@ impl Settings {
         }
         if self.retry.lease <= self.openimis.timeout.max(self.cht.timeout) * 5 {
             problems.push("retry.lease: expected more than five times the longest peer timeout".to_owned());
+        }
+        let field = &self.cht.insurance_number_field;
+        if field.is_empty() || !field.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            problems.push("cht.insurance_number_field: expected a name of letters, digits and _".to_owned());
         }
         if !(1..=1000).contains(&self.retry.trip_after) {
             problems.push("retry.trip_after: expected 1 to 1000".to_owned());

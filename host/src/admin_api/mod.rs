@@ -26,6 +26,8 @@ use crate::{Host, HostFlow};
 mod actions;
 mod export;
 mod mappings;
+mod openhim;
+mod patients;
 
 /// Messages a page, where nothing is said.
 const PAGE: u32 = 50;
@@ -46,11 +48,17 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/admin/messages/{id}/discard", post(actions::discard))
         .route("/admin/counts", get(counts))
         .route("/admin/audit", get(audit))
+        .route("/admin/openhim", get(openhim::show))
+        .route("/admin/patients/proposals", get(patients::list))
+        .route("/admin/patients/proposals/{id}", get(patients::show))
+        .route("/admin/patients/proposals/{id}/confirm", post(patients::confirm))
+        .route("/admin/patients/proposals/{id}/refuse", post(patients::refuse))
         .route("/admin/mappings", get(mappings::list))
         .route("/admin/mappings/reload", post(mappings::reload))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .route_layer(admitted);
-    with_fallbacks(routes).with_state(host)
+        .route_layer(admitted)
+        .merge(crate::metrics::routes(&host));
+    with_fallbacks(routes).with_state(host.clone()).merge(crate::console::router(host))
 }
 
 /// An answer that is none of what was asked for.
@@ -111,6 +119,7 @@ impl Wanted {
             claim: self.claim.clone(),
             before: self.before.map(MessageId),
             limit,
+            ..Filter::default()
         })
     }
 }

@@ -59,6 +59,10 @@ fn check(source: &Source) -> anyhow::Result<ExitCode> {
         true => out!("  admin API     {}", config.admin.listen),
         false => out!("  admin API     none: no client has the scope admin"),
     }
+    if config.serves_metrics() {
+        let who = if config.metrics.public { "to anybody" } else { "to clients with the scope metrics" };
+        out!("  metrics       {}/metrics, {who}", config.admin.listen);
+    }
     for client in &config.clients {
         let scopes: Vec<&str> = client.scopes.iter().map(|scope| scope.word()).collect();
         out!("  client        {} for {}", client.name, scopes.join(", "));

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use flow::{Kind, MessageId, State};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use openimis_mediator::config::{ConfigError, Place};
+use openimis_mediator::config::{Config, ConfigError, Place};
 use openimis_mediator::store::{Filter, SqlStore, Summary, View};
 use serde_json::Value;
 
@@ -50,7 +50,8 @@ struct Which {
 
 impl Which {
     fn filter(&self, before: Option<i64>, limit: u32) -> Filter {
-        Filter { state: self.state, kind: self.kind, claim: self.claim.clone(), before: before.map(MessageId), limit }
+        let before = before.map(MessageId);
+        Filter { state: self.state, kind: self.kind, claim: self.claim.clone(), before, limit, ..Filter::default() }
     }
 
     /// For the audit trail.
@@ -113,7 +114,7 @@ fn expected(words: &[impl ToString]) -> String {
 }
 
 /// Who is at the keyboard, for the audit trail. A name can be pretended, the number cannot.
-fn actor() -> String {
+pub fn actor() -> String {
     use std::os::unix::fs::MetadataExt;
     let uid = std::fs::metadata("/proc/self").map_or("uid unknown".to_owned(), |own| format!("uid {}", own.uid()));
     let name = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok().filter(|name| !name.is_empty());
@@ -123,24 +124,30 @@ fn actor() -> String {
     }
 }
 
-fn bar(length: Option<u64>, what: &'static str) -> ProgressBar {
+/// Progress of bulk work.
+pub fn bar(length: Option<u64>, what: &'static str) -> ProgressBar {
     let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
     let template = if length.is_some() { "{bar:40} {pos}/{len} {msg}, {eta} left" } else { "{spinner} {pos} {msg}" };
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
         .with_message(what)
 }
 
+/// Opens a store that is there: a new one where none is expected would only hide a slip.
+pub async fn open_store(config: &Config) -> anyhow::Result<SqlStore> {
+    if let Place::Sqlite(path) = config.store.place()?
+        && !path.is_file()
+    {
+        bail!(
+            "{} is not there: no mediator has run with this store.path (config or working directory?)",
+            path.display()
+        );
+    }
+    Ok(SqlStore::open(&config.store).await?)
+}
+
 impl Messages {
     pub async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
         let config = source.partial_config()?;
-        if let Place::Sqlite(path) = config.store.place()?
-            && !path.is_file()
-        {
-            bail!(
-                "{} is not there: no mediator has run with this store.path (config or working directory?)",
-                path.display()
-            );
-        }
         if matches!(self, Self::Prune) {
             // It cannot be undone: a slip in these settings must not prune what is still wanted.
             let problems = config.store_problems();
@@ -148,7 +155,7 @@ impl Messages {
                 return Err(ConfigError(problems).into());
             }
         }
-        let store = SqlStore::open(&config.store).await?;
+        let store = open_store(&config).await?;
         match self {
             Self::List(list) => list.run(&store).await,
             Self::Show(show) => show.run(&store).await,

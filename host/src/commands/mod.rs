@@ -5,12 +5,17 @@ macro_rules! out {
     ($($what:tt)*) => { crate::commands::print_line(format_args!($($what)*)) };
 }
 
+pub mod cht;
 pub mod config;
+pub mod health;
 pub mod map;
 pub mod mapping;
 pub mod messages;
+pub mod patients;
+pub mod places;
 pub mod sandbox;
 pub mod serve;
+pub mod store;
 pub mod subscription;
 
 use std::collections::BTreeMap;

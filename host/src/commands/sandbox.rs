@@ -9,18 +9,20 @@ use anyhow::{Context, anyhow};
 use openimis_mediator::Host;
 use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::{Config, Log};
-use openimis_mediator::sandbox::{CHT_PASSWORD, OPENIMIS_PASSWORD, Sandbox, USER};
+use openimis_mediator::console::session;
+use openimis_mediator::sandbox::{
+    CHT_PASSWORD, OPENHIM_PASSWORD, OPENHIM_USER, OPENIMIS_PASSWORD, OpenHim, OpenHimAuth, Sandbox, USER,
+};
 
 /// As CHT's documentation calls them.
 const INBOUND_USER: &str = "interop-client";
 const INBOUND_PASSWORD: &str = "interop-password";
 const ADMIN_USER: &str = "admin";
-const ADMIN_PASSWORD: &str = "admin-password";
 /// The ClaimResponse of CHT's documentation.
 const SAMPLE: &str = include_str!("../../../tests/fixtures/claim-response/documented-sample/input.json");
 
 /// Starts the stand-ins and the mediator, prints what to try, serves.
-pub async fn serve(data: PathBuf, port: u16) -> anyhow::Result<ExitCode> {
+pub async fn serve(data: PathBuf, port: u16, with_openhim: bool) -> anyhow::Result<ExitCode> {
     super::serve::log_to_stderr(&Log::default());
     std::fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
     let data = data.canonicalize()?;
@@ -37,14 +39,62 @@ pub async fn serve(data: PathBuf, port: u16) -> anyhow::Result<ExitCode> {
         INBOUND_USER.to_owned(),
         INBOUND_PASSWORD.to_owned(),
     );
-    let config = config(&data, address(0), address(3), &sandbox)?;
+    // Another one at each start: whoever reads this page of the documentation must not know it.
+    let admin_password = random_password()?;
+    let mut config = config(&data, address(0), address(3), &sandbox, &admin_password)?;
+    let openhim = match with_openhim {
+        true => Some(openhim(&mut config, address).await.context("the stand-in for OpenHIM cannot listen")?),
+        false => None,
+    };
     let host = Host::build(config).await?;
-    println!("{}", welcome(&mediator, address(3), &sandbox, &sample, &data));
+    println!("{}", welcome(&mediator, (address(3), &admin_password), &sandbox, &sample, &data));
+    if let Some(openhim) = &openhim {
+        println!("{}", beside_openhim(openhim, &sample));
+    }
     super::serve::serve(host).await
 }
 
-fn config(data: &Path, listen: SocketAddr, admin: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<Config> {
-    let hash = hash_password(&ADMIN_PASSWORD.into()).map_err(|error| anyhow!("the admin's password: {error}"))?;
+/// A stand-in for OpenHIM's core, which the mediator registers with.
+async fn openhim(config: &mut Config, address: impl Fn(u16) -> SocketAddr) -> anyhow::Result<OpenHim> {
+    let openhim = OpenHim::start(address(4), address(5), OpenHimAuth::Basic).await?;
+    openhim.install_all_channels();
+    config.openhim.url = Some(openhim.api().parse()?);
+    config.openhim.username = Some(OPENHIM_USER.to_owned());
+    config.openhim.password = Some(OPENHIM_PASSWORD.into());
+    config.openhim.endpoint = Some(format!("http://{}", address(0)).parse()?);
+    config.openhim.report = true;
+    Ok(openhim)
+}
+
+fn beside_openhim(openhim: &OpenHim, sample: &Path) -> String {
+    let (core, router, sample) = (openhim.api(), openhim.router(), sample.display());
+    format!(
+        r#"and with a stand-in for OpenHIM
+
+  OpenHIM    {core}   API and page: mediators and transactions
+             {router}    router: clients openimis and cht, any password
+
+   curl -u openimis:x -H 'Content-Type: application/json' \
+        --data-binary @{sample} {router}/mediator/claim-response
+"#
+    )
+}
+
+/// For the admin, until the process ends.
+fn random_password() -> anyhow::Result<String> {
+    let random = session::random().ok_or_else(|| anyhow!("the system gives no random numbers"))?;
+    let groups: Vec<&str> = (0..4).map(|group| &random[group * 4..][..4]).collect();
+    Ok(groups.join("-"))
+}
+
+fn config(
+    data: &Path,
+    listen: SocketAddr,
+    admin: SocketAddr,
+    sandbox: &Sandbox,
+    admin_password: &str,
+) -> anyhow::Result<Config> {
+    let hash = hash_password(&admin_password.into()).map_err(|error| anyhow!("the admin's password: {error}"))?;
     let toml = format!(
         r#"
         listen = "{listen}"
@@ -54,6 +104,7 @@ fn config(data: &Path, listen: SocketAddr, admin: SocketAddr, sandbox: &Sandbox)
         cht = {{ url = "{cht}", username = "{USER}", password = "{CHT_PASSWORD}" }}
         poll = {{ interval = "5s", selected_interval = "5s" }}
         subscription.callback = "http://{listen}/mediator/claim-response"
+        metrics.public = true
         admin.listen = "{admin}"
         clients = [{{ name = "admin", username = "{ADMIN_USER}", password_hash = "{hash}", scopes = ["admin"] }}]
         mapping.patient = {{ default_place = "sandbox-village", phone_prefix = "+977" }}
@@ -65,7 +116,13 @@ fn config(data: &Path, listen: SocketAddr, admin: SocketAddr, sandbox: &Sandbox)
     Ok(Config::from_toml(&toml, &BTreeMap::new())?)
 }
 
-fn welcome(mediator: &str, admin: SocketAddr, sandbox: &Sandbox, sample: &Path, data: &Path) -> String {
+fn welcome(
+    mediator: &str,
+    (admin, admin_password): (SocketAddr, &str),
+    sandbox: &Sandbox,
+    sample: &Path,
+    data: &Path,
+) -> String {
     let cht = sandbox.cht.url();
     let openimis = sandbox.openimis.url().replace("api/api_fhir_r4/", "");
     let sample = sample.display();
@@ -75,7 +132,8 @@ fn welcome(mediator: &str, admin: SocketAddr, sandbox: &Sandbox, sample: &Path, 
 openimis-mediator with sandbox peers (stand-ins that behave as the real ones, people are invented)
 
   mediator   {mediator}   user {INBOUND_USER}, password {INBOUND_PASSWORD}
-  admin API  http://{admin}/admin/messages   user {ADMIN_USER}, password {ADMIN_PASSWORD}
+  console    http://{admin}/console   what became of every message: open it in a browser
+             user {ADMIN_USER}, password {admin_password} (a new one at each start; also for the admin API, http://{admin}/admin/messages)
   openIMIS   {openimis}   claims and the feedback on them: open it in a browser
   CHT        {cht}   people, and tasks for the health worker: open it in a browser
   playground {mediator}/playground/   what becomes of a document, and all that is wrong with it: open it in a browser

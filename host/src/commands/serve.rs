@@ -23,10 +23,13 @@ pub struct Serve {
     /// Run with stand-ins for openIMIS and CHT, to try the mediator out. No configuration is needed or read
     #[arg(long)]
     sandbox: bool,
+    /// Sandbox: with a stand-in for OpenHIM's core, too
+    #[arg(long, requires = "sandbox")]
+    openhim: bool,
     /// Sandbox: where messages and the stand-ins' data are kept
     #[arg(long, default_value = "sandbox-data")]
     data: PathBuf,
-    /// Sandbox: the mediator's port; openIMIS gets the next one, CHT the one after, the admin API the third
+    /// Sandbox: the mediator's port; openIMIS gets the next one, CHT the one after, the admin API the third, OpenHIM the two after that
     #[arg(long, default_value_t = 8080)]
     port: u16,
 }
@@ -34,7 +37,7 @@ pub struct Serve {
 impl Serve {
     pub async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
         if self.sandbox {
-            return super::sandbox::serve(self.data, self.port).await;
+            return super::sandbox::serve(self.data, self.port, self.openhim).await;
         }
         let config = source.config()?;
         log_to_stderr(&config.log);

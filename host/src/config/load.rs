@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::Config;
 
 /// Environment variables that the documentation names, and the keys they set. Each is read from a file as well: `<NAME>_FILE`.
-const NAMED: &[(&str, &str)] = &[
+pub const NAMED: &[(&str, &str)] = &[
     ("OPENIMIS_API_URL", "openimis.url"),
     ("OPENIMIS_USERNAME", "openimis.username"),
     ("OPENIMIS_PASSWORD", "openimis.password"),
@@ -15,9 +15,14 @@ const NAMED: &[(&str, &str)] = &[
     ("CHT_URL", "cht.url"),
     ("CHT_USERNAME", "cht.username"),
     ("CHT_PASSWORD", "cht.password"),
+    ("OPENHIM_API_URL", "openhim.url"),
+    ("OPENHIM_USERNAME", "openhim.username"),
+    ("OPENHIM_PASSWORD", "openhim.password"),
     ("DATABASE_URL", "store.url"),
     ("MEDIATOR_USERNAME", "inbound.username"),
     ("MEDIATOR_PASSWORD", "inbound.password"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
+    ("OTEL_SERVICE_NAME", "telemetry.service_name"),
 ];
 /// `OPENIMIS_MEDIATOR__CHT__URL` sets `cht.url`, and so on for every key.
 const PREFIX: &str = "OPENIMIS_MEDIATOR__";
@@ -36,6 +41,13 @@ pub(super) fn merged(mut table: Table, env: &BTreeMap<String, String>, problems:
         insert(&mut table, &key, Value::String(value));
     }
     typed(table, problems)
+}
+
+/// The part that `flow` works with, of a few keys that somebody else sets, and what is wrong with them.
+pub(crate) fn settings_of(table: Table) -> (flow::Settings, Vec<String>) {
+    let mut problems = Vec::new();
+    let config = typed(table, &mut problems);
+    (config.settings(), problems)
 }
 
 /// Keys and values that the environment sets.
@@ -119,7 +131,7 @@ fn literal(text: &str) -> Option<Value> {
 
 /// What was expected, without the value: it may be a secret.
 fn told(key: &str, message: &str) -> String {
-    if key.ends_with("url") || key.ends_with("callback") {
+    if key.ends_with("url") || key.ends_with("callback") || key.ends_with("endpoint") {
         return "expected an address such as https://server.example.org".to_owned();
     }
     if message.contains("duration") {

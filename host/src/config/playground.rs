@@ -8,9 +8,14 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Playground {
-    /// Default true.
+    /// Whether it is served. It holds no data and is served without credentials.
+    ///
+    /// Default: `true`.
     pub enabled: bool,
-    /// Directory that `cargo xtask build` makes. Default: `playground` beside the program or one or two above it.
+    /// Directory with the page's mapping; `cargo xtask build` puts it into `target/playground`.
+    ///
+    /// Optional, for example `"target/playground"`. Without it: a directory `playground` beside the program or up to
+    /// two directories above it, else in the working directory.
     pub dir: Option<PathBuf>,
 }
 

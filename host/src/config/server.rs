@@ -16,21 +16,37 @@ use crate::clients::{Fingerprint, password_hash_problem};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
-    /// The mediator's own certificate. Default: none, plain HTTP.
+    /// The mediator's own certificate. New files are used without a restart: when they are found changed, or on SIGHUP.
+    /// Without it: plain HTTP.
     pub tls: ServerTls,
-    /// Connections at the same time, for each listener; further ones wait to be accepted. Default 1024.
+    /// Connections at the same time, for each listener, 1 to 65535; further ones wait until one ends.
+    ///
+    /// Default: `1024`.
     pub max_connections: u32,
-    /// Of these, from one address; further ones are closed. A proxy counts as one address. Default 512.
+    /// Of these, from one address; further ones are closed at once. A proxy counts as one address. 1 to 65535.
+    ///
+    /// Default: `512`.
     pub max_connections_per_address: u32,
-    /// Longest wait for a TLS handshake, for the head of a request, and for the next request on a kept connection. Default 10 s.
+    /// Longest wait for a TLS handshake, for the head of a request, and for the next request on a connection that is
+    /// kept open.
+    ///
+    /// Default: `"10s"`.
     pub header_timeout: SignedDuration,
-    /// Longest time from the head of a request to its answer, and for a client to take what is sent to it. Default 30 s.
+    /// Longest time from the head of a request to its answer, and for a client to take what it is sent.
+    ///
+    /// Default: `"30s"`.
     pub answer_timeout: SignedDuration,
-    /// Longest body that is taken. Default 1 MiB.
+    /// Longest body that is taken, in bytes, 1024 to 67108864.
+    ///
+    /// Default: `1048576` (1 MiB).
     pub max_body_bytes: usize,
-    /// Requests a second from one address, and as many at once. Default 1000.
+    /// Requests a second from one address; as many may come at once. A proxy counts as one address.
+    ///
+    /// Default: `1000`.
     pub requests_per_second: NonZeroU32,
-    /// Wrong passwords a minute from one address. Default 30.
+    /// Wrong passwords a minute from one address; then none is tried any more until some time has passed.
+    ///
+    /// Default: `30`.
     pub failed_logins_per_minute: NonZeroU32,
 }
 
@@ -38,15 +54,25 @@ pub struct Server {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerTls {
-    /// PEM file: the certificate, then those between it and its authority.
+    /// PEM file with the certificate, then those between it and its authority. Set it together with key_file.
+    ///
+    /// Optional, for example `"/etc/openimis-mediator/server.crt"`.
     pub cert_file: Option<PathBuf>,
-    /// PEM file: its private key.
+    /// PEM file with its private key.
+    ///
+    /// Optional, for example `"/etc/openimis-mediator/server.key"`.
     pub key_file: Option<PathBuf>,
-    /// PEM file: the authorities of client certificates. Default: none are asked for.
+    /// PEM file with the authorities of client certificates (mutual TLS, as OpenHIM does it).
+    ///
+    /// Optional, for example `"/etc/openimis-mediator/client-ca.crt"`. Without it: no client certificates.
     pub client_ca_file: Option<PathBuf>,
-    /// Whether a client has to show one. Default `optional`.
+    /// "optional": others may sign in with a password. "required": without a certificate there is no connection.
+    ///
+    /// Default: `"optional"`.
     pub client_certificates: ClientCertificates,
-    /// Time between two looks at the files. Default 10 s.
+    /// Time between two looks at the files.
+    ///
+    /// Default: `"10s"`.
     pub check_interval: SignedDuration,
 }
 
@@ -65,7 +91,9 @@ pub enum ClientCertificates {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
-    /// Where it listens, if a client has the scope `admin`. Default 127.0.0.1:8090.
+    /// Address and port, apart from `listen`, so that a firewall can tell them apart.
+    ///
+    /// Default: `"127.0.0.1:8090"`.
     pub listen: SocketAddr,
 }
 
@@ -75,13 +103,15 @@ pub struct Admin {
 pub struct Client {
     /// How the audit trail and the logs call it.
     pub name: String,
-    /// User of HTTP Basic.
+    /// User of HTTP Basic. Must not hold a colon.
     pub username: Option<String>,
-    /// Its password as `config hash-password` prints it.
+    /// Its password, as `openimis-mediator config hash-password` prints it (argon2id). The one of the
+    /// example is of a password that nobody knows.
     pub password_hash: Option<SecretString>,
-    /// SHA-256 of its certificate, in hexadecimal.
+    /// Instead of user and password: the SHA-256 of its certificate, as `openssl x509 -noout -fingerprint -sha256`
+    /// prints it.
     pub certificate_sha256: Option<String>,
-    /// What it may do.
+    /// What it may do: "claim-response", "feedback", "admin", "metrics".
     pub scopes: Vec<Scope>,
 }
 
@@ -95,6 +125,8 @@ pub enum Scope {
     Feedback,
     /// Use the admin API.
     Admin,
+    /// Read the metrics.
+    Metrics,
 }
 
 impl Scope {
@@ -104,6 +136,7 @@ impl Scope {
             Self::ClaimResponse => "claim-response",
             Self::Feedback => "feedback",
             Self::Admin => "admin",
+            Self::Metrics => "metrics",
         }
     }
 }
@@ -154,7 +187,7 @@ impl Client {
             problem("name", "is missing: the audit trail calls the client by it");
         }
         if self.scopes.is_empty() {
-            problem("scopes", "is missing: expected one or more of claim-response, feedback, admin");
+            problem("scopes", "is missing: expected one or more of claim-response, feedback, admin, metrics");
         }
         match (&self.username, &self.password_hash, &self.certificate_sha256) {
             (Some(_), Some(_), None) | (None, None, Some(_)) => {}
@@ -253,7 +286,9 @@ fn client_problems(config: &Config) -> Vec<String> {
 impl Config {
     /// Whether a client of its own may post claims or feedback: then the simple one of `[inbound]` can be left out.
     pub(super) fn has_ingest_client(&self) -> bool {
-        self.clients.iter().any(|client| client.scopes.iter().any(|scope| *scope != Scope::Admin))
+        self.clients
+            .iter()
+            .any(|client| client.scopes.iter().any(|scope| matches!(scope, Scope::ClaimResponse | Scope::Feedback)))
     }
 
     /// Whether anybody may use the admin API.

@@ -11,12 +11,20 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSettings {
-    /// SQLite file. Default `mediator.db` in the working directory.
+    /// SQLite file; it is made if it is not there. A relative path starts at the working directory.
+    ///
+    /// Default: `"mediator.db"`.
     pub path: PathBuf,
-    /// PostgreSQL instead, for several mediators at once: `postgres://user:password@host/database?sslmode=verify-full`
-    /// (`DATABASE_URL`). Default none.
+    /// Instead of `path`: PostgreSQL, which several mediators may share, as
+    /// `postgres://user:password@host/database?sslmode=verify-full`; or a SQLite file once more. Keep a password out of
+    /// this file: DATABASE_URL, or a file that DATABASE_URL_FILE names.
+    ///
+    /// Optional, for example `"postgres://mediator@db.example.org/mediator?sslmode=verify-full"`.
     pub url: Option<SecretString>,
-    /// File with the key that seals documents at rest: base64 of 32 bytes; older keys on further lines. Default none.
+    /// File with the key that seals documents in the store: base64 of 32 bytes, made with `openssl rand -base64 32`. To
+    /// change the key, put the new one before the old one, a line each.
+    ///
+    /// Optional, for example `"/etc/openimis-mediator/store.key"`. Without it: documents are stored as they came.
     pub key_file: Option<PathBuf>,
 }
 
@@ -33,9 +41,13 @@ pub enum Place {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
-    /// Documents, which hold personal data. Default 30 days.
+    /// Documents as received and as sent: personal data.
+    ///
+    /// Default: `"720h"` (30 days).
     pub documents: SignedDuration,
-    /// The message itself with its trail; that it was delivered is remembered for ever. Default 730 days.
+    /// Messages with their trails; no less than `documents`. That a message was delivered is remembered for ever.
+    ///
+    /// Default: `"17520h"` (2 years).
     pub messages: SignedDuration,
 }
 

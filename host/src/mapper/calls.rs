@@ -3,9 +3,12 @@
 use flow::ports::{Mapper, MapperError};
 use mapping::{Issue, IssueType, MapResult, Mapped, Severity, claim_response, feedback, patient};
 
+use opentelemetry::KeyValue;
+
 use super::engine::Runtime;
 use super::piece::{ClaimResponse, Feedback, Patient, Slot};
 use super::{MappingHost, wit};
+use crate::telemetry::{self, MAPPING, OUTCOME, SpanKind};
 
 impl MappingHost {
     /// Maps a FHIR `ClaimResponse` to the body of CHT's `POST /api/v2/records`.
@@ -16,7 +19,9 @@ impl MappingHost {
         contact: Option<&claim_response::ContactLink>,
         settings: &claim_response::Settings,
     ) -> Result<MapResult, MapperError> {
-        self.inner.runtime.claim_response(&self.current().claim_response, claim_response, claim_date, contact, settings)
+        let set = self.current();
+        let slot = &set.claim_response;
+        self.counted(slot, |runtime| runtime.claim_response(slot, claim_response, claim_date, contact, settings))
     }
 
     /// Maps what CHT's outbound push sends to the body of openIMIS' `POST Communication/`.
@@ -26,7 +31,9 @@ impl MappingHost {
         insuree_uuid: Option<&str>,
         settings: &feedback::Settings,
     ) -> Result<MapResult, MapperError> {
-        self.inner.runtime.feedback(&self.current().feedback, feedback, insuree_uuid, settings)
+        let set = self.current();
+        let slot = &set.feedback;
+        self.counted(slot, |runtime| runtime.feedback(slot, feedback, insuree_uuid, settings))
     }
 
     /// Maps a FHIR `Patient` to the body of CHT's `POST /api/v1/people`.
@@ -36,7 +43,25 @@ impl MappingHost {
         location_codes: &[String],
         settings: &patient::Settings,
     ) -> Result<MapResult, MapperError> {
-        self.inner.runtime.patient(&self.current().patient, patient, location_codes, settings)
+        let set = self.current();
+        let slot = &set.patient;
+        self.counted(slot, |runtime| runtime.patient(slot, patient, location_codes, settings))
+    }
+
+    fn counted<I>(
+        &self,
+        slot: &Slot<I>,
+        call: impl FnOnce(&Runtime) -> Result<MapResult, MapperError>,
+    ) -> Result<MapResult, MapperError> {
+        let attributes = || vec![KeyValue::new(MAPPING, slot.interface.name())];
+        let step = telemetry::step("map", SpanKind::Internal, attributes);
+        let mapped = self.inner.figures.called(slot.interface, &slot.memory_bytes, || call(&self.inner.runtime));
+        match &mapped {
+            Ok(Ok(_)) => step.attribute(OUTCOME, "mapped"),
+            Ok(Err(_)) => step.attribute(OUTCOME, "issues"),
+            Err(_) => step.failed("the mapping failed by itself"),
+        }
+        mapped
     }
 }
 

@@ -1,6 +1,7 @@
 //! The engine that all mappings share: a pool of instances, a clock that ends calls, and the call itself.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flow::ports::MapperError;
@@ -26,6 +27,8 @@ pub(super) struct Runtime {
 /// What belongs to one call.
 pub(super) struct Call {
     memory_bytes: usize,
+    /// What it has.
+    taken_bytes: usize,
 }
 
 /// More memory was wanted than is allowed.
@@ -45,6 +48,7 @@ impl ResourceLimiter for Call {
         if desired > self.memory_bytes || maximum.is_some_and(|maximum| desired > maximum) {
             return Err(MemoryLimit.into());
         }
+        self.taken_bytes = self.taken_bytes.max(desired);
         Ok(true)
     }
 
@@ -65,13 +69,14 @@ impl Runtime {
         slot: &Slot<I>,
         call: impl FnOnce(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<T>,
     ) -> Result<T, MapperError> {
-        let mut store = Store::new(&self.engine, Call { memory_bytes: self.limits.memory_bytes });
+        let mut store = Store::new(&self.engine, Call { memory_bytes: self.limits.memory_bytes, taken_bytes: 0 });
         store.limiter(|call| call);
         let ticks = self.limits.time.as_millis().div_ceil(TICK.as_millis()) as u64;
         store.set_epoch_deadline(ticks + 1);
         let result = beside_the_runtime(|| {
             slot.piece.pre.instantiate(&mut store).and_then(|instance| call(&slot.indices, &mut store, &instance))
         });
+        slot.memory_bytes.fetch_max(store.data().taken_bytes, Ordering::Relaxed);
         result.map_err(|error| {
             let name = slot.interface.name().to_owned();
             match error.downcast_ref::<Trap>() {

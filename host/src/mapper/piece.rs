@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -41,6 +42,8 @@ pub(super) struct Slot<I> {
     pub indices: I,
     /// Of the interface, as the component has it.
     pub version: String,
+    /// Most linear memory that a call has taken.
+    pub memory_bytes: Arc<AtomicUsize>,
 }
 
 impl Piece {
@@ -122,7 +125,7 @@ impl Piece {
 
     fn slot<I: Clone>(self: &Arc<Self>, interface: Interface, found: &Option<(I, String)>) -> Option<Slot<I>> {
         let (indices, version) = found.clone()?;
-        Some(Slot { interface, piece: self.clone(), indices, version })
+        Some(Slot { interface, piece: self.clone(), indices, version, memory_bytes: Arc::default() })
     }
 }
 

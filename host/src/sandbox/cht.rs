@@ -1,7 +1,8 @@
-//! A stand-in for CHT (cht-core 5.2): the REST API a mediator uses, and what a community health worker (CHW) does.
+//! A stand-in for CHT (cht-core 5.2, or another version): the REST API a mediator uses, and what a community health worker (CHW) does.
 
 mod chw;
 mod contacts;
+mod deployment;
 mod error;
 mod records;
 mod routes;
@@ -10,6 +11,8 @@ use super::keep::Kept;
 use super::server::{Fault, Gate, held};
 use axum::{Router, response::IntoResponse};
 use chw::{Outbound, Pushed};
+pub use deployment::ChtVersion;
+use deployment::Deployment;
 use error::{Accepts, Refusal};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -40,6 +43,7 @@ struct State {
     /// Feedback forms a CHW has filled in.
     feedback: Vec<Pushed>,
     outbound: Option<Outbound>,
+    deployment: Deployment,
     /// Wrong tries in a row, and until when the account is locked.
     tries: HashMap<String, (u32, Option<Instant>)>,
 }
@@ -67,6 +71,7 @@ impl Cht {
             records: Vec::new(),
             feedback: Vec::new(),
             outbound: None,
+            deployment: Deployment::default(),
             tries: HashMap::new(),
         };
         Self(Arc::new(Inner { address, http, gate: Gate::new(refuse), state: Mutex::new(state) }))

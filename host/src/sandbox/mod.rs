@@ -3,11 +3,13 @@
 
 mod cht;
 mod keep;
+mod openhim;
 mod openimis;
 mod pages;
 mod server;
 
-pub use cht::Cht;
+pub use cht::{Cht, ChtVersion};
+pub use openhim::{OPENHIM_PASSWORD, OPENHIM_USER, OpenHim, OpenHimAuth};
 pub use openimis::{ClaimStatus, OpenImis};
 pub use server::Fault;
 

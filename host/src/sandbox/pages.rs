@@ -1,6 +1,6 @@
 //! The two pages for people: what has arrived, readable at a glance, reloaded every two seconds. No scripts.
 
-use super::{cht::Cht, openimis::OpenImis};
+use super::{cht::Cht, openhim::Core, openimis::OpenImis};
 use serde_json::Value;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;\
@@ -86,6 +86,44 @@ pub(super) fn cht(cht: &Cht) -> String {
         &[
             table("Tasks", &["Task", "About", "Date (Bikram Sambat)", "State"], &tasks),
             table("People", &["Person", "Phone", "Place", "openIMIS id"], &people),
+        ],
+    )
+}
+
+/// OpenHIM: its mediators and transactions.
+pub(super) fn openhim(core: &Core) -> String {
+    let (known, came) = core.shown();
+    let (mut mediators, mut transactions) = (String::new(), String::new());
+    for (mediator, heartbeats) in known {
+        let channels = mediator["defaultChannelConfig"].as_array().into_iter().flatten();
+        let channels: Vec<_> = channels.map(|channel| text(&channel["urlPattern"])).collect();
+        let name = format!("{}<br><code>{}</code>", text(&mediator["name"]), text(&mediator["urn"]));
+        row(&mut mediators, &[name, text(&mediator["version"]), heartbeats.to_string(), channels.join("<br>")]);
+    }
+    for transaction in came {
+        let steps = transaction["orchestrations"].as_array().into_iter().flatten();
+        let steps: Vec<_> =
+            steps.map(|step| format!("{} {}", text(&step["name"]), text(&step["response"]["status"]))).collect();
+        let class = match transaction["status"].as_str() {
+            Some("Successful") => "done",
+            Some("Processing") => "open",
+            _ => "bad",
+        };
+        let state = format!("<span class={class}>{}</span>", text(&transaction["status"]));
+        let what = format!(
+            "{} {}<br><code>{}</code>",
+            text(&transaction["request"]["method"]),
+            text(&transaction["request"]["path"]),
+            text(&transaction["_id"])
+        );
+        let found_by = text(&transaction["properties"]["claim_code"]);
+        row(&mut transactions, &[what, state, found_by, steps.join("<br>")]);
+    }
+    page(
+        "OpenHIM (sandbox stand-in)",
+        &[
+            table("Mediators", &["Mediator", "Version", "Heartbeats", "Channels"], &mediators),
+            table("Transactions", &["Request", "Status", "Claim", "Orchestrations"], &transactions),
         ],
     )
 }

@@ -76,6 +76,11 @@ impl Doors {
         })
     }
 
+    /// Whether it speaks TLS itself.
+    pub fn has_certificate(&self) -> bool {
+        self.certificate.is_some()
+    }
+
     /// Keeps the certificate up to date until asked to stop.
     pub async fn keep_certificate(&self, stop: Stop) {
         let Some(certificate) = &self.certificate else { return };

@@ -1,29 +1,15 @@
 //! What an admin sees of the store and does with it: lists, one message with its trail, counts, retry, discard, the audit trail.
 
 use flow::ports::StoreError;
-use flow::{Kind, MessageId, State};
+use flow::{MessageId, State};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection, Row};
 
+use super::filter::Filter;
 use super::inbox::Note;
-use super::{SqlStore, at, bounded, failed, ms, sql, text, word};
-
-/// Which messages to list, newest first.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// In this state.
-    pub state: Option<State>,
-    /// Of this kind.
-    pub kind: Option<Kind>,
-    /// A claim's uuid or code.
-    pub claim: Option<String>,
-    /// With a smaller number than this: the next page.
-    pub before: Option<MessageId>,
-    /// At most so many.
-    pub limit: u32,
-}
+use super::{SqlStore, at, bounded, failed, ms, openhim, sql, text, word};
 
 /// One message in a list.
 #[derive(Clone, Debug, Serialize)]
@@ -151,24 +137,8 @@ impl SqlStore {
 
     /// Newest first below `filter.before`, or oldest first above `after`.
     async fn listed(&self, filter: &Filter, after: Option<MessageId>) -> Result<Vec<Summary>, StoreError> {
-        let mut texts: Vec<String> = Vec::new();
-        let mut wanted = String::new();
-        let mut with = |condition: &str, value: String| {
-            texts.push(value);
-            wanted.push_str(&condition.replace('?', &format!("${}", texts.len())));
-        };
-        if let Some(state) = filter.state {
-            with(" AND state = ?", state.to_string());
-        }
-        if let Some(kind) = filter.kind {
-            with(" AND kind = ?", kind.to_string());
-        }
-        if let Some(claim) = &filter.claim {
-            // A feedback knows its claim by uuid only, which is the lane of both.
-            with(" AND lane IN (SELECT lane FROM message WHERE claim_code = ?", text(claim));
-            with(" UNION ALL SELECT CAST(? AS TEXT))", text(&claim.to_lowercase()));
-        }
-        let numbers = texts.len();
+        let conditions = self.conditions(filter).await?;
+        let (wanted, numbers) = (&conditions.wanted, conditions.count());
         let statement = format!(
             "SELECT {COLUMNS} FROM message WHERE id {} ${}{wanted} ORDER BY id {} LIMIT ${}",
             if after.is_some() { ">" } else { "<" },
@@ -177,11 +147,7 @@ impl SqlStore {
             numbers + 2
         );
         let bound = after.or(filter.before).map_or(i64::MAX, |id| id.0);
-        let mut query = sqlx::query(sql(statement));
-        for value in &texts {
-            query = query.bind(value.as_str());
-        }
-        let query = query.bind(bound).bind(i64::from(filter.limit));
+        let query = conditions.bind(sqlx::query(sql(statement))).bind(bound).bind(i64::from(filter.limit));
         let rows = bounded(async { query.fetch_all(&self.tables.reader).await.map_err(failed) }).await?;
         rows.iter().map(summary).collect()
     }
@@ -236,7 +202,7 @@ impl SqlStore {
         bounded(async {
             let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
             let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
-            let done = self.put_back(&mut tx, id, actor, now).await.map_err(failed)?;
+            let done = self.put_back(&mut tx, id, None, actor, now).await.map_err(failed)?;
             if done {
                 audit(&mut tx, actor, "retry", Some(id), "", now).await.map_err(failed)?;
             }
@@ -246,27 +212,31 @@ impl SqlStore {
         .await
     }
 
+    /// `still`: only if it is in this state. Who retries many means those that were listed, not one that was discarded meanwhile.
     async fn put_back(
         &self,
         connection: &mut AnyConnection,
         id: MessageId,
+        still: Option<&str>,
         actor: &str,
         now: Timestamp,
     ) -> Result<bool, sqlx::Error> {
-        let done = sqlx::query(
+        let is_still = if still.is_some() { " AND state = $4" } else { "" };
+        let statement = format!(
             "UPDATE message SET state = 'pending', due_at = $1, since = $2, settled_at = NULL, issues = NULL
              WHERE id = $3 AND state IN ('dead', 'skipped', 'pending', 'discarded')
-               AND EXISTS (SELECT 1 FROM document WHERE message_id = id)",
-        )
-        .bind(ms(now))
-        .bind(ms(now))
-        .bind(id.0)
-        .execute(&mut *connection)
-        .await?;
+               AND EXISTS (SELECT 1 FROM document WHERE message_id = id){is_still}"
+        );
+        let mut query = sqlx::query(sql(statement)).bind(ms(now)).bind(ms(now)).bind(id.0);
+        if let Some(still) = still {
+            query = query.bind(still);
+        }
+        let done = query.execute(&mut *connection).await?;
         let found = done.rows_affected() == 1;
         if found {
             let note = Note { id, at: now, event: "retry asked for", detail: format!("by {actor}") };
             self.tables.note(connection, &[note]).await?;
+            openhim::put_back(connection, id, now).await?;
         }
         Ok(found)
     }
@@ -285,6 +255,9 @@ impl SqlStore {
             of("state", filter.state.map(|state| state.to_string())),
             of("kind", filter.kind.map(|kind| kind.to_string())),
             of("claim", filter.claim.clone()),
+            of("insuree", filter.insuree.clone()),
+            of("from", filter.from.map(|from| from.to_string())),
+            of("to", filter.to.map(|to| to.to_string())),
         ]
         .concat();
         let (mut count, mut after) = (0, MessageId(0));
@@ -297,7 +270,8 @@ impl SqlStore {
                 let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
                 let mut put_back = 0;
                 for message in &page {
-                    let done = self.put_back(&mut tx, message.id, actor, now).await.map_err(failed)?;
+                    let still = Some(message.state.as_str());
+                    let done = self.put_back(&mut tx, message.id, still, actor, now).await.map_err(failed)?;
                     put_back += u64::from(done);
                 }
                 if put_back > 0 {
@@ -381,7 +355,7 @@ impl SqlStore {
     }
 }
 
-async fn audit(
+pub(super) async fn audit(
     connection: &mut AnyConnection,
     actor: &str,
     action: &str,

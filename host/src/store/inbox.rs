@@ -34,19 +34,28 @@ pub(super) struct Note {
     pub detail: String,
 }
 
+/// A message that is to be taken in.
+pub(super) struct Arriving {
+    pub new: NewMessage,
+    pub now: Timestamp,
+    /// The trace in which it came in.
+    pub traceparent: Option<String>,
+}
+
 /// What a new message is stored with.
 struct Row_<'a> {
     new: &'a NewMessage,
+    traceparent: Option<&'a str>,
     now: Timestamp,
     dead: bool,
     reason: Option<String>,
 }
 
 impl<'a> Row_<'a> {
-    fn of((new, now): &'a (NewMessage, Timestamp)) -> Self {
+    fn of(Arriving { new, now, traceparent }: &'a Arriving) -> Self {
         let first = new.issues.iter().min_by_key(|issue| issue.severity);
         let reason = first.map(|issue| text(&format!("cannot be mapped: {issue}")));
-        Self { new, now: *now, dead: !new.issues.is_empty(), reason }
+        Self { new, traceparent: traceparent.as_deref(), now: *now, dead: !new.issues.is_empty(), reason }
     }
 
     fn state(&self) -> State {
@@ -63,20 +72,20 @@ impl Tables {
     pub(super) async fn accept(
         &self,
         connection: &mut AnyConnection,
-        all: &[(NewMessage, Timestamp)],
+        all: &[Arriving],
     ) -> Result<Vec<Accepted>, sqlx::Error> {
         let mut accepted = HashMap::new();
         for piece in pieces(all) {
-            let mut open: Vec<&(NewMessage, Timestamp)> = piece.iter().collect();
+            let mut open: Vec<&Arriving> = piece.iter().collect();
             // On PostgreSQL another mediator may insert the same key in between: then it is found the next time round.
             while !open.is_empty() {
                 let there = self.there(connection, &open).await?;
                 let forgotten = self.forgotten(connection, &open).await?;
                 let mut fresh = Vec::new();
                 for one in &open {
-                    let key = one.0.dedupe_key.as_str();
+                    let key = one.new.dedupe_key.as_str();
                     if let Some(row) = there.get(key) {
-                        accepted.insert(key, self.again(connection, row, &one.0, one.1).await?);
+                        accepted.insert(key, self.again(connection, row, one).await?);
                     } else if let Some(id) = forgotten.get(&forgotten_key(key)) {
                         accepted.insert(key, Accepted::Duplicate(*id, State::Delivered));
                     } else {
@@ -84,22 +93,22 @@ impl Tables {
                     }
                 }
                 for (key, id) in self.insert(connection, &fresh).await? {
-                    if let Some(one) = open.iter().find(|one| one.0.dedupe_key == key) {
-                        accepted.insert(one.0.dedupe_key.as_str(), Accepted::New(id));
+                    if let Some(one) = open.iter().find(|one| one.new.dedupe_key == key) {
+                        accepted.insert(one.new.dedupe_key.as_str(), Accepted::New(id));
                     }
                 }
-                open.retain(|one| !accepted.contains_key(one.0.dedupe_key.as_str()));
+                open.retain(|one| !accepted.contains_key(one.new.dedupe_key.as_str()));
             }
         }
         let lost = || sqlx::Error::Protocol("a message was not stored".to_owned());
-        all.iter().map(|(new, _)| accepted.get(new.dedupe_key.as_str()).cloned().ok_or_else(lost)).collect()
+        all.iter().map(|one| accepted.get(one.new.dedupe_key.as_str()).cloned().ok_or_else(lost)).collect()
     }
 
     /// Messages of these keys that are there.
     async fn there(
         &self,
         connection: &mut AnyConnection,
-        open: &[&(NewMessage, Timestamp)],
+        open: &[&Arriving],
     ) -> Result<HashMap<String, AnyRow>, sqlx::Error> {
         let statement = format!(
             "SELECT m.id, m.state, m.origin, m.dedupe_key, m.lane, d.received
@@ -108,8 +117,8 @@ impl Tables {
             self.dialect.for_update()
         );
         let mut query = sqlx::query(sql(statement));
-        for (new, _) in open {
-            query = query.bind(new.dedupe_key.as_str());
+        for one in open {
+            query = query.bind(one.new.dedupe_key.as_str());
         }
         let rows = query.fetch_all(connection).await?;
         rows.into_iter().map(|row| Ok((row.try_get("dedupe_key")?, row))).collect()
@@ -119,12 +128,12 @@ impl Tables {
     async fn forgotten(
         &self,
         connection: &mut AnyConnection,
-        open: &[&(NewMessage, Timestamp)],
+        open: &[&Arriving],
     ) -> Result<HashMap<Vec<u8>, MessageId>, sqlx::Error> {
         let statement = format!("SELECT key, message_id FROM forgotten WHERE key IN ({})", list_of(open.len()));
         let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(sql(statement));
-        for (new, _) in open {
-            query = query.bind(forgotten_key(&new.dedupe_key));
+        for one in open {
+            query = query.bind(forgotten_key(&one.new.dedupe_key));
         }
         let rows = query.fetch_all(connection).await?;
         Ok(rows.into_iter().map(|(key, id)| (key, MessageId(id))).collect())
@@ -140,9 +149,9 @@ impl Tables {
         for piece in pieces(rows) {
             let statement = format!(
                 "INSERT INTO message (kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, reason, issues,
-                                      received_at, since, due_at, settled_at)
+                                      received_at, since, due_at, settled_at, traceparent)
                  VALUES {} ON CONFLICT (dedupe_key) DO NOTHING RETURNING dedupe_key, id",
-                placeholders(piece.len(), 14)
+                placeholders(piece.len(), 15)
             );
             let mut query = sqlx::query_as::<_, (String, i64)>(sql(statement));
             for row in piece {
@@ -161,7 +170,8 @@ impl Tables {
                     .bind(now)
                     .bind(now)
                     .bind(now)
-                    .bind(row.dead.then_some(now));
+                    .bind(row.dead.then_some(now))
+                    .bind(row.traceparent);
             }
             let ids: HashMap<String, i64> = query.fetch_all(&mut *connection).await?.into_iter().collect();
             let stored: Vec<(&Row_<'_>, MessageId)> =
@@ -201,9 +211,9 @@ impl Tables {
         &self,
         connection: &mut AnyConnection,
         there: &AnyRow,
-        new: &NewMessage,
-        now: Timestamp,
+        one: &Arriving,
     ) -> Result<Accepted, sqlx::Error> {
+        let (new, now) = (&one.new, one.now);
         let id = MessageId(there.try_get("id")?);
         let unreadable = |error: StoreError| sqlx::Error::Protocol(error.0);
         let old_state = word(there, "state", State::from_word).map_err(unreadable)?;
@@ -224,14 +234,14 @@ impl Tables {
             }
             return Ok(Accepted::Duplicate(id, old_state));
         }
-        let one = (new.clone(), now);
-        let row = Row_::of(&one);
+        let row = Row_::of(one);
         // An officer's selection is not undone by a poll that lists the claim once more.
         let origin = if old_origin == Origin::Selected { old_origin } else { new.origin };
         sqlx::query(
             "UPDATE message SET origin = $1, state = $2, claim_code = coalesce($3, claim_code),
-                    insuree_uuid = coalesce($4, insuree_uuid), reason = $5, issues = $6, since = $7, due_at = $8, settled_at = $9
-             WHERE id = $10",
+                    insuree_uuid = coalesce($4, insuree_uuid), reason = $5, issues = $6, since = $7, due_at = $8, settled_at = $9,
+                    traceparent = $10
+             WHERE id = $11",
         )
         .bind(origin.word())
         .bind(row.state().word())
@@ -242,6 +252,7 @@ impl Tables {
         .bind(ms(now))
         .bind(ms(now))
         .bind(row.dead.then(|| ms(now)))
+        .bind(row.traceparent)
         .bind(id.0)
         .execute(&mut *connection)
         .await?;

@@ -3,6 +3,7 @@
 use flow::Kind;
 use flow::ports::StoreError;
 use jiff::Timestamp;
+use sqlx::{AnyConnection, Connection};
 
 use super::inbox::forgotten_key;
 use super::{Tables, at, failed, list_of, ms, pieces, sql};
@@ -59,6 +60,27 @@ impl Tables {
         how: &str,
         now: Timestamp,
     ) -> Result<String, StoreError> {
+        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
+        let linked = self.insert_link(&mut tx, insuree_uuid, contact_id, how, now).await.map_err(failed)?;
+        // What was open is decided by this, and what waited for a decision goes on.
+        if self.close_proposals(&mut tx, insuree_uuid).await.map_err(failed)? > 0 {
+            let why = format!("the insuree is CHT contact {linked}");
+            self.put_back_waiting(&mut tx, insuree_uuid, &why, now).await.map_err(failed)?;
+        }
+        tx.commit().await.map_err(failed)?;
+        Ok(linked)
+    }
+
+    /// Links an insuree, or returns the contact of the earlier link.
+    pub(super) async fn insert_link(
+        &self,
+        connection: &mut AnyConnection,
+        insuree_uuid: &str,
+        contact_id: &str,
+        how: &str,
+        now: Timestamp,
+    ) -> Result<String, sqlx::Error> {
         // The no-op update makes RETURNING give the row that was there.
         sqlx::query_scalar(
             "INSERT INTO link (insuree_uuid, contact_id, how, created_at) VALUES ($1, $2, $3, $4)
@@ -68,9 +90,8 @@ impl Tables {
         .bind(contact_id)
         .bind(how)
         .bind(ms(now))
-        .fetch_one(&self.writer)
+        .fetch_one(connection)
         .await
-        .map_err(failed)
     }
 
     pub(super) async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {

@@ -5,30 +5,53 @@
 //! # Layout
 //! - `inbox`: taking messages in. `queue`: leasing and settling them. `writer`: many of both in one commit.
 //! - `links`: contacts and watermarks. `admin`: lists, trails, retry, discard, audit. `retention`: what is kept how long.
-//! - `seal`: documents encrypted at rest.
+//! - `patients`: contacts that may be an insuree. `places`: the imported table of places.
+//! - `filter`: which messages a list is about. `console`: counts for the console and the metrics.
+//! - `figures`: what the metrics tell of it.
+//! - `openhim`: transactions that are to be told. `seal`: documents encrypted at rest.
 
 mod admin;
+pub mod backup;
+mod console;
+mod figures;
+mod filter;
 mod inbox;
 mod links;
 mod open;
+mod openhim;
+mod patients;
+mod places;
 mod queue;
 mod retention;
 mod seal;
 mod writer;
 
-pub use admin::{AuditLine, Filter, Summary, TrailLine, View};
+pub use admin::{AuditLine, Summary, TrailLine, View};
+pub use console::Tally;
+pub use figures::{Backlog, Disk};
+pub use filter::Filter;
+pub use openhim::Pending;
+pub use patients::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView};
+pub use places::Imported;
 pub use retention::Pruned;
 pub use seal::check_key_file;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use flow::MessageId;
 use flow::message::{Accepted, Kind, Message, NewMessage, Outcome, TrailEntry};
+use flow::patients::{Person, Possible};
 use flow::ports::{Lease, Store, StoreError};
 use jiff::Timestamp;
+use mapping::patient::PlaceLink;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, AssertSqlSafe, Row};
 use tokio::sync::mpsc;
 
+use crate::metrics::parts::{Arrival, StoreFigures};
+use crate::telemetry::{self, MESSAGE_ID, SpanKind};
+use inbox::Arriving;
 use seal::Seal;
 use writer::Work;
 
@@ -42,6 +65,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub struct SqlStore {
     tables: Tables,
     batches: mpsc::Sender<Work>,
+    counted: Arc<console::Counted>,
 }
 
 /// The database as the statements see it.
@@ -52,6 +76,7 @@ struct Tables {
     writer: AnyPool,
     reader: AnyPool,
     seal: Seal,
+    figures: StoreFigures,
 }
 
 /// What differs between the databases.
@@ -87,7 +112,21 @@ impl Dialect {
     }
 }
 
+/// A leased message, and the trace in which it came in.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// The message.
+    pub message: Message,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+}
+
 impl SqlStore {
+    /// [`Store::lease`] with the traces of the messages.
+    pub async fn lease_traced(&self, wanted: &Lease<'_>) -> Result<Vec<Leased>, StoreError> {
+        bounded(self.tables.lease(wanted)).await
+    }
+
     /// The moment by the clock that all who share the store go by: the database's, or this machine's for a file.
     pub async fn now(&self, here: Timestamp) -> Result<Timestamp, StoreError> {
         if self.tables.dialect == Dialect::Sqlite {
@@ -101,11 +140,20 @@ impl SqlStore {
 
 impl Store for SqlStore {
     async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Accepted, StoreError> {
-        self.batched(|answer| Work::Accept(Box::new(new), now, answer)).await
+        let arrival = Arrival::of(&new);
+        let arriving = Box::new(Arriving { new, now, traceparent: telemetry::traceparent() });
+        let step = telemetry::step("store.accept", SpanKind::Internal, Vec::new);
+        let accepted = step.run(self.batched(|answer| Work::Accept(arriving, answer))).await;
+        self.tables.figures.received(&arrival, &accepted);
+        match &accepted {
+            Ok(accepted) => step.attribute(MESSAGE_ID, accepted.id().0),
+            Err(_) => step.failed("not stored"),
+        }
+        accepted
     }
 
     async fn lease(&self, wanted: &Lease<'_>) -> Result<Vec<Message>, StoreError> {
-        bounded(self.tables.lease(wanted)).await
+        Ok(self.lease_traced(wanted).await?.into_iter().map(|leased| leased.message).collect())
     }
 
     async fn settle(
@@ -117,6 +165,7 @@ impl Store for SqlStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let settlement = self.tables.settlement(message, outcome, mapped, trail, now);
+        let _step = telemetry::step("store.settle", SpanKind::Internal, Vec::new);
         // The peer has it by now: an outcome that is not written costs a whole lease and a look-up. So a database that is away for a
         // moment is waited for.
         let mut wait = Duration::from_millis(250);
@@ -156,6 +205,32 @@ impl Store for SqlStore {
         now: Timestamp,
     ) -> Result<String, StoreError> {
         bounded(self.tables.save_link(insuree_uuid, contact_id, how, now)).await
+    }
+
+    fn keeps_proposals(&self) -> bool {
+        true
+    }
+
+    async fn refused_contacts(&self, insuree_uuid: &str) -> Result<Vec<String>, StoreError> {
+        bounded(self.tables.refused_contacts(insuree_uuid)).await
+    }
+
+    async fn propose(
+        &self,
+        message: MessageId,
+        insuree: &Person,
+        possible: &[Possible],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        bounded(self.tables.propose(message, insuree, possible, now)).await
+    }
+
+    async fn has_places(&self) -> Result<bool, StoreError> {
+        bounded(self.tables.has_places()).await
+    }
+
+    async fn places(&self, location_codes: &[String]) -> Result<Vec<PlaceLink>, StoreError> {
+        bounded(self.tables.places(location_codes)).await
     }
 
     async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {

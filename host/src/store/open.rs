@@ -1,6 +1,7 @@
 //! Opening the database and bringing its tables up to date.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use flow::ports::StoreError;
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use url::Url;
 use super::seal::Seal;
 use super::{Dialect, LIMIT, SqlStore, Tables, bounded, failed, ms, writer};
 use crate::config::{Place, StoreSettings};
+use crate::metrics::parts::StoreFigures;
 
 /// Connections to PostgreSQL.
 const CONNECTIONS: u32 = 8;
@@ -46,7 +48,7 @@ impl SqlStore {
         };
         tables.check_seal().await?;
         let batches = writer::start(tables.clone());
-        Ok(Self { tables, batches })
+        Ok(Self { tables, batches, counted: Arc::default() })
     }
 
     /// Whether several mediators may share this store.
@@ -138,7 +140,7 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
             "commits are not on disk when they are acknowledged (synchronous = {synchronous})"
         )));
     }
-    Ok(Tables { dialect: Dialect::Sqlite, writer, reader, seal })
+    Ok(Tables { dialect: Dialect::Sqlite, writer, reader, seal, figures: StoreFigures::default() })
 }
 
 async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
@@ -157,7 +159,8 @@ async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
     let migrating = unhurried.connect(url).await.map_err(|error| StoreError(without_password(error, url)))?;
     sqlx::migrate!("migrations/postgres").run(&migrating).await.map_err(failed)?;
     migrating.close().await;
-    Ok(Tables { dialect: Dialect::Postgres, reader: writer.clone(), writer, seal })
+    let figures = StoreFigures::default();
+    Ok(Tables { dialect: Dialect::Postgres, reader: writer.clone(), writer, seal, figures })
 }
 
 /// Why no connection was made: a pool tries again until its time is up, and then tells no more than that.

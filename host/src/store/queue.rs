@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection, Row};
 
 use super::inbox::{Note, issues_json};
-use super::{Dialect, Tables, at, failed, list_of, ms, pieces, placeholders, sql, text, word};
+use super::{Dialect, Leased, Tables, at, failed, list_of, ms, pieces, placeholders, sql, text, word};
 
 /// An attempt's end, ready to be written.
 #[derive(Clone)]
@@ -118,7 +118,7 @@ impl Tables {
         Ok(settled)
     }
 
-    pub(super) async fn lease(&self, wanted: &Lease<'_>) -> Result<Vec<Message>, StoreError> {
+    pub(super) async fn lease(&self, wanted: &Lease<'_>) -> Result<Vec<Leased>, StoreError> {
         let held = serde_json::to_string(wanted.held).map_err(failed)?;
         let mut connection = self.writer.acquire().await.map_err(failed)?;
         let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
@@ -131,9 +131,9 @@ impl Tables {
             .fetch_all(&mut *tx)
             .await
             .map_err(failed)?;
-        let mut messages = rows.iter().map(message).collect::<Result<Vec<_>, _>>()?;
-        messages.sort_by_key(|message| message.id);
-        let unreadable = self.read_bodies(&mut tx, &mut messages).await?;
+        let mut leased = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
+        leased.sort_by_key(|leased| leased.message.id);
+        let unreadable = self.read_bodies(&mut tx, &mut leased).await?;
         for (id, why) in &unreadable {
             // One that cannot be read must not hold up the others.
             sqlx::query("UPDATE message SET state = 'dead', reason = $1, settled_at = $2 WHERE id = $3")
@@ -147,29 +147,29 @@ impl Tables {
             self.note(&mut tx, &[note]).await.map_err(failed)?;
         }
         tx.commit().await.map_err(failed)?;
-        messages.retain(|message| !unreadable.iter().any(|(id, _)| *id == message.id));
-        Ok(messages)
+        leased.retain(|leased| !unreadable.iter().any(|(id, _)| *id == leased.message.id));
+        Ok(leased)
     }
 
     /// Gives the messages their bodies; returns those that have none, and why.
     async fn read_bodies(
         &self,
         connection: &mut AnyConnection,
-        messages: &mut [Message],
+        leased: &mut [Leased],
     ) -> Result<Vec<(MessageId, String)>, StoreError> {
-        if messages.is_empty() {
+        if leased.is_empty() {
             return Ok(Vec::new());
         }
-        let list = list_of(messages.len());
+        let list = list_of(leased.len());
         let statement = format!("SELECT message_id, received FROM document WHERE message_id IN ({list})");
         let mut query = sqlx::query_as::<_, (i64, Vec<u8>)>(sql(statement));
-        for message in &*messages {
-            query = query.bind(message.id.0);
+        for leased in &*leased {
+            query = query.bind(leased.message.id.0);
         }
         let mut bodies: std::collections::HashMap<i64, Vec<u8>> =
             query.fetch_all(connection).await.map_err(failed)?.into_iter().collect();
         let mut unreadable = Vec::new();
-        for message in messages {
+        for Leased { message, .. } in leased {
             let opened = match bodies.remove(&message.id.0) {
                 None => Err("its document is no longer kept".to_owned()),
                 Some(sealed) => self.seal.open(sealed, &message.lane),
@@ -219,13 +219,13 @@ fn lease_statement(dialect: Dialect) -> String {
          UPDATE message SET state = 'leased', due_at = $3, attempts = attempts + 1, leases = leases + 1,
                 uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END
          WHERE id IN (SELECT id FROM due)
-         RETURNING id, kind, origin, lane, claim_uuid, since, attempts, leases, uncertain"
+         RETURNING id, kind, origin, lane, claim_uuid, since, attempts, leases, uncertain, traceparent"
     )
 }
 
 /// A leased message; its body is read after it.
-fn message(row: &AnyRow) -> Result<Message, StoreError> {
-    Ok(Message {
+fn leased(row: &AnyRow) -> Result<Leased, StoreError> {
+    let message = Message {
         id: MessageId(row.try_get("id").map_err(failed)?),
         kind: word(row, "kind", Kind::from_word)?,
         origin: word(row, "origin", Origin::from_word)?,
@@ -236,5 +236,6 @@ fn message(row: &AnyRow) -> Result<Message, StoreError> {
         attempt: u32::try_from(row.try_get::<i64, _>("attempts").map_err(failed)?).unwrap_or(u32::MAX),
         lease: row.try_get("leases").map_err(failed)?,
         uncertain: row.try_get::<i64, _>("uncertain").map_err(failed)? != 0,
-    })
+    };
+    Ok(Leased { message, traceparent: row.try_get("traceparent").map_err(failed)? })
 }

@@ -2,13 +2,14 @@
 //! for it, and nobody is answered before it.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
-use flow::message::{Accepted, NewMessage};
+use flow::message::Accepted;
 use flow::ports::StoreError;
-use jiff::Timestamp;
 use sqlx::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::inbox::Arriving;
 use super::queue::Settlement;
 use super::{SqlStore, Tables, bounded, inbox};
 
@@ -17,7 +18,7 @@ const LARGEST: usize = 256;
 
 /// Something to be written, and who waits for it.
 pub(super) enum Work {
-    Accept(Box<NewMessage>, Timestamp, Answer<Accepted>),
+    Accept(Box<Arriving>, Answer<Accepted>),
     Settle(Box<Settlement>, Answer<bool>),
 }
 
@@ -56,7 +57,7 @@ pub(super) fn start(tables: Tables) -> mpsc::Sender<Work> {
 /// Work that goes into one commit.
 #[derive(Default)]
 struct Batch {
-    accepts: Vec<(NewMessage, Timestamp)>,
+    accepts: Vec<Arriving>,
     accept_answers: Vec<Answer<Accepted>>,
     settlements: Vec<Settlement>,
     settle_answers: Vec<Answer<bool>>,
@@ -68,12 +69,12 @@ impl Batch {
         let (mut batch, mut rest, mut keys) = (Self::default(), Vec::new(), HashSet::new());
         for work in all {
             match work {
-                Work::Accept(new, now, answer) => {
-                    if keys.insert(new.dedupe_key.clone()) {
-                        batch.accepts.push((*new, now));
+                Work::Accept(arriving, answer) => {
+                    if keys.insert(arriving.new.dedupe_key.clone()) {
+                        batch.accepts.push(*arriving);
                         batch.accept_answers.push(answer);
                     } else {
-                        rest.push(Work::Accept(new, now, answer));
+                        rest.push(Work::Accept(arriving, answer));
                     }
                 }
                 Work::Settle(settlement, answer) => {
@@ -159,7 +160,7 @@ type Written = (Vec<Accepted>, Vec<bool>);
 /// One message's commit, unless the database is known to be down.
 async fn alone(
     tables: &Tables,
-    accepts: &[(NewMessage, Timestamp)],
+    accepts: &[Arriving],
     settlements: &[&Settlement],
     down: &mut Option<StoreError>,
 ) -> Result<Written, StoreError> {
@@ -173,11 +174,7 @@ async fn alone(
     written.map_err(Failure::into_error)
 }
 
-async fn committed(
-    tables: &Tables,
-    accepts: &[(NewMessage, Timestamp)],
-    settlements: &[&Settlement],
-) -> Result<Written, Failure> {
+async fn committed(tables: &Tables, accepts: &[Arriving], settlements: &[&Settlement]) -> Result<Written, Failure> {
     let work = async {
         let mut connection = tables.writer.acquire().await?;
         let mut tx = connection.begin_with(tables.dialect.begin()).await?;
@@ -186,6 +183,7 @@ async fn committed(
         tx.commit().await?;
         Ok((accepted, settled))
     };
+    let begun = Instant::now();
     let mut failure = None;
     let written = bounded(async {
         work.await.map_err(|error: sqlx::Error| {
@@ -198,5 +196,6 @@ async fn committed(
         })
     })
     .await;
+    tables.figures.committed(accepts.len() + settlements.len(), begun, written.is_ok());
     written.map_err(|error| failure.unwrap_or(Failure::OfAll(error)))
 }

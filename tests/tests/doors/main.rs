@@ -2,7 +2,7 @@
 //! where Spin is installed.
 //!
 //! # Layout
-//! - `server`: a server with its stand-ins and its store. `answers`, `headers`: what the doors answer. `ways`: what becomes of what came in.
+//! - `server`: a server with its stand-ins and its store. `answers`, `headers`, `openhim`: what the doors answer. `ways`: what becomes of what came in.
 //! - `edge`: what only the edge has; `swapped`: other mappings for it. `host`: what only the host has. `fixtures`: the mapping fixtures through the edge's mappings.
 
 mod answers;
@@ -10,6 +10,7 @@ mod edge;
 mod fixtures;
 mod headers;
 mod host;
+mod openhim;
 mod server;
 mod swapped;
 mod ways;
@@ -53,6 +54,8 @@ suite! {
     headers:
         a_page_of_another_site_is_refused,
         every_answer_carries_the_same_headers;
+    openhim:
+        what_comes_through_openhim_is_answered_in_its_form;
     ways:
         a_claim_becomes_a_task_and_the_feedback_returns_to_the_claim,
         the_person_in_cht_is_the_insuree_and_nothing_is_invented,

@@ -124,6 +124,7 @@ fn flow(store: SqlStore, clock: Hands, world: Arc<Mutex<World>>) -> Arc<Mediator
     let mut settings = Settings::default();
     settings.openimis.url = Some("http://openimis".parse().expect("an address"));
     settings.openimis.password = Some("password".to_owned().into());
+    settings.cht.match_by = Vec::new(); // whom CHT has is the tests of patients
     settings.cht.url = Some("http://cht".parse().expect("an address"));
     settings.cht.password = Some("password".to_owned().into());
     settings.mapping.patient.default_place = "place".to_owned();

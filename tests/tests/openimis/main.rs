@@ -5,6 +5,7 @@
 
 mod account;
 mod away;
+mod cht_form;
 mod polled;
 mod pushed;
 mod real;

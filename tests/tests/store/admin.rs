@@ -192,3 +192,60 @@ pub async fn what_a_wrong_clock_set_far_off_is_pulled_forward<K: Kind<Store = Sq
     assert_eq!(leased_ids(&store, 299).await, [soon]);
     assert_eq!(leased_ids(&store, 300).await, [held]);
 }
+
+pub async fn an_admin_finds_an_insurees_claims_with_their_feedback_and_what_came_in_a_time<
+    K: Kind<Store = SqlStore>,
+>(
+    folder: &Path,
+) {
+    let store = K::open(folder).await;
+    let insuree = "7b00e6ec-e0f5-4d07-a8e0-ec00a4160e73";
+    let hour = 3600;
+    let claim = NewMessage { insuree_uuid: Some(insuree.into()), ..message("a") };
+    let claim = add(&store, claim, hour).await;
+    let feedback = NewMessage { kind: What::Feedback, dedupe_key: "feedback/a".into(), ..message("a") };
+    let feedback = add(&store, feedback, 2 * hour).await;
+    let other = add(&store, message("b"), 3 * hour).await;
+    let last = add(&store, message("c"), 4 * hour).await;
+    let list = async |filter: Filter| {
+        let fitting = store.count_fitting(&filter, 100).await.expect("a store");
+        let found = store.list(&Filter { limit: 10, ..filter }).await.expect("a store");
+        assert_eq!(fitting, found.len() as u64);
+        found.iter().map(|message| message.id).collect::<Vec<_>>()
+    };
+    let of = |insuree: &str| Filter { insuree: Some(insuree.to_owned()), ..Filter::default() };
+    assert_eq!(list(of(insuree)).await, [feedback, claim]);
+    assert_eq!(list(of(&insuree.to_uppercase())).await, [feedback, claim]);
+    assert_eq!(list(of("7b00e6ec-e0f5-4d07-a8e0-ec00a4160e74")).await, []);
+    for (from, to, expected) in [
+        (None, None, vec![last, other, feedback, claim]),
+        (Some(2 * hour), None, vec![last, other, feedback]),
+        (Some(2 * hour + 1), Some(4 * hour), vec![other]),
+        (None, Some(2 * hour), vec![claim]),
+        (None, Some(0), vec![]),
+        (Some(5 * hour), None, vec![]),
+        (Some(0), Some(5 * hour), vec![last, other, feedback, claim]),
+    ] {
+        let filter = Filter { from: from.map(at), to: to.map(at), ..Filter::default() };
+        assert_eq!(list(filter).await, expected, "{from:?} to {to:?}");
+    }
+    assert_eq!(store.count_fitting(&Filter::default(), 3).await.expect("a store"), 3, "no more is counted");
+    let both = Filter { to: Some(at(2 * hour)), before: Some(claim), ..of(insuree) };
+    assert_eq!(store.list(&Filter { limit: 10, ..both }).await.expect("a store").len(), 0);
+}
+
+pub async fn messages_are_counted_by_state_and_kind_with_the_age_of_the_oldest<K: Kind<Store = SqlStore>>(
+    folder: &Path,
+) {
+    let store = K::open(folder).await;
+    assert!(store.tally_now().await.expect("a store").is_empty());
+    in_state(&store, message("a"), State::Dead).await;
+    in_state(&store, message("b"), State::Dead).await;
+    let feedback = NewMessage { kind: What::Feedback, dedupe_key: "feedback/a".into(), ..message("c") };
+    add(&store, feedback, 7).await;
+    let mut tally = store.tally_now().await.expect("a store");
+    tally.sort_by_key(|tally| tally.count);
+    let told: Vec<_> = tally.iter().map(|tally| (tally.state, tally.kind, tally.count, tally.oldest)).collect();
+    let expected = [(State::Pending, What::Feedback, 1, at(7)), (State::Dead, What::ClaimResponse, 2, at(0))];
+    assert_eq!(told, expected);
+}

@@ -17,8 +17,11 @@ use openimis_mediator::config::StoreSettings;
 use openimis_mediator::store::SqlStore;
 
 mod admin;
+mod figures;
 mod inbox;
 mod links;
+mod openhim;
+mod patients;
 mod queue;
 mod retention;
 mod seal;
@@ -99,6 +102,15 @@ macro_rules! contract {
             links::the_first_link_of_an_insuree_counts,
             links::a_watermark_is_kept_by_name,
             links::all_of_it_is_there_after_a_restart,
+            openhim::what_is_to_be_told_is_there_until_it_was_told,
+            openhim::of_many_reporters_one_takes_it,
+            openhim::what_has_not_ended_is_looked_at_less_and_less_often,
+            patients::a_proposal_is_kept_once_until_it_is_decided,
+            patients::a_confirmed_match_is_a_link_and_what_waits_is_due,
+            patients::a_refused_match_is_remembered,
+            patients::a_link_settles_what_was_proposed,
+            patients::a_decision_reaches_a_message_that_is_just_being_put_down,
+            patients::a_table_of_places_is_imported_as_a_whole,
             admin::what_a_killed_process_had_in_its_hands_is_uncertain_and_due_at_once,
             admin::an_admin_puts_back_what_is_settled_or_waits_but_not_what_is_delivered_or_on_its_way,
             admin::an_admin_sees_what_became_of_a_message_and_why,
@@ -107,6 +119,9 @@ macro_rules! contract {
             admin::what_admins_did_is_kept,
             admin::a_list_goes_on_where_it_stopped,
             admin::what_a_wrong_clock_set_far_off_is_pulled_forward,
+            admin::an_admin_finds_an_insurees_claims_with_their_feedback_and_what_came_in_a_time,
+            admin::messages_are_counted_by_state_and_kind_with_the_age_of_the_oldest,
+            figures::what_waits_is_counted_by_why_it_waits,
             retention::documents_go_first_then_messages_and_dead_letters_stay,
             retention::a_clock_that_was_ahead_does_not_keep_documents_from_being_pruned,
             retention::what_is_no_longer_kept_is_still_recognised,

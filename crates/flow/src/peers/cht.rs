@@ -1,7 +1,7 @@
-//! CHT's API (cht-core 5): records, people, look-ups, and what its answers mean.
+//! CHT's API (cht-core 4 and 5): records, and what its answers mean. Contacts are in `cht_contacts`.
 
 use http::{Method, Request, StatusCode};
-use mapping::ids::{ClaimUuid, InsureeUuid, contact_id};
+use mapping::ids::ClaimUuid;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
@@ -9,7 +9,6 @@ use url::Url;
 use super::{Answer, Peer, PeerError, Trail, basic, request, shortened};
 use crate::Flow;
 use crate::ports::{Clock, Http, Mapper, Store};
-use crate::settings::MatchBy;
 
 const PEER: Peer = Peer::Cht;
 
@@ -17,11 +16,6 @@ const PEER: Peer = Peer::Cht;
 struct RecordAnswer {
     success: bool,
     id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct PersonAnswer {
-    ok: bool,
 }
 
 /// CHT's error body. `details` come with what is wrong in the request itself.
@@ -49,37 +43,9 @@ struct Report {
     fields: serde_json::Map<String, serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-struct Contacts {
-    docs: Vec<Contact>,
-}
-
-#[derive(Deserialize)]
-struct Contact {
-    #[serde(rename = "_id")]
-    id: String,
-    name: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    contact_type: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Ids {
-    data: Vec<String>,
-}
-
-/// What of a mapped person is needed to find it.
-#[derive(Deserialize)]
-struct Wanted {
-    name: String,
-    phone: Option<String>,
-    chf_id: Option<String>,
-}
-
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Sends one request to CHT.
-    async fn cht(
+    pub(crate) async fn cht(
         &self,
         method: Method,
         url: Url,
@@ -147,7 +113,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         self.leave_alone(PEER, self.settings.retry.pause, &why)
     }
 
-    fn cht_address(&self, path: &str) -> Result<Url, PeerError> {
+    pub(crate) fn cht_address(&self, path: &str) -> Result<Url, PeerError> {
         let wrong = || PeerError::NotSent(PEER, "cht.url is missing or cannot be used".to_owned());
         let mut base = self.settings.cht.url.clone().ok_or_else(wrong)?;
         if !base.path().ends_with('/') {
@@ -184,83 +150,5 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             found.and_then(ClaimUuid::parse) == Some(claim)
         };
         Ok(view.rows.iter().find(is_claim).map(|row| row.id.clone()))
-    }
-
-    /// Looks for an existing contact of an insuree in the ways that the settings allow. `person` is the mapped person.
-    pub(crate) async fn find_contact(
-        &self,
-        person: &str,
-        trail: &mut Trail,
-    ) -> Result<Option<(String, MatchBy)>, PeerError> {
-        let Ok(wanted) = serde_json::from_str::<Wanted>(person) else { return Ok(None) };
-        for way in &self.settings.cht.match_by {
-            let found = match way {
-                MatchBy::InsuranceNumber => self.contacts_by_insurance_number(&wanted, trail).await?,
-                MatchBy::Phone => self.contacts_by_phone(&wanted, trail).await?,
-            };
-            match &found[..] {
-                [] => {}
-                [one] => return Ok(Some((one.clone(), *way))),
-                many => trail.note(
-                    self.clock.now(),
-                    "match",
-                    format!("{} CHT contacts fit by {way:?}; none was taken", many.len()),
-                ),
-            }
-        }
-        Ok(None)
-    }
-
-    async fn contacts_by_insurance_number(&self, wanted: &Wanted, trail: &mut Trail) -> Result<Vec<String>, PeerError> {
-        // CHT puts the term between quotes without escaping them.
-        let Some(number) = wanted.chf_id.as_ref().filter(|number| !number.contains(['"', '\\'])) else {
-            return Ok(Vec::new());
-        };
-        let mut url = self.cht_address("api/v1/contact/uuid")?;
-        url.query_pairs_mut()
-            .append_pair("type", &self.settings.mapping.patient.person_type)
-            .append_pair("freetext", &format!("chf_id:{number}"));
-        let ids: Ids = self.cht(Method::GET, url, None, trail).await?.json(PEER, "a list of ids")?;
-        Ok(ids.data)
-    }
-
-    async fn contacts_by_phone(&self, wanted: &Wanted, trail: &mut Trail) -> Result<Vec<String>, PeerError> {
-        let Some(phone) = &wanted.phone else { return Ok(Vec::new()) };
-        let mut url = self.cht_address("api/v1/contacts-by-phone")?;
-        url.query_pairs_mut().append_pair("phone", phone);
-        let answer = match self.cht(Method::GET, url, None, trail).await {
-            Err(PeerError::Refused(_, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, _)) => return Ok(Vec::new()),
-            other => other?,
-        };
-        let contacts: Contacts = answer.json(PEER, "docs")?;
-        let person_type = &self.settings.mapping.patient.person_type;
-        // A family shares a phone: the name has to be the same, too.
-        let same = |contact: &Contact| {
-            contact.contact_type.as_ref().or(contact.kind.as_ref()) == Some(person_type)
-                && contact
-                    .name
-                    .as_ref()
-                    .is_some_and(|name| name.trim().to_lowercase() == wanted.name.trim().to_lowercase())
-        };
-        Ok(contacts.docs.into_iter().filter(same).map(|contact| contact.id).collect())
-    }
-
-    /// Creates the person of an insuree. "Exists" is success: its `_id` is the insuree's for ever.
-    pub(crate) async fn create_person(
-        &self,
-        insuree: InsureeUuid,
-        person: String,
-        trail: &mut Trail,
-    ) -> Result<String, PeerError> {
-        let id = contact_id(insuree).to_string();
-        let url = self.cht_address("api/v1/people")?;
-        match self.cht(Method::POST, url, Some(person), trail).await {
-            Ok(answer) => match answer.json(PEER, "ok")? {
-                PersonAnswer { ok: true } => Ok(id),
-                PersonAnswer { ok: false } => Err(PeerError::Unreadable(PEER, answer.status, "not ok".to_owned())),
-            },
-            Err(PeerError::Refused(_, StatusCode::CONFLICT, _)) => Ok(id),
-            Err(error) => Err(error),
-        }
     }
 }

@@ -17,7 +17,11 @@ pub struct Health {
     /// How often the breaker opened since then.
     opened: u32,
     /// Left alone until then; afterwards it is probed, until a request works.
-    away: Option<(Timestamp, String)>,
+    pub away: Option<(Timestamp, String)>,
+    /// When a request last worked, since this process started.
+    pub last_success: Option<Timestamp>,
+    /// When one last failed, and why; the words may be the peer's.
+    pub last_failure: Option<(Timestamp, String)>,
 }
 
 /// How messages of a kind go on at the moment.
@@ -38,13 +42,14 @@ pub enum Gate {
 
 impl Health {
     /// A request worked, or was refused in the peer's own words: it is there.
-    fn worked(&mut self) {
-        *self = Self::default();
+    fn worked(&mut self, now: Timestamp) {
+        *self = Self { last_success: Some(now), last_failure: self.last_failure.take(), ..Self::default() };
     }
 
     /// A request failed.
     fn failed(&mut self, why: &str, now: Timestamp, retry: &Retry) {
         self.failures = self.failures.saturating_add(1);
+        self.last_failure = Some((now, why.to_owned()));
         let was_away = self.away.as_ref();
         if was_away.is_some_and(|(until, _)| *until > now) {
             return; // it was sent before the breaker opened
@@ -61,6 +66,11 @@ impl Health {
 
     fn leave_alone(&mut self, until: Timestamp, reason: &str) {
         self.away = Some((until, reason.to_owned()));
+    }
+
+    /// Whether it is left alone, or has not shown yet that it is back.
+    pub fn is_away(&self) -> bool {
+        self.away.is_some()
     }
 
     fn gate(&self, peer: Peer, now: Timestamp) -> Gate {
@@ -144,7 +154,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         };
         let mut healths = held(&self.healths);
         match failed {
-            None => healths.of(peer).worked(),
+            None => healths.of(peer).worked(self.clock.now()),
             Some(why) => healths.of(peer).failed(&why, self.clock.now(), &self.settings.retry),
         }
     }
@@ -204,8 +214,14 @@ mod tests {
             assert_eq!(closed_until(&health, now), Some(now + wait));
             now += wait;
         }
-        health.worked();
+        health.worked(at(now));
         assert_eq!(health.gate(Peer::Cht, at(now)), Gate::Open);
+        assert_eq!(health.last_success, Some(at(now)));
+        assert_eq!(
+            health.last_failure,
+            Some((at(now - 60), "down".to_owned())),
+            "a failure is told of also afterwards"
+        );
         health.failed("down", at(now), &retry);
         assert_eq!(health.gate(Peer::Cht, at(now)), Gate::Open, "counting begins anew");
     }
@@ -215,7 +231,7 @@ mod tests {
         let (mut health, retry) = (Health::default(), RETRY());
         for _ in 0..20 {
             (0..4).for_each(|_| health.failed("one message", at(0), &retry));
-            health.worked();
+            health.worked(at(0));
         }
         assert_eq!(health.gate(Peer::Cht, at(0)), Gate::Open);
     }

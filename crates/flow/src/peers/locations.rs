@@ -1,6 +1,6 @@
 //! openIMIS' locations: an insuree's address names one by its uuid, the table of CHT places goes by codes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +36,18 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         if let Some(known) = look_up() {
             return Ok(known); // another message has read the list
         }
+        self.read_locations(trail).await?;
+        Ok(held(&self.directory).chain(&location))
+    }
+
+    /// Codes of all locations that openIMIS has, read anew.
+    pub async fn known_location_codes(&self) -> Result<HashSet<String>, PeerError> {
+        let _turn = self.directory_turn.lock().await;
+        self.read_locations(&mut Trail::default()).await?;
+        Ok(held(&self.directory).locations.values().map(|(code, _)| code.clone()).collect())
+    }
+
+    async fn read_locations(&self, trail: &mut Trail) -> Result<(), PeerError> {
         let now = self.clock.now();
         // A single location cannot be read (500 in 1.10.0); the list can. Its cached total is avoided by a query that is new.
         let since = unused_search_time(now);
@@ -57,9 +69,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 break;
             }
         }
-        let mut directory = held(&self.directory);
-        *directory = Directory { loaded_at: Some(now), locations };
-        Ok(directory.chain(&location))
+        *held(&self.directory) = Directory { loaded_at: Some(now), locations };
+        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! How the peers are spoken to: requests are built and answers are judged here; sending is the runtime's.
 
 pub(crate) mod cht;
+pub mod cht_check;
+mod cht_contacts;
 mod health;
 mod locations;
 pub(crate) mod openimis;

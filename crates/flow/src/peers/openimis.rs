@@ -3,8 +3,10 @@
 use http::{Method, StatusCode};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
+use mapping::ids::InsureeUuid;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::{Answer, Peer, PeerError, Trail, request, shortened};
@@ -185,6 +187,26 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             return Err(PeerError::Unreadable(PEER, answer.status, format!("expected {kind}")));
         }
         Ok(answer)
+    }
+
+    /// openIMIS' uuid of the insuree with an insurance number; None: there is no such insuree.
+    pub async fn insuree_numbered(&self, number: &str) -> Result<Option<InsureeUuid>, PeerError> {
+        // It becomes a part of a path.
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        {
+            return Ok(None);
+        }
+        match self.openimis_resource("Patient", number, &mut Trail::default()).await {
+            Ok(answer) => {
+                let patient: Value = answer.json(PEER, "a Patient")?;
+                // Asked by number its id is that number: only the identifier of type UUID always is the uuid.
+                let is_uuid = |identifier: &&Value| identifier["type"]["coding"][0]["code"] == "UUID";
+                let uuid = patient["identifier"].as_array().and_then(|all| all.iter().find(is_uuid));
+                Ok(uuid.and_then(|identifier| identifier["value"].as_str()).and_then(InsureeUuid::parse))
+            }
+            Err(error) if error.is_not_there() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn credentials_refused(&self) -> PeerError {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mapping::claim_response::{ClaimStatus, ContactLink, envelope};
-use mapping::ids::{ClaimUuid, InsureeUuid};
+use mapping::ids::ClaimUuid;
 use serde::Deserialize;
 
 use crate::Flow;
@@ -58,7 +58,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Ok(Outcome::Delivered { note: format!("CHT keeps it as report {report}") })
     }
 
-    fn stop(&self, error: &PeerError, effect: bool, message: &Message) -> Stop {
+    pub(crate) fn stop(&self, error: &PeerError, effect: bool, message: &Message) -> Stop {
         Stop::Outcome(decide::after(error, effect, message, self.clock.now(), &self.settings.retry))
     }
 
@@ -131,45 +131,5 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             }
             Err(error) => Err(self.stop(&error, false, message)),
         }
-    }
-
-    /// One CHT contact for one insuree, for ever: the link, else an existing contact, else a new person.
-    async fn contact(&self, insuree: InsureeUuid, message: &Message, attempt: &mut Attempt) -> Result<String, Stop> {
-        let uuid = insuree.to_string();
-        if let Some(contact) = self.store.link(&uuid).await? {
-            return Ok(contact);
-        }
-        let stop = |error: PeerError| self.stop(&error, false, message);
-        let patient = match self.openimis_resource("Patient", &uuid, &mut attempt.trail).await {
-            Ok(answer) => answer.text,
-            Err(error) if error.is_not_there() => {
-                let reason = format!("openIMIS does not know the claim's patient {uuid}");
-                return Err(Outcome::dead(reason).into());
-            }
-            Err(error) => return Err(stop(error)),
-        };
-        let settings = &self.settings.mapping.patient;
-        let codes = match settings.places.is_empty() {
-            true => Vec::new(),
-            false => self.location_codes(&patient, &mut attempt.trail).await.map_err(stop)?,
-        };
-        let person = match self.mapper.patient(&patient, &codes, settings).await {
-            Ok(Ok(person)) => person,
-            Ok(Err(issues)) => return Err(unmappable("the patient", issues).into()),
-            Err(error) => return Err(self.parked(&error, message)),
-        };
-        for warning in &person.warnings {
-            attempt.trail.note(self.clock.now(), "mapped patient", warning.to_string());
-        }
-        let (contact, how) = match self.find_contact(&person.body, &mut attempt.trail).await.map_err(stop)? {
-            Some((contact, way)) => (contact, format!("matched by {way:?}")),
-            None => {
-                let created = self.create_person(insuree, person.body, &mut attempt.trail).await;
-                (created.map_err(stop)?, "created".to_owned())
-            }
-        };
-        let contact = self.store.save_link(&uuid, &contact, &how, self.clock.now()).await?;
-        attempt.trail.note(self.clock.now(), "linked", format!("CHT contact {contact} ({how})"));
-        Ok(contact)
     }
 }

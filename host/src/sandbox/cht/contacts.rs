@@ -43,6 +43,30 @@ pub(super) fn create(state: &mut State, sent: &Value) -> Result<Value, Refusal> 
     Ok(json!({"ok": true, "id": id, "rev": rev}))
 }
 
+/// `POST /api/v1/person` (`shared-libs/cht-datasource`): stricter, and the `_id` is CHT's.
+pub(super) fn create_without_id(state: &mut State, sent: &Value) -> Result<Value, Refusal> {
+    if sent.get("_id").is_some() || sent.get("_rev").is_some() {
+        return Err(Refusal::new(400, "Cannot create a document with a _id or _rev."));
+    }
+    let text = |name: &str| sent[name].as_str().filter(|text| !text.is_empty());
+    let (Some(_), Some(kind), Some(place)) = (text("name"), text("type"), text("parent")) else {
+        return Err(Refusal::new(400, "The [name], [type] and [parent] fields must have valid string values."));
+    };
+    if kind != "person" {
+        return Err(Refusal::new(400, format!("[{kind}] is not a valid person type.")));
+    }
+    if !state.places.iter().any(|known| known["_id"] == place) {
+        return Err(Refusal::new(400, format!("Parent contact [{place}] not found.")));
+    }
+    let mut person = sent.clone();
+    person["_id"] = json!(Uuid::new_v4().to_string());
+    person["_rev"] = json!(revision());
+    person["parent"] = json!({"_id": place});
+    person["reported_date"] = json!(reported_date(&sent["reported_date"]));
+    state.people.push(person.clone());
+    Ok(person)
+}
+
 fn parent(state: &State, place: &Value) -> Result<String, Refusal> {
     let Some(id) = place.as_str() else {
         return Err(Refusal::new(400, "Place must be a new object or string identifier (UUID)."));
@@ -108,7 +132,13 @@ fn matches(document: &Value, freetext: &str) -> bool {
     let wanted = freetext.to_lowercase();
     match wanted.split_once(':') {
         Some(("_id" | "type" | "refid" | "geolocation", _)) => false,
-        Some((key, value)) => !value.is_empty() && text(&document[key]) == value,
+        Some((key, _)) if key.ends_with("_date") => false,
+        // The index has names and values in lower case.
+        Some((key, wanted)) => document
+            .as_object()
+            .into_iter()
+            .flatten()
+            .any(|(name, value)| name.to_lowercase() == key && !wanted.is_empty() && text(value) == wanted),
         None => document
             .as_object()
             .into_iter()

@@ -3,6 +3,7 @@
 use super::{
     super::{CHT_PASSWORD, USER, pages, server},
     Cht, chw, contacts,
+    deployment::{self, ChtVersion, no_such_route},
     error::{Accepts, Refusal},
     records,
 };
@@ -33,11 +34,19 @@ pub(super) fn router(cht: &Cht) -> Router {
     Router::new()
         .route("/api/v2/records", post(post_record))
         .route("/api/v1/people", post(post_person))
+        .route("/api/v1/person", post(post_new_person))
         .route("/api/v1/person/{id}", get(get_person))
         .route("/api/v1/contacts-by-phone", get(contacts_by_phone))
         .route("/api/v1/contact/uuid", get(contact_ids))
         .route("/api/v1/report/uuid", get(report_ids))
         .route("/medic/_design/medic-client/_view/reports_by_subject", get(reports_by_subject))
+        .route("/medic/_design/medic-client/_view/contacts_by_type_freetext", get(contacts_by_type_freetext))
+        .route("/medic/_all_docs", get(all_docs))
+        .route("/api/v1/settings", get(deployment::settings))
+        .route("/api/v1/forms", get(deployment::forms))
+        .route("/api/v1/forms/{form}", get(deployment::form))
+        .route("/api/v2/monitoring", get(deployment::monitoring))
+        .route("/_session", get(deployment::session))
         .layer(middleware::from_fn_with_state(cht.clone(), authenticate))
         .route("/sandbox/feedback", post(chw::feedback))
         .route("/", get(page))
@@ -112,6 +121,7 @@ fn content_type(headers: &HeaderMap) -> &str {
 }
 
 async fn post_record(State(cht): State<Cht>, accepts: Accepts, headers: HeaderMap, body: Bytes) -> Answer {
+    cht.state().permit(&["can_create_records"]).map_err(|refusal| accepts.refuse(refusal))?;
     if !content_type(&headers).starts_with("application/json") {
         return Err(accepts.refuse(Refusal::server_error()));
     }
@@ -121,19 +131,46 @@ async fn post_record(State(cht): State<Cht>, accepts: Accepts, headers: HeaderMa
 }
 
 /// CHT wants the content type without parameters here.
-async fn post_person(State(cht): State<Cht>, accepts: Accepts, headers: HeaderMap, body: Bytes) -> Answer {
-    if content_type(&headers) != "application/json" {
-        return Err(accepts.refuse(Refusal::new(400, "Content-Type must be application/json")));
+fn json(headers: &HeaderMap, body: &Bytes) -> Result<Value, Refusal> {
+    if content_type(headers) != "application/json" {
+        return Err(Refusal::new(400, "Content-Type must be application/json"));
     }
-    let sent: Value = match body.is_empty() {
-        true => Value::Null,
-        false => serde_json::from_slice(&body).map_err(|_| accepts.refuse(Refusal::server_error()))?,
-    };
-    contacts::create(&mut cht.state(), &sent).map(Json).map_err(|refusal| accepts.refuse(refusal))
+    match body.is_empty() {
+        true => Ok(Value::Null),
+        false => serde_json::from_slice(body).map_err(|_| Refusal::server_error()),
+    }
+}
+
+async fn post_person(State(cht): State<Cht>, accepts: Accepts, headers: HeaderMap, body: Bytes) -> Response {
+    if cht.version() >= ChtVersion::WithoutPeople {
+        return no_such_route();
+    }
+    let mut state = cht.state();
+    let created = json(&headers, &body).and_then(|sent| {
+        state.permit(&["can_edit", "can_create_people"])?;
+        contacts::create(&mut state, &sent)
+    });
+    created.map(Json).map_err(|refusal| accepts.refuse(refusal)).into_response()
+}
+
+/// Since 5.2.
+async fn post_new_person(State(cht): State<Cht>, accepts: Accepts, headers: HeaderMap, body: Bytes) -> Response {
+    if cht.version() < ChtVersion::V5_2 {
+        return no_such_route();
+    }
+    let mut state = cht.state();
+    let created = json(&headers, &body).and_then(|sent| {
+        let either = [state.permit_online(&["can_create_people"]), state.permit_online(&["can_edit"])];
+        either.into_iter().find(Result::is_ok).unwrap_or_else(|| Err(Refusal::new(403, "Insufficient privileges")))?;
+        contacts::create_without_id(&mut state, &sent)
+    });
+    created.map(Json).map_err(|refusal| accepts.refuse(refusal)).into_response()
 }
 
 async fn get_person(State(cht): State<Cht>, accepts: Accepts, Path(id): Path<String>) -> Answer {
-    let person = cht.state().people.iter().find(|person| person["_id"] == id.as_str()).cloned();
+    let state = cht.state();
+    state.permit_online(&["can_view_contacts"]).map_err(|refusal| accepts.refuse(refusal))?;
+    let person = state.people.iter().find(|person| person["_id"] == id.as_str()).cloned();
     person.map(Json).ok_or_else(|| accepts.refuse(Refusal::new(404, "Person not found")))
 }
 
@@ -150,10 +187,60 @@ async fn contacts_by_phone(State(cht): State<Cht>, Query(asked): Parameters) -> 
     }
 }
 
-async fn contact_ids(State(cht): State<Cht>, accepts: Accepts, Query(asked): Parameters) -> Answer {
+/// Since 4.18.
+async fn contact_ids(State(cht): State<Cht>, accepts: Accepts, Query(asked): Parameters) -> Response {
+    if cht.version() < ChtVersion::V4_18 {
+        return no_such_route();
+    }
     let asked = |name: &str| asked.get(name).map(String::as_str);
-    let found = contacts::by_freetext(&cht.state(), asked("type"), asked("freetext"));
-    found.map(Json).map_err(|refusal| accepts.refuse(refusal))
+    let state = cht.state();
+    let found = state.permit_online(&["can_view_contacts"]).and_then(|()| {
+        let mut found = contacts::by_freetext(&state, asked("type"), asked("freetext"))?;
+        let limit = asked("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10_000);
+        if let Some(ids) = found["data"].as_array_mut() {
+            ids.truncate(limit);
+        }
+        Ok(found)
+    });
+    found.map(Json).map_err(|refusal| accepts.refuse(refusal)).into_response()
+}
+
+/// Before 5.0.
+async fn contacts_by_type_freetext(State(cht): State<Cht>, Query(asked): Parameters) -> Response {
+    if cht.version() >= ChtVersion::V5_2 {
+        return (StatusCode::NOT_FOUND, Json(json!({"error": "not_found", "reason": "missing_named_view"})))
+            .into_response();
+    }
+    let key = asked.get("key").and_then(|key| serde_json::from_str::<(String, String)>(key).ok());
+    let Some((kind, term)) = key else {
+        let body = json!({"error": "query_parse_error", "reason": "Invalid value for JSON query parameter `key`"});
+        return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+    };
+    let state = cht.state();
+    let found = contacts::by_freetext(&state, Some(&kind), Some(&term)).unwrap_or_default();
+    let row = |id: &Value| json!({"id": id, "key": [kind, term], "value": "false false 3"});
+    let rows: Vec<Value> = found["data"].as_array().into_iter().flatten().map(row).collect();
+    Json(json!({"total_rows": state.people.len(), "offset": 0, "rows": rows})).into_response()
+}
+
+/// CouchDB's own.
+async fn all_docs(State(cht): State<Cht>, Query(asked): Parameters) -> Response {
+    let keys: Vec<String> = asked.get("keys").and_then(|keys| serde_json::from_str(keys).ok()).unwrap_or_default();
+    let with_docs = asked.get("include_docs").is_some_and(|include| include == "true");
+    let state = cht.state();
+    let row = |key: &String| {
+        let mut all = state.people.iter().chain(&state.places).chain(&state.records);
+        let Some(document) = all.find(|document| document["_id"] == key.as_str()) else {
+            return json!({"key": key, "error": "not_found"});
+        };
+        let mut row = json!({"id": key, "key": key, "value": {"rev": document["_rev"]}});
+        if with_docs {
+            row["doc"] = document.clone();
+        }
+        row
+    };
+    let rows: Vec<Value> = keys.iter().map(row).collect();
+    Json(json!({"total_rows": state.people.len(), "offset": null, "rows": rows})).into_response()
 }
 
 async fn report_ids(State(cht): State<Cht>, accepts: Accepts, Query(asked): Parameters) -> Answer {

@@ -1,7 +1,10 @@
 //! The insurees, found by uuid or by insurance number.
 
-use super::{fhir::identifier_value, refusal::Refusal};
-use serde_json::Value;
+use super::{
+    fhir::{identifier, identifier_value},
+    refusal::Refusal,
+};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// All insurees, as `Patient` resources.
@@ -14,6 +17,21 @@ impl Patients {
             Ok(uuid) => self.by_uuid(uuid).ok_or_else(|| Refusal::no_such_uuid("Insuree", uuid)),
             Err(_) => self.by_chf_id(id).ok_or_else(|| Refusal::no_such_code("Insuree", "chf_id", id)),
         }
+    }
+
+    /// As openIMIS answers: asked by number, the number is the id, and the family is named by number too.
+    pub fn asked_by(&self, id: &str) -> Result<Value, Refusal> {
+        let mut patient = self.get(id)?.clone();
+        if id.parse::<Uuid>().is_err() {
+            patient["id"] = json!(id);
+            for extension in patient["extension"].as_array_mut().into_iter().flatten() {
+                if extension["valueReference"]["type"] == "Group" {
+                    let (reference, code) = (format!("Group/{id}"), identifier("Code", id));
+                    extension["valueReference"] = json!({"reference": reference, "type": "Group", "identifier": code});
+                }
+            }
+        }
+        Ok(patient)
     }
 
     /// The insuree a reference names.

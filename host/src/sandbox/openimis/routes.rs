@@ -230,14 +230,14 @@ async fn post_communication(State(openimis): State<OpenImis>, body: Bytes) -> Cr
 async fn list_patients(State(openimis): State<OpenImis>, ask: Ask) -> Answer {
     let state = &mut *openimis.state();
     if let Some(identifier) = ask.parameter("identifier").filter(|identifier| !identifier.is_empty()) {
-        return state.patients.get(identifier).cloned().map(Json);
+        return state.patients.asked_by(identifier).map(Json);
     }
     let rows = state.patients.0.iter().map(|patient| (Timestamp::UNIX_EPOCH, patient));
     bundle(&mut state.totals, &ask, rows, Value::clone).map(Json)
 }
 
 async fn get_patient(State(openimis): State<OpenImis>, Path(id): Path<String>) -> Answer {
-    openimis.state().patients.get(&id).cloned().map(Json)
+    openimis.state().patients.asked_by(&id).map(Json)
 }
 
 async fn list_locations(State(openimis): State<OpenImis>, ask: Ask) -> Answer {

@@ -84,7 +84,7 @@ impl Mediator {
             server.requests_per_second = 1000000
             components.dir = {components:?}
             openimis = {{ url = "http://{}", username = "load", password = "load", timeout = "5s" }}
-            cht = {{ url = "http://{}", username = "load", password = "load", timeout = "5s" }}
+            cht = {{ url = "http://{}", username = "load", password = "load", timeout = "5s", match_by = [] }}
             retry.lease = "30s"
             poll.enabled = false
             mapping.patient = {{ default_place = "village", phone_prefix = "+977" }}

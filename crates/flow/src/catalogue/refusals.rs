@@ -1,0 +1,110 @@
+//! What the mediator answers when it does not do what it was asked for.
+
+use http::StatusCode;
+
+use super::{Entry, Sign::Refusal};
+
+pub(super) const REFUSALS: &[Entry] = &[
+    Entry {
+        id: "http-broken-off",
+        sign: Refusal(StatusCode::BAD_REQUEST, "structure", "broke off"),
+        meaning: "The connection ended in the middle of the body. Nothing is stored.",
+        action: "The sender sends it again.",
+    },
+    Entry {
+        id: "http-not-json",
+        sign: Refusal(StatusCode::BAD_REQUEST, "structure", ""),
+        meaning: "The body is no JSON. Nothing is stored. Line and column say where it ends to be.",
+        action: "Correct the sender.",
+    },
+    Entry {
+        id: "http-bad-parameter",
+        sign: Refusal(StatusCode::BAD_REQUEST, "value", ""),
+        meaning: "A parameter or the body of a request to the admin API is unknown or not of the expected kind.",
+        action: "Correct the request; the text names the parameter.",
+    },
+    Entry {
+        id: "http-login",
+        sign: Refusal(StatusCode::UNAUTHORIZED, "login", ""),
+        meaning: "No credentials, or wrong ones.",
+        action: "The sender has to show `inbound.username` and its password, those of one of `[[clients]]`, or a certificate that is listed there. Behind OpenHIM the route needs user and password of its own: OpenHIM does not pass on the client's.",
+    },
+    Entry {
+        id: "http-scope",
+        sign: Refusal(StatusCode::FORBIDDEN, "forbidden", "has not the scope"),
+        meaning: "The credentials are right, and the client may not do this.",
+        action: "Add the scope to the client (`clients.scopes`) and start again.",
+    },
+    Entry {
+        id: "http-other-site",
+        sign: Refusal(StatusCode::FORBIDDEN, "forbidden", "another site"),
+        meaning: "A page of another site made the browser send this request.",
+        action: "Nothing: it was kept out. Programs that are no browsers are not concerned.",
+    },
+    Entry {
+        id: "http-no-route",
+        sign: Refusal(StatusCode::NOT_FOUND, "not-found", "no such route"),
+        meaning: "There is nothing at this address.",
+        action: "Look at the path: `/mediator/claim-response`, `/mediator/claims-feedback`. Admin routes are on the admin listener.",
+    },
+    Entry {
+        id: "http-not-found",
+        sign: Refusal(StatusCode::NOT_FOUND, "not-found", ""),
+        meaning: "There is no such message, or no such file of the playground.",
+        action: "A message may have been pruned (`retention.messages`).",
+    },
+    Entry {
+        id: "http-method",
+        sign: Refusal(StatusCode::METHOD_NOT_ALLOWED, "not-supported", ""),
+        meaning: "The route takes another method; the header `Allow` says which.",
+        action: "Correct the request: documents are sent with POST.",
+    },
+    Entry {
+        id: "http-timeout",
+        sign: Refusal(StatusCode::REQUEST_TIMEOUT, "timeout", ""),
+        meaning: "The request took longer than `server.answer_timeout`. Nothing was acknowledged.",
+        action: "The sender sends it again. If it happens often: a slow line, or a slow disk below the store.",
+    },
+    Entry {
+        id: "http-conflict",
+        sign: Refusal(StatusCode::CONFLICT, "conflict", ""),
+        meaning: "The message's state does not allow it, for example a retry of a delivered one.",
+        action: "Look at the message; the text names its state.",
+    },
+    Entry {
+        id: "http-too-long",
+        sign: Refusal(StatusCode::PAYLOAD_TOO_LARGE, "too-long", ""),
+        meaning: "The body is longer than `server.max_body_bytes` (1 MiB).",
+        action: "Claims and feedback are a few kB: look at what is sent. Else raise the limit.",
+    },
+    Entry {
+        id: "http-media-type",
+        sign: Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", ""),
+        meaning: "The header `Content-Type` is neither `application/json` nor `application/fhir+json`.",
+        action: "Correct the sender.",
+    },
+    Entry {
+        id: "http-throttled-passwords",
+        sign: Refusal(StatusCode::TOO_MANY_REQUESTS, "throttled", "wrong passwords"),
+        meaning: "Too many wrong passwords came from this address; none is tried for a while, right ones neither.",
+        action: "Correct the credentials, then wait as `Retry-After` says. Behind a proxy all senders are one address.",
+    },
+    Entry {
+        id: "http-throttled",
+        sign: Refusal(StatusCode::TOO_MANY_REQUESTS, "throttled", ""),
+        meaning: "More requests a second than `server.requests_per_second` came from this address.",
+        action: "The sender comes again as `Retry-After` says; raise the limit if that is normal at your site.",
+    },
+    Entry {
+        id: "http-exception",
+        sign: Refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", ""),
+        meaning: "Work of the admin API ended unexpectedly.",
+        action: "See the log; report it.",
+    },
+    Entry {
+        id: "http-store",
+        sign: Refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", ""),
+        meaning: "The message could not be stored, or the store did not answer. It was not acknowledged.",
+        action: "The sender sends it again. See `/health/ready` and the log: a full disk, or a database that is away.",
+    },
+];

@@ -1,0 +1,119 @@
+//! One CHT contact for one insuree, for ever: the stored link, else a contact that CHT has, else a new person.
+//!
+//! Only a single contact that fits exactly is taken. What fits several times or almost is proposed to a person, and the claim waits:
+//! a duplicate is a nuisance, but one person's claim at another's door is worse.
+//!
+//! # Layout
+//! - `compare`: what fits exactly, and what almost does. `text`: names, numbers and dates as they are compared. Both are pure.
+//! - `search`: asks CHT for the contacts that are compared. `place`: which CHT place a new person comes to.
+
+mod compare;
+mod place;
+mod search;
+mod text;
+
+use mapping::ids::InsureeUuid;
+use serde_json::Value;
+
+use crate::Flow;
+use crate::deliver::{Attempt, Stop, unmappable};
+use crate::message::{Message, Outcome};
+use crate::peers::PeerError;
+use crate::ports::{Clock, Http, Mapper, Store};
+
+pub use compare::{Contact, Person};
+pub(crate) use search::Search;
+
+/// With this the reason of a claim begins that waits for a person's decision.
+pub const WAITS: &str = "waits for a person: ";
+
+/// A contact that may be an insuree; a person decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Possible {
+    /// `_id` of the contact.
+    pub contact_id: String,
+    /// Whether it fits exactly, but is not the only one.
+    pub exact: bool,
+    /// How well it fits, in thousandths.
+    pub score: u16,
+    /// What agrees and what does not. No personal data.
+    pub why: String,
+    /// The contact's own words for what was compared: personal data.
+    pub contact: Value,
+}
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// The CHT contact of a claim's insuree.
+    pub(crate) async fn contact(
+        &self,
+        insuree: InsureeUuid,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<String, Stop> {
+        let uuid = insuree.to_string();
+        if let Some(contact) = self.store.link(&uuid).await? {
+            return Ok(contact);
+        }
+        let stop = |error: PeerError| self.stop(&error, false, message);
+        let patient = match self.openimis_resource("Patient", &uuid, &mut attempt.trail).await {
+            Ok(answer) => answer.text,
+            Err(error) if error.is_not_there() => {
+                let reason = format!("openIMIS does not know the claim's patient {uuid}");
+                return Err(Outcome::dead(reason).into());
+            }
+            Err(error) => return Err(stop(error)),
+        };
+        let (codes, settings) = self.places_for(&patient, message, attempt).await?;
+        let person = match self.mapper.patient(&patient, &codes, &settings).await {
+            Ok(Ok(person)) => person,
+            Ok(Err(issues)) => return Err(unmappable("the patient", issues).into()),
+            Err(error) => return Err(self.parked(&error, message)),
+        };
+        for warning in &person.warnings {
+            attempt.trail.note(self.clock.now(), "mapped patient", warning.to_string());
+        }
+        let wanted = Person::read(&person.body, insuree);
+        let refused = self.store.refused_contacts(&uuid).await?;
+        let (contact, how) = match self.find_contact(&wanted, &refused, &mut attempt.trail).await.map_err(stop)? {
+            Search::Found(contact, way) => (contact, format!("matched by {}", way.word())),
+            Search::Nobody => {
+                let created = self.create_person(insuree, person.body, &mut attempt.trail).await;
+                (created.map_err(stop)?, "created".to_owned())
+            }
+            Search::Unsure(possible) => {
+                return Err(self.left_to_a_person(&wanted, &possible, message, attempt).await?);
+            }
+        };
+        let contact = self.store.save_link(&uuid, &contact, &how, self.clock.now()).await?;
+        attempt.trail.note(self.clock.now(), "linked", format!("CHT contact {contact} ({how})"));
+        Ok(contact)
+    }
+
+    /// Keeps the proposals where the store can; the claim waits for what is decided.
+    async fn left_to_a_person(
+        &self,
+        insuree: &Person,
+        possible: &[Possible],
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<Stop, Stop> {
+        for one in possible {
+            attempt.trail.note(
+                self.clock.now(),
+                "possible match",
+                format!("CHT contact {}: {}", one.contact_id, one.why),
+            );
+        }
+        let count = match possible {
+            [_] => "a CHT contact may be the claim's patient".to_owned(),
+            many => format!("{} CHT contacts may be the claim's patient", many.len()),
+        };
+        let next = if self.store.keeps_proposals() {
+            self.store.propose(message.id, insuree, possible, self.clock.now()).await?;
+            "`patients list` shows who; confirm or refuse it"
+        } else {
+            "join them into one contact in CHT, then retry"
+        };
+        Ok(Outcome::dead(format!("{WAITS}{count}: {next}")).into())
+    }
+}

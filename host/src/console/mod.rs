@@ -1,0 +1,114 @@
+//! The console: what admins see of the mediator in a browser, and what they do. HTML from the server that works without a script; htmx
+//! (`static/`) refreshes parts of it.
+//!
+//! # Layout
+//! - `guard`: who is let in, and that a form is ours. `session`: who is signed in. `sign_in`: the door.
+//! - `overview`, `messages`, `message`, `bulk`, `patients`, `audit`: the pages. `page`: what they share. `statics`: style and scripts.
+//! - `asked`: a filter as a form or an address says it. `documents`: two documents side by side. `mask`: what is hidden.
+//! - `words`, `texts`: languages and times.
+
+mod asked;
+mod audit;
+mod bulk;
+pub mod documents;
+mod guard;
+pub mod mask;
+mod message;
+mod messages;
+mod overview;
+mod page;
+mod patients;
+pub mod session;
+mod sign_in;
+mod statics;
+pub mod texts;
+pub mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use flow::ports::Clock;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::Host;
+use bulk::Jobs;
+use session::Sessions;
+
+/// Where it is.
+pub const HOME: &str = "/console";
+/// Longest form.
+const FORM_LIMIT_BYTES: usize = 16 << 10;
+
+/// What all pages share.
+struct Console {
+    host: Arc<Host>,
+    sessions: Sessions,
+    jobs: Jobs,
+    zone: TimeZone,
+    /// Browsers come by HTTPS: cookies travel so only.
+    secure: bool,
+}
+
+impl Console {
+    fn now(&self) -> Timestamp {
+        self.host.flow.clock.now()
+    }
+}
+
+/// All pages, for the admin listener; none if it is switched off.
+pub fn router(host: Arc<Host>) -> Router {
+    let settings = &host.config.console;
+    if !settings.enabled {
+        return Router::new();
+    }
+    let console = Arc::new(Console {
+        sessions: Sessions::new(settings.idle_timeout, settings.session_timeout),
+        jobs: Jobs::default(),
+        zone: settings.zone().unwrap_or(TimeZone::UTC),
+        secure: settings.behind_https || host.doors.has_certificate(),
+        host,
+    });
+    let signed_in = Router::new()
+        .route("/console", get(overview::show))
+        .route("/console/overview", get(overview::part))
+        .route("/console/subscriptions", get(overview::subscriptions))
+        .route("/console/messages", get(messages::list))
+        .route("/console/messages/find", post(messages::find))
+        .route("/console/messages/{id}", get(message::show))
+        .route("/console/messages/{id}/retry", post(message::retry))
+        .route("/console/messages/{id}/discard", post(message::discard))
+        .route("/console/messages/{id}/show", post(message::reveal))
+        .route("/console/messages/{id}/hide", post(message::hide))
+        .route("/console/retry", get(bulk::ask).post(bulk::begin))
+        .route("/console/jobs/{id}", get(bulk::show))
+        .route("/console/patients", get(patients::list))
+        .route("/console/patients/{id}", get(patients::show))
+        .route("/console/patients/{id}/show", post(patients::reveal))
+        .route("/console/patients/{id}/hide", post(patients::hide))
+        .route("/console/patients/{id}/confirm", post(patients::confirm))
+        .route("/console/patients/{id}/refuse", post(patients::refuse))
+        .route("/console/audit", get(audit::list))
+        .route("/console/sign-out", post(sign_in::leave))
+        .route("/console/{*other}", get(page::nothing_here).post(page::nothing_here))
+        .method_not_allowed_fallback(page::nothing_here)
+        .layer(from_fn_with_state(console.clone(), guard::signed_in));
+    let open = Router::new()
+        .route("/", get(home))
+        .route("/console/", get(home))
+        .route("/console/sign-in", get(sign_in::ask).post(sign_in::check))
+        .route("/console/static/{name}", get(statics::file));
+    open.merge(signed_in)
+        .layer(DefaultBodyLimit::max(FORM_LIMIT_BYTES))
+        .layer(axum::middleware::map_response(page::protected))
+        .with_state(console)
+}
+
+async fn home() -> Response {
+    (axum::http::StatusCode::SEE_OTHER, [(header::LOCATION, HOME)]).into_response()
+}

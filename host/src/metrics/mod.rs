@@ -1,0 +1,164 @@
+//! What can be counted and timed, for Prometheus: docs/monitoring.md lists every metric.
+//!
+//! Whoever does the work owns its figures ([`parts`]); here they are put together, with what is read at a scrape. Labels are few fixed
+//! words: no claim, no person, no address ever becomes one.
+//!
+//! # Layout
+//! - [`parts`]: figures of the store, the peers and the mappings. `sampled`: what is looked up at a scrape. `process`: the process.
+//! - `scrape`: the route.
+
+use std::time::{Duration, Instant};
+
+use flow::Kind;
+use flow::deliver::Attempted;
+use flow::message::{Message, Outcome};
+use flow::ports::StoreError;
+use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+pub mod parts;
+mod process;
+mod sampled;
+mod scrape;
+
+use parts::Times;
+pub use scrape::routes;
+
+use crate::telemetry::ExportFigures;
+
+/// A metric's labels: names and their words.
+pub type Labels<const N: usize> = [(&'static str, &'static str); N];
+/// One counter for each combination of words.
+pub type Counters<const N: usize> = Family<Labels<N>, Counter>;
+/// One gauge for each combination of words.
+pub type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
+
+/// From a request's arrival to its answer: a commit and some network.
+const ACCEPT_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+/// From a message's arrival to its delivery: moments, or a weekend without electricity.
+const DELIVERY_BUCKETS: &[f64] =
+    &[0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0];
+
+/// All figures of a mediator.
+pub struct Metrics {
+    registry: Registry,
+    refused: Counters<3>,
+    accept_duration: Times<1>,
+    deliveries: Counters<2>,
+    delivery_duration: Times<1>,
+    polls: Counters<2>,
+    poll_success: Gauges<1>,
+    subscription_checks: Counters<1>,
+    subscription_in_place: Gauges<0>,
+    sampled: sampled::Sampled,
+}
+
+/// What an attempt to deliver can come to.
+const OUTCOMES: [&str; 7] = ["delivered", "skipped", "waiting", "retry", "dead", "lease-lost", "not-stored"];
+
+impl Metrics {
+    /// Figures that begin with nothing; `parts` are those whose owners count by themselves.
+    pub fn new(
+        store: &parts::StoreFigures,
+        peers: &parts::PeerFigures,
+        mappings: &parts::MappingFigures,
+        traces: &ExportFigures,
+    ) -> Self {
+        let mut all = Registry::default();
+        all.register_collector(Box::new(process::Process::new()));
+        let registry = all.sub_registry_with_prefix("openimis_mediator");
+        registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        store.register(registry);
+        peers.register(registry);
+        mappings.register(registry);
+        registry.register("trace_exports", "Requests with traces to the collector", traces.exports.clone());
+        let sampled = sampled::Sampled::register(registry);
+        let metrics = Self {
+            registry: Registry::default(),
+            refused: store.received.clone(),
+            accept_duration: parts::times(ACCEPT_BUCKETS),
+            deliveries: Family::default(),
+            delivery_duration: parts::times(DELIVERY_BUCKETS),
+            polls: Family::default(),
+            poll_success: Family::default(),
+            subscription_checks: Family::default(),
+            subscription_in_place: Family::default(),
+            sampled,
+        };
+        metrics.register(registry);
+        Self { registry: all, ..metrics }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let help = "From a posted message's arrival to its answer";
+        registry.register_with_unit("accept_duration", help, Unit::Seconds, self.accept_duration.clone());
+        registry.register("deliveries", "Attempts to deliver, by what came of them", self.deliveries.clone());
+        let help = "From a message's arrival, or an admin's retry, until the peer had it";
+        registry.register_with_unit("delivery_duration", help, Unit::Seconds, self.delivery_duration.clone());
+        registry.register("polls", "Looks for claims at openIMIS", self.polls.clone());
+        let help = "When openIMIS was last polled with success";
+        registry.register_with_unit("poll_last_success_timestamp", help, Unit::Seconds, self.poll_success.clone());
+        registry.register("subscription_checks", "Looks at the subscription", self.subscription_checks.clone());
+        let help = "Whether the subscription was there at the last look; no sample where none is kept";
+        registry.register("subscription_in_place", help, self.subscription_in_place.clone());
+        // What has not happened yet is 0, not unknown: an alert on its increase sees the first time.
+        for kind in Kind::ALL {
+            drop(self.accept_duration.get_or_create(&[("kind", kind.word())]));
+            drop(self.delivery_duration.get_or_create(&[("kind", kind.word())]));
+            for outcome in OUTCOMES {
+                drop(self.deliveries.get_or_create(&[("kind", kind.word()), ("outcome", outcome)]));
+            }
+        }
+    }
+
+    /// A posted message was answered.
+    pub fn answered(&self, kind: Kind, refused: bool, since: Instant) {
+        self.accept_duration.get_or_create(&[("kind", kind.word())]).observe(since.elapsed().as_secs_f64());
+        if refused {
+            self.refused.get_or_create(&[("kind", kind.word()), ("origin", "push"), ("outcome", "refused")]).inc();
+        }
+    }
+
+    /// An attempt to deliver ended.
+    pub fn attempted(&self, message: &Message, attempted: &Result<Attempted, StoreError>, now: Timestamp) {
+        let kind = message.kind.word();
+        let outcome = match attempted {
+            Ok(Attempted::Settled(outcome)) => word(outcome),
+            Ok(Attempted::LeaseLost) => "lease-lost",
+            Err(_) => "not-stored",
+        };
+        self.deliveries.get_or_create(&[("kind", kind), ("outcome", outcome)]).inc();
+        if outcome == "delivered" {
+            let took = Duration::try_from(now.duration_since(message.received_at)).unwrap_or_default();
+            self.delivery_duration.get_or_create(&[("kind", kind)]).observe(took.as_secs_f64());
+        }
+    }
+
+    /// A poll ended.
+    pub fn polled(&self, poll: &'static str, worked: bool, now: Timestamp) {
+        self.polls.get_or_create(&[("poll", poll), ("outcome", if worked { "ok" } else { "failed" })]).inc();
+        if worked {
+            self.poll_success.get_or_create(&[("poll", poll)]).set(now.as_second());
+        }
+    }
+
+    /// The subscription was looked at.
+    pub fn subscription(&self, in_place: bool) {
+        self.subscription_checks.get_or_create(&[("outcome", if in_place { "ok" } else { "failed" })]).inc();
+        self.subscription_in_place.get_or_create(&[]).set(i64::from(in_place));
+    }
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered { .. } => "delivered",
+        Outcome::Skipped { .. } => "skipped",
+        Outcome::Waiting { .. } => "waiting",
+        Outcome::Retry { .. } => "retry",
+        Outcome::Dead { .. } => "dead",
+    }
+}

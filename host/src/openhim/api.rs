@@ -1,0 +1,136 @@
+//! Requests to the core's API, with Basic credentials or OpenHIM's own tokens. TLS is verified with `tls.ca_file` as for every peer.
+
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine;
+use flow::openhim::core::{Call, Refused, read};
+use flow::ports::{Clock, Http, HttpError};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use sha2::{Digest, Sha512};
+
+use crate::Host;
+use crate::config::Auth;
+
+/// Why a call brought nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    /// The core said no.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It said nothing.
+    #[error("the core is away: {0}")]
+    Away(#[from] HttpError),
+    /// The settings cannot make a request.
+    #[error("openhim.{0} cannot be used")]
+    Unusable(&'static str),
+}
+
+/// What tokens are made of, once the core has told it.
+#[derive(Default)]
+pub(super) struct Login(Mutex<Option<Salt>>);
+
+#[derive(Clone)]
+struct Salt {
+    salt: String,
+    /// How far the core's clock is ahead: it takes a token for 10 s only.
+    ahead: SignedDuration,
+}
+
+impl Login {
+    fn known(&self) -> Option<Salt> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn know(&self, salt: Option<Salt>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = salt;
+    }
+}
+
+/// Asks the core.
+pub async fn call(host: &Host, call: &Call<'_>) -> Result<Value, CallError> {
+    let called = attempt(host, call).await;
+    let openhim = &host.config.openhim;
+    // The password may have been set anew, with another salt: that is asked for once more.
+    if matches!(called, Err(CallError::Refused(Refused::Credentials))) && openhim.auth == Auth::Token {
+        let known = host.openhim.login.known().map(|known| known.salt);
+        host.openhim.login.know(None);
+        let salt = salt(host).await?;
+        if known.is_some_and(|known| known != salt.salt) {
+            return attempt(host, call).await;
+        }
+    }
+    called
+}
+
+async fn attempt(host: &Host, call: &Call<'_>) -> Result<Value, CallError> {
+    let openhim = &host.config.openhim;
+    let (Some(username), Some(password)) = (&openhim.username, &openhim.password) else {
+        return Err(CallError::Unusable("username"));
+    };
+    let headers = match openhim.auth {
+        Auth::Basic => basic(username, password),
+        Auth::Token => token(username, password, &salt(host).await?, host.flow.clock.now()),
+    };
+    send(host, call, headers.ok_or(CallError::Unusable("username"))?).await
+}
+
+async fn send(host: &Host, call: &Call<'_>, headers: HeaderMap) -> Result<Value, CallError> {
+    let openhim = &host.config.openhim;
+    let request = openhim.url.as_ref().and_then(|url| call.request(url));
+    let mut request = request.ok_or(CallError::Unusable("url"))?;
+    request.headers_mut().extend(headers);
+    let timeout = openhim.timeout.try_into().unwrap_or_default();
+    let answer = host.flow.http.send(request, timeout).await?;
+    Ok(read(call, &answer)?)
+}
+
+async fn salt(host: &Host) -> Result<Salt, CallError> {
+    if let Some(salt) = host.openhim.login.known() {
+        return Ok(salt);
+    }
+    let Some(username) = &host.config.openhim.username else { return Err(CallError::Unusable("username")) };
+    let told = send(host, &Call::Salt(username), HeaderMap::new()).await;
+    let told = told.map_err(|error| match error {
+        CallError::Refused(Refused::Unknown(_)) => CallError::Refused(Refused::Credentials),
+        other => other,
+    })?;
+    let now = host.flow.clock.now();
+    let theirs = told["ts"].as_str().and_then(|ts| ts.parse::<Timestamp>().ok());
+    let Some(salt) = told["salt"].as_str() else {
+        return Err(Refused::Strange(200, "no salt for the user".to_owned()).into());
+    };
+    let salt = Salt { salt: salt.to_owned(), ahead: theirs.map_or(SignedDuration::ZERO, |at| at.duration_since(now)) };
+    host.openhim.login.know(Some(salt.clone()));
+    Ok(salt)
+}
+
+fn basic(username: &str, password: &SecretString) -> Option<HeaderMap> {
+    let pair = format!("{username}:{}", password.expose_secret());
+    let value = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+    Some(HeaderMap::from_iter([(header::AUTHORIZATION, secret(&value)?)]))
+}
+
+/// The core keeps SHA-512 of salt and password, and expects that of this, the salt and the time.
+fn token(username: &str, password: &SecretString, salt: &Salt, now: Timestamp) -> Option<HeaderMap> {
+    let at = now.saturating_add(salt.ahead).unwrap_or(now);
+    let at = format!("{at:.3}");
+    let hash = hex(&[&salt.salt, password.expose_secret()]);
+    let token = hex(&[&hash, &salt.salt, &at]);
+    let pairs = [("auth-username", username), ("auth-ts", &at), ("auth-salt", &salt.salt), ("auth-token", &token)];
+    pairs.into_iter().map(|(name, value)| Some((HeaderName::from_static(name), secret(value)?))).collect()
+}
+
+fn hex(texts: &[&str]) -> String {
+    let mut hash = Sha512::new();
+    texts.iter().for_each(|text| hash.update(text));
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn secret(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

@@ -1,0 +1,187 @@
+//! Transactions of OpenHIM are told what became of their messages: delivered, or a dead letter. What is to be told stands in the store, so
+//! that neither a stop nor a core that is away loses it; deliveries do not wait for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flow::message::{State, TrailEntry};
+use flow::openhim::core::{Call, Refused};
+use flow::openhim::report::Report;
+use flow::ports::{Clock, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::sleep;
+
+use super::api::{CallError, call};
+use super::status::{Problem, Reports};
+use crate::Host;
+use crate::store::{Pending, View};
+use crate::worker::{Stop, asked};
+
+/// When a message is looked at first. Most are delivered at once, but the core is still writing down its own answer then, which would take
+/// the place of what it is told.
+pub(super) const FIRST_LOOK: SignedDuration = SignedDuration::from_secs(2);
+/// Time between two looks at what is due.
+const LOOK: Duration = Duration::from_millis(500);
+/// How many are taken at a time.
+const AT_A_TIME: u32 = 64;
+/// For how long. Whoever takes them after that looks first what the core has.
+const TAKEN: SignedDuration = SignedDuration::from_mins(5);
+/// Longest wait after a refused call.
+const LONGEST: SignedDuration = SignedDuration::from_mins(10);
+/// A dead letter that was told is looked at again: it may still be put back and delivered.
+const DEAD: SignedDuration = SignedDuration::from_hours(1);
+/// How long a refused call is waited after; doubled each time.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(5);
+
+/// What came of one.
+enum Told {
+    /// The core has it.
+    Yes,
+    /// Not yet; the core may have it all the same.
+    NotYet(CallError),
+    /// It never will be.
+    Never(CallError),
+}
+
+/// Tells transactions until asked to stop.
+pub async fn report(host: Arc<Host>, mut stop: Stop) {
+    loop {
+        let worked = tokio::select! {
+            biased;
+            () = asked(&mut stop) => return,
+            worked = some(&host) => worked,
+        };
+        match worked {
+            Ok(true) => continue, // there may be more
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "OpenHIM's transactions were not told"),
+        }
+        tokio::select! {
+            () = sleep(LOOK) => {}
+            () = asked(&mut stop) => return,
+        }
+    }
+}
+
+/// Tells some. True: there may be more.
+async fn some(host: &Host) -> Result<bool, StoreError> {
+    let store = &host.flow.store;
+    let now = store.now(host.flow.clock.now()).await?;
+    let (taken, may_be_more) = store.take_reports(now, after(now, TAKEN), AT_A_TIME).await?;
+    for (place, report) in taken.iter().enumerate() {
+        // One that cannot be told now stands for all.
+        if !one(host, report).await? {
+            store.put_reports_back(&taken[place + 1..], after(now, FIRST_WAIT)).await?;
+            return Ok(false);
+        }
+    }
+    Ok(may_be_more)
+}
+
+/// Tells one. False: the core cannot be told anything now.
+async fn one(host: &Host, report: &Pending) -> Result<bool, StoreError> {
+    let store = &host.flow.store;
+    // Retention took the message: it ended long ago.
+    let Some(view) = store.view(report.message).await? else { return store.remove_report(report).await.map(|()| true) };
+    let told = told(host, report, &view).await;
+    let now = store.now(host.flow.clock.now()).await?;
+    let age = now.duration_since(report.created_at);
+    match told {
+        Told::Yes => {
+            noted(host, |reports| {
+                reports.told += 1;
+                reports.problem = None;
+            });
+            let (id, state) = (report.message, report.state);
+            tracing::debug!(%id, transaction = report.transaction, %state, "OpenHIM was told");
+            match state {
+                State::Dead => store.put_report_off(report, after(now, DEAD), Some(state), false).await?,
+                _ => store.remove_report(report).await?,
+            }
+            Ok(true)
+        }
+        Told::NotYet(error) if age < host.config.openhim.report_give_up_after + waited(&view, report) => {
+            note(host, &error, now);
+            let wait = FIRST_WAIT * (1 << report.tries.saturating_sub(1).min(8));
+            store.put_report_off(report, after(now, wait.min(LONGEST)), report.told, true).await?;
+            // A failure of the core may be about this one transaction; a refusal or silence is about all.
+            Ok(matches!(error, CallError::Refused(Refused::Failed(..))))
+        }
+        Told::NotYet(error) | Told::Never(error) => {
+            note(host, &error, now);
+            noted(host, |reports| reports.given_up += 1);
+            let (id, transaction, state) = (report.message, &report.transaction, report.state);
+            tracing::error!(%id, transaction, %state, %error, "given up: OpenHIM is not told of this message");
+            store.remove_report(report).await.map(|()| true)
+        }
+    }
+}
+
+/// How long the message itself took: the time for telling begins at its end.
+fn waited(view: &View, report: &Pending) -> SignedDuration {
+    let ended = view.summary.settled_at.unwrap_or(report.created_at);
+    ended.duration_since(report.created_at).max(SignedDuration::ZERO)
+}
+
+async fn told(host: &Host, report: &Pending, view: &View) -> Told {
+    // That it was received the transaction shows already.
+    let since = view.trail.iter().filter(|line| line.at >= report.created_at && !line.event.starts_with("received"));
+    let mut trail: Vec<TrailEntry> = since.map(entry).collect();
+    if report.told.is_some() {
+        // It was a dead letter then: up to there it was told.
+        let before = trail.iter().rposition(|line| line.event == "dead letter");
+        trail.drain(..before.map_or(0, |before| before + 1));
+    }
+    let about = Report {
+        id: report.message,
+        state: report.state,
+        reason: view.summary.reason.as_deref().unwrap_or_default(),
+        issues: &view.issues,
+        trail: &trail,
+        settled_at: view.summary.settled_at.unwrap_or(report.created_at),
+    };
+    // An earlier try may have reached the core: steps are added, and would stand there twice.
+    if report.tries > 1 {
+        match call(host, &Call::Transaction(&report.transaction)).await {
+            Ok(transaction) if about.is_told(&transaction) => return Told::Yes,
+            Ok(_) => {}
+            Err(error) => return judged(error),
+        }
+    }
+    match call(host, &Call::Update(&report.transaction, &about.update())).await {
+        Ok(_) => Told::Yes,
+        Err(error) => judged(error),
+    }
+}
+
+/// Credentials can be corrected and a core comes back; a transaction that is not there, or a document that it does not take, stay so.
+fn judged(error: CallError) -> Told {
+    match error {
+        CallError::Refused(Refused::Unknown(_) | Refused::Invalid(_)) => Told::Never(error),
+        error => Told::NotYet(error),
+    }
+}
+
+fn noted(host: &Host, note: impl FnOnce(&mut Reports)) {
+    note(&mut host.openhim.state().reports);
+}
+
+fn note(host: &Host, error: &CallError, now: Timestamp) {
+    if Problem::note(&mut host.openhim.state().reports.problem, error.to_string(), now) {
+        tracing::warn!(%error, "OpenHIM could not be told what became of a message; it is tried again");
+    }
+}
+
+fn entry(line: &crate::store::TrailLine) -> TrailEntry {
+    TrailEntry {
+        at: line.at,
+        event: line.event.clone(),
+        detail: String::new(),
+        status: line.status,
+        duration_ms: line.duration_ms,
+    }
+}
+
+fn after(now: Timestamp, wait: SignedDuration) -> Timestamp {
+    now.saturating_add(wait).unwrap_or(now)
+}

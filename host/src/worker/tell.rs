@@ -1,0 +1,115 @@
+//! What the workers say of their work: lines in the log, spans of traces. Ids, outcomes and our own words only.
+
+use std::time::Duration;
+
+use flow::Kind;
+use flow::deliver::Attempted;
+use flow::message::{Message, Outcome};
+use flow::peers::{Gate, PeerError};
+use flow::poll::{Found, PollError};
+use flow::ports::StoreError;
+use opentelemetry::KeyValue;
+
+use super::in_turn;
+use crate::Host;
+use crate::telemetry::{ATTEMPT, MESSAGE_ID, MESSAGE_KIND, OUTCOME, Parent, SpanKind, Work};
+
+/// Ids and outcomes only; the reason is on the trail.
+pub(super) fn tell_of_delivery(message: &Message, delivered: Result<Attempted, StoreError>, work: &Work) {
+    let (id, kind, attempt) = (message.id, message.kind, message.attempt);
+    let trace_id = work.trace_id();
+    let trace_id = trace_id.as_deref();
+    let outcome = match &delivered {
+        Ok(Attempted::Settled(outcome)) => outcome.state().word(),
+        Ok(Attempted::LeaseLost) => "lease lost",
+        Err(_) => "not stored",
+    };
+    work.attribute(OUTCOME, outcome);
+    match delivered {
+        Ok(Attempted::Settled(outcome)) => match outcome {
+            Outcome::Delivered { .. } => tracing::info!(%id, %kind, attempt, trace_id, "delivered"),
+            Outcome::Skipped { .. } => tracing::info!(%id, %kind, trace_id, "skipped by the task policy"),
+            Outcome::Waiting { at, .. } => tracing::debug!(%id, %kind, %at, trace_id, "waiting"),
+            Outcome::Retry { at, .. } => {
+                work.failed("not delivered");
+                tracing::warn!(%id, %kind, attempt, %at, trace_id, "not delivered, will be tried again")
+            }
+            Outcome::Dead { .. } => {
+                work.failed("dead letter");
+                tracing::error!(%id, %kind, trace_id, "dead letter: see `messages show {id}`")
+            }
+        },
+        Ok(Attempted::LeaseLost) => {
+            tracing::warn!(%id, %kind, trace_id, "another mediator has it by now and will ask the peer")
+        }
+        Err(error) => tracing::error!(%id, %kind, trace_id, %error, "the outcome could not be stored"),
+    }
+}
+
+pub(super) fn tell_of_gate(kind: Kind, gate: &Gate, away: &mut bool) {
+    match gate {
+        Gate::Closed { until, reason } if !*away => {
+            // The reason may quote what a peer said, which may hold personal data: the admin API and the trails show it.
+            let _ = reason;
+            tracing::warn!(%kind, %until, "a peer is left alone for a while; messages wait");
+            *away = true;
+        }
+        Gate::Open if *away => {
+            tracing::info!(%kind, "the peer is back");
+            *away = false;
+        }
+        _ => {}
+    }
+}
+
+pub(super) fn tell_of_poll(host: &Host, what: &str, polled: Result<Found, PollError>) {
+    match polled {
+        Ok(Found { listed, new, .. }) if new > 0 => {
+            tracing::info!(listed, new, "polled {what}");
+            host.wake.notify_one();
+        }
+        Ok(Found { listed, complete, .. }) => tracing::debug!(listed, complete, "polled {what}"),
+        Err(PollError::Peer(error)) => warn_of(&error, &format!("{what} were not polled")),
+        Err(PollError::Store(error)) => tracing::error!(%error, "{what} were not polled"),
+    }
+}
+
+/// What a peer said may quote a document: only our own words and the status go to the log.
+pub(super) fn warn_of(error: &PeerError, what: &str) {
+    match error {
+        PeerError::Failed(peer, status, _)
+        | PeerError::Refused(peer, status, _)
+        | PeerError::Unreadable(peer, status, _) => {
+            tracing::warn!(%peer, status = status.as_u16(), "{what}");
+        }
+        PeerError::Paused { .. } | PeerError::NotSent(..) | PeerError::NoAnswer(..) => tracing::warn!(%error, "{what}"),
+    }
+}
+
+/// An attempt as a part of the trace in which its message came in, however long ago that was.
+pub(super) fn traced(host: &Host, message: &Message, traceparent: Option<&str>) -> Work {
+    let name = match message.kind {
+        Kind::ClaimResponse => "deliver claim-response",
+        Kind::Feedback => "deliver feedback",
+    };
+    host.telemetry.begin(name, SpanKind::Consumer, Parent::Kept(traceparent), || {
+        let (id, attempt) =
+            (KeyValue::new(MESSAGE_ID, message.id.0), KeyValue::new(ATTEMPT, i64::from(message.attempt)));
+        vec![id, attempt, KeyValue::new(MESSAGE_KIND, message.kind.word())]
+    })
+}
+
+/// A poll as a trace of its own; what it takes in belongs to it.
+pub(super) async fn polling(
+    host: &Host,
+    name: &'static str,
+    interval: Duration,
+    poll: impl Future<Output = Result<Found, PollError>>,
+) -> Result<Found, PollError> {
+    let work = host.telemetry.begin(name, SpanKind::Internal, Parent::Nobody, Vec::new);
+    let polled = work.run(in_turn(host, name, interval, poll)).await;
+    if polled.is_err() {
+        work.failed("not polled");
+    }
+    polled
+}

@@ -1,0 +1,134 @@
+//! Possible matches, what waits for them, and imported places.
+
+use flow::patients::{Person, Possible};
+use mapping::ids::InsureeUuid;
+use mapping::patient::PlaceLink;
+use openimis_mediator::store::{Decided, Imported, Proposal, ProposalFilter};
+use serde_json::json;
+
+use super::*;
+
+const INSUREE: &str = "7b00e6ec-e0f5-4d07-a8e0-ec00a4160e73";
+
+fn insuree() -> Person {
+    let uuid = InsureeUuid::parse(INSUREE).expect("a uuid");
+    Person::read(&json!({"name": "Kalpana Udaharan", "phone": "+9779800000000"}).to_string(), uuid)
+}
+
+fn possible(contact: &str, score: u16) -> Possible {
+    let contact_id = contact.to_owned();
+    let why = "name alike by 0.93".to_owned();
+    Possible { contact_id, exact: false, score, why, contact: json!({"name": "Kalpna Udaharan"}) }
+}
+
+async fn listed(store: &SqlStore, state: Option<&str>) -> Vec<Proposal> {
+    let filter = ProposalFilter { state: state.map(str::to_owned), before: None, limit: 100 };
+    store.proposals(&filter).await.expect("a store")
+}
+
+fn contacts(proposals: &[Proposal]) -> Vec<(&str, &str)> {
+    proposals.iter().map(|proposal| (proposal.contact_id.as_str(), proposal.state.as_str())).collect()
+}
+
+pub async fn a_proposal_is_kept_once_until_it_is_decided<K: Kind<Store = SqlStore>>(folder: &Path) {
+    let store = K::open(folder).await;
+    let id = in_state(&store, message("a"), State::Dead).await;
+    assert!(store.keeps_proposals() && listed(&store, None).await.is_empty());
+    store.propose(id, &insuree(), &[possible("one", 900), possible("two", 800)], at(1)).await.expect("a store");
+    store.propose(id, &insuree(), &[possible("one", 950)], at(2)).await.expect("a store");
+    let proposals = listed(&store, None).await;
+    assert_eq!(contacts(&proposals), [("two", "closed"), ("one", "open")], "what is no longer proposed is closed");
+    let one = &proposals[1];
+    assert_eq!((one.score, one.waiting, one.created_at), (0.95, 1, at(1)));
+    let view = store.proposal(one.id).await.expect("a store").expect("a proposal");
+    assert_eq!((view.messages, &view.insuree["name"]), (vec![id], &json!("Kalpana Udaharan")));
+    let two = store.proposal(proposals[0].id).await.expect("a store").expect("a proposal");
+    assert!(two.insuree.is_null() && two.contact.is_null());
+    // A page.
+    let filter = ProposalFilter { before: Some(proposals[0].id), limit: 1, ..ProposalFilter::default() };
+    assert_eq!(contacts(&store.proposals(&filter).await.expect("a store")), [("one", "open")]);
+}
+
+pub async fn a_confirmed_match_is_a_link_and_what_waits_is_due<K: Kind<Store = SqlStore>>(folder: &Path) {
+    let store = K::open(folder).await;
+    let waits = in_state(&store, message("waits"), State::Dead).await;
+    let other = in_state(&store, message("other"), State::Dead).await;
+    store.propose(waits, &insuree(), &[possible("one", 900), possible("two", 800)], at(1)).await.expect("a store");
+    let [two, one] = &listed(&store, Some("open")).await[..] else { panic!("two proposals") };
+    let decided = store.confirm_match(one.id, "ann", at(2)).await.expect("a store");
+    assert_eq!(decided, Decided::Done { put_back: 1 });
+    assert_eq!(store.link(INSUREE).await.expect("a store").as_deref(), Some("one"));
+    assert_eq!(leased_ids(&store, 3).await, [waits], "the other dead letter waits for something else: {other}");
+    let proposals = listed(&store, None).await;
+    assert_eq!(contacts(&proposals), [("two", "closed"), ("one", "confirmed")]);
+    assert!(proposals.iter().all(|proposal| proposal.waiting == 0), "nothing waits any more: {proposals:#?}");
+    for undone in [store.confirm_match(two.id, "ann", at(4)).await, store.refuse_match(two.id, "ann", at(4)).await] {
+        assert_eq!(undone.expect("a store"), Decided::NotOpen("closed".to_owned()));
+    }
+    assert_eq!(store.confirm_match(two.id + 7, "ann", at(4)).await.expect("a store"), Decided::NotFound);
+    let view = store.view(waits).await.expect("a store").expect("a message");
+    assert!(view.trail.iter().any(|line| line.event == "decided" && line.detail.contains("ann")), "{:?}", view.trail);
+}
+
+pub async fn a_refused_match_is_remembered<K: Kind<Store = SqlStore>>(folder: &Path) {
+    let store = K::open(folder).await;
+    let waits = in_state(&store, message("waits"), State::Dead).await;
+    store.propose(waits, &insuree(), &[possible("one", 900)], at(1)).await.expect("a store");
+    let [one] = &listed(&store, Some("open")).await[..] else { panic!("one proposal") };
+    assert_eq!(store.refuse_match(one.id, "ann", at(2)).await.expect("a store"), Decided::Done { put_back: 1 });
+    assert_eq!(store.refused_contacts(INSUREE).await.expect("a store"), ["one"]);
+    assert_eq!(store.link(INSUREE).await.expect("a store"), None);
+    // Whoever proposes it all the same does not open it again.
+    store.propose(waits, &insuree(), &[possible("one", 900)], at(3)).await.expect("a store");
+    assert_eq!(contacts(&listed(&store, None).await), [("one", "refused")]);
+}
+
+pub async fn a_link_settles_what_was_proposed<K: Kind<Store = SqlStore>>(folder: &Path) {
+    let store = K::open(folder).await;
+    let waits = in_state(&store, message("waits"), State::Dead).await;
+    store.propose(waits, &insuree(), &[possible("one", 900)], at(1)).await.expect("a store");
+    store.save_link(INSUREE, "another", "matched", at(2)).await.expect("a store");
+    assert_eq!(contacts(&listed(&store, None).await), [("one", "closed")]);
+    assert_eq!(leased_ids(&store, 3).await, [waits]);
+}
+
+pub async fn a_decision_reaches_a_message_that_is_just_being_put_down<K: Kind<Store = SqlStore>>(folder: &Path) {
+    let store = K::open(folder).await;
+    let id = in_state(&store, message("a"), State::Leased).await;
+    store.propose(id, &insuree(), &[possible("one", 900)], at(1)).await.expect("a store");
+    let [one] = &listed(&store, Some("open")).await[..] else { panic!("one proposal") };
+    // The worker writes its outcome while the decision waits for it.
+    let (decided, ()) = tokio::join!(store.confirm_match(one.id, "ann", at(2)), async {
+        while store.link(INSUREE).await.expect("a store").is_none() {
+            tokio::task::yield_now().await;
+        }
+        settle(&store, id, Outcome::dead("waits for a person: …"), 2).await;
+    });
+    assert_eq!(decided.expect("a store"), Decided::Done { put_back: 1 });
+    assert_eq!(leased_ids(&store, 3).await, [id]);
+}
+
+pub async fn a_table_of_places_is_imported_as_a_whole<K: Kind<Store = SqlStore>>(folder: &Path) {
+    let store = K::open(folder).await;
+    let row = |code: String, place: &str| PlaceLink { location_code: code, place_id: place.to_owned() };
+    let codes = |of: &[&str]| of.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
+    assert!(!store.has_places().await.expect("a store"));
+    let rows: Vec<_> = (0..300).map(|number| row(format!("R{number}"), "a")).collect();
+    let mut told = Vec::new();
+    let done = store.import_places(&rows, false, "ann", at(1), |so_far| told.push(so_far)).await.expect("a store");
+    assert_eq!(done, Imported { new: 300, ..Imported::default() });
+    assert!(told.is_sorted() && told.last() == Some(&300), "{told:?}");
+    assert!(store.has_places().await.expect("a store"));
+    let found = store.places(&codes(&["R7", "R299", "nowhere"])).await.expect("a store");
+    assert_eq!(found.len(), 2);
+    let rows = [row("R7".to_owned(), "b"), row("R8".to_owned(), "a"), row("new".to_owned(), "c")];
+    let would = store.compare_places(&rows, true).await.expect("a store");
+    assert_eq!(would, Imported { new: 1, changed: 1, removed: 298, unchanged: 1 });
+    assert_eq!(store.all_places().await.expect("a store").len(), 300, "comparing changes nothing");
+    assert_eq!(store.import_places(&rows, true, "ann", at(2), |_| {}).await.expect("a store"), would);
+    let mut all = store.all_places().await.expect("a store");
+    all.sort_by(|one, other| one.location_code.cmp(&other.location_code));
+    assert_eq!(all, [row("R7".to_owned(), "b"), row("R8".to_owned(), "a"), row("new".to_owned(), "c")]);
+    let audit = store.audit(None, 10).await.expect("a store");
+    assert_eq!(audit.iter().filter(|line| line.action == "import places").count(), 2);
+}
