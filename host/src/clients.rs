@@ -23,7 +23,7 @@ const VERIFIED_AT_ONCE: usize = 2;
 /// Most memory that one verification may take.
 const LARGEST_MEMORY_KIB: u32 = 256 << 10;
 /// How the simple client of `[inbound]` is called.
-const INBOUND: &str = "inbound";
+pub(crate) const INBOUND: &str = "inbound";
 
 /// SHA-256 of a certificate.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

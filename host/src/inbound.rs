@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Extension, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -20,6 +20,7 @@ use flow::receive::{Journal, Received};
 use opentelemetry::KeyValue;
 
 use crate::Host;
+use crate::clients::Client;
 use crate::config::Scope;
 use crate::openhim::door::{enveloped, told};
 use crate::playground;
@@ -35,7 +36,7 @@ pub fn router(host: Arc<Host>) -> Router {
             Kind::ClaimResponse => Scope::ClaimResponse,
             Kind::Feedback => Scope::Feedback,
         };
-        let handler = |host, headers, body| receive(*kind, host, headers, body);
+        let handler = |host, client, headers, body| receive(*kind, host, client, headers, body);
         let traced = post(handler).route_layer(from_fn_with_state((host.clone(), *kind), traced));
         let admitted = traced.route_layer(from_fn_with_state((host.doors.clone(), scope), admit));
         let measured = admitted.route_layer(from_fn_with_state((host.clone(), *kind), measured));
@@ -53,6 +54,7 @@ pub fn router(host: Arc<Host>) -> Router {
 async fn receive(
     kind: Kind,
     State(host): State<Arc<Host>>,
+    Extension(client): Extension<Arc<Client>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -72,7 +74,7 @@ async fn receive(
         Ok(Received::Duplicate(_) | Received::NotJson(_)) => {}
         Err(error) => tracing::error!(%error, "a message could not be stored and was not acknowledged"),
     }
-    let told = told(&host, Transaction::of(&headers).as_ref(), &received, journal).await;
+    let told = told(&host, &client, Transaction::of(&headers).as_ref(), &received, journal).await;
     let mut response = sent(door::received(kind, &received));
     if let Some(told) = told {
         response.extensions_mut().insert(told);
@@ -94,12 +96,11 @@ async fn traced(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request,
 
 /// Middleware: how long an answer took, and what was refused before it reached the store.
 async fn measured(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
+    let posted = host.metrics.posted(kind);
     let response = next.run(request).await;
     let status = response.status();
     // 422 is of a document that was kept: the store counts it.
-    let refused = status.is_client_error() && status != StatusCode::UNPROCESSABLE_ENTITY;
-    host.metrics.answered(kind, refused, begun);
+    posted.answered(status.is_client_error() && status != StatusCode::UNPROCESSABLE_ENTITY);
     response
 }
 

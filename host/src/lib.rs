@@ -116,10 +116,11 @@ impl Host {
                 tracing::info!(count = released, "deliveries that an earlier stop interrupted are taken up again");
             }
         }
-        let metrics = metrics::Metrics::new(store.figures(), http.figures(), mapper.figures(), telemetry.figures());
+        let (traces, throttled) = (telemetry.figures(), doors.limits.throttled());
+        let metrics = metrics::Metrics::new(store.figures(), http.figures(), mapper.figures(), traces, throttled);
         let settings = config.settings();
         let flow = Flow::new(http, store, clock, mapper, settings);
-        Ok(Arc::new(Self {
+        let host = Arc::new(Self {
             config,
             flow,
             doors,
@@ -130,7 +131,9 @@ impl Host {
             wake: worker::Wake::default(),
             hangups: swap::Hangups::listen(),
             _lock: lock,
-        }))
+        });
+        openhim::live::recall(&host).await;
+        Ok(host)
     }
 
     /// Serves on a listener, delivers, polls and keeps the subscription until `stop` turns true; then drains.

@@ -105,14 +105,33 @@ impl Parent<'_> {
         };
         match self {
             Self::Nobody | Self::Kept(None) => None,
-            Self::Request(headers) if !headers.contains_key(TRACEPARENT) => None,
-            Self::Request(headers) => read(&HeaderExtractor(headers)),
+            Self::Request(headers) => {
+                let mut named = headers.get_all(TRACEPARENT).iter();
+                let only = named.next().filter(|_| named.next().is_none())?;
+                is_well_formed(only.as_bytes()).then(|| read(&HeaderExtractor(headers)))?
+            }
             Self::Kept(Some(kept)) => read(&HashMap::from([(TRACEPARENT.to_owned(), (*kept).to_owned())])),
         }
     }
 }
 
 const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
+
+/// As W3C spells it, to the digit: the library also reads shorter numbers, and two of those would be one trace.
+fn is_well_formed(header: &[u8]) -> bool {
+    let hex = |part: &[u8], digits| {
+        part.len() == digits && part.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))
+    };
+    let parts: Vec<&[u8]> = header.splitn(5, |byte| *byte == b'-').collect();
+    let [version, trace, span, flags, later @ ..] = &parts[..] else { return false };
+    hex(version, 2)
+        && *version != b"ff"
+        && (later.is_empty() || *version != b"00")
+        && hex(trace, 32)
+        && hex(span, 16)
+        && hex(flags, 2)
+}
 
 /// A piece of work, or a step of one; its span ends when it is dropped.
 #[must_use]
@@ -178,6 +197,9 @@ pub fn inject(headers: &mut HeaderMap) {
     Context::map_current(|current| {
         if current.span().span_context().is_valid() {
             TraceContextPropagator::new().inject_context(current, &mut HeaderInjector(headers));
+            if headers.get(TRACESTATE).is_some_and(|state| state.is_empty()) {
+                headers.remove(TRACESTATE);
+            }
         }
     });
 }
@@ -190,6 +212,11 @@ pub fn traceparent() -> Option<String> {
         let flags = context.trace_flags().to_u8();
         context.is_valid().then(|| format!("00-{}-{}-{flags:02x}", context.trace_id(), context.span_id()))
     })
+}
+
+/// The number of a trace that was kept.
+pub fn kept_trace_id(traceparent: &str) -> Option<&str> {
+    traceparent.split('-').nth(1)
 }
 
 /// The number of the trace that this task is at, for the log.

@@ -9,7 +9,6 @@ use flow::decide;
 use flow::deliver::Attempted;
 use flow::message::{Message, Outcome, TrailEntry};
 use flow::peers::Gate;
-use flow::poll::{Found, PollError};
 use flow::ports::{Clock, Lease, Store, StoreError};
 use flow::subscription::Kept;
 use flow::{Kind, MessageId};
@@ -166,10 +165,14 @@ impl Running {
                     tell_of_delivery(&message, delivered, &work);
                 }
                 Ok(Err(_panic)) => {
+                    work.failed("ended unexpectedly");
                     unfinished(&host, &message, "the delivery ended unexpectedly: this is a fault of the mediator")
                         .await
                 }
-                Err(_) => unfinished(&host, &message, "the delivery took longer than retry.lease").await,
+                Err(_) => {
+                    work.failed("took longer than its lease");
+                    unfinished(&host, &message, "the delivery took longer than retry.lease").await
+                }
             }
             host.wake.settled();
         });
@@ -290,8 +293,10 @@ pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
         let interval = std_duration(flow.settings.poll.interval);
         let polled = polling(&host, "poll-claims", interval, flow.poll_claims());
         let Some(polled) = unless_asked(&mut stop, polled).await else { return };
-        host.metrics.polled("claims", polled.is_ok(), host.flow.clock.now());
-        tell_of_poll(&host, "claims", polled);
+        if let Some(polled) = polled.transpose() {
+            host.metrics.polled("claims", polled.is_ok(), host.flow.clock.now());
+            tell_of_poll(&host, "claims", polled);
+        }
         rest(interval, &mut stop).await;
     }
 }
@@ -303,25 +308,19 @@ pub async fn poll_selected(host: Arc<Host>, mut stop: Stop) {
         let interval = std_duration(flow.settings.poll.selected_interval);
         let polled = polling(&host, "poll-selected", interval, flow.poll_selected());
         let Some(polled) = unless_asked(&mut stop, polled).await else { return };
-        host.metrics.polled("selected", polled.is_ok(), host.flow.clock.now());
-        tell_of_poll(&host, "selected claims", polled);
+        if let Some(polled) = polled.transpose() {
+            host.metrics.polled("selected", polled.is_ok(), host.flow.clock.now());
+            tell_of_poll(&host, "selected claims", polled);
+        }
         rest(interval, &mut stop).await;
     }
 }
 
-/// Does what one of several mediators does at a time; the others find nothing.
-async fn in_turn(
-    host: &Host,
-    name: &str,
-    interval: Duration,
-    poll: impl Future<Output = Result<Found, PollError>>,
-) -> Result<Found, PollError> {
+/// Whether this one of several mediators does it now.
+async fn is_our_turn(host: &Host, name: &str, interval: Duration) -> Result<bool, StoreError> {
     let now = host.flow.store.now(host.flow.clock.now()).await?;
     let until = now.saturating_add(interval.mul_f64(0.9)).unwrap_or(now);
-    if !host.flow.store.take_turn(name, now, until).await? {
-        return Ok(Found { complete: true, ..Found::default() });
-    }
-    poll.await
+    host.flow.store.take_turn(name, now, until).await
 }
 
 /// Does what can be left in the middle and begun anew, unless asked to stop.

@@ -147,6 +147,18 @@ pub trait Store {
         now: Timestamp,
     ) -> Result<String, StoreError>;
 
+    /// Links an insuree to a contact that CHT had before and that does not carry the insuree's uuid. None, and nothing is written: the
+    /// contact is linked to another insuree, so a person has to look. An earlier link of the insuree wins, as with `save_link`.
+    async fn save_match(
+        &self,
+        insuree_uuid: &str,
+        contact_id: &str,
+        how: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        self.save_link(insuree_uuid, contact_id, how, now).await.map(Some)
+    }
+
     /// Whether proposals are kept, so that a person can decide on them.
     fn keeps_proposals(&self) -> bool {
         false
@@ -157,15 +169,16 @@ pub trait Store {
         Ok(Vec::new())
     }
 
-    /// Keeps the contacts that may be an insuree for a person to decide on, and that this message waits for it.
+    /// Keeps the contacts that may be an insuree for a person to decide on, and that this message waits for it. False: that is decided
+    /// by now, and nothing will put the message back.
     async fn propose(
         &self,
         _message: MessageId,
         _insuree: &Person,
         _possible: &[Possible],
         _now: Timestamp,
-    ) -> Result<(), StoreError> {
-        Ok(())
+    ) -> Result<bool, StoreError> {
+        Ok(true)
     }
 
     /// Whether a table of places was imported.

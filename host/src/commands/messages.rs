@@ -272,6 +272,7 @@ fn print(view: &View) {
         message.claim_uuid.as_deref().unwrap_or("-")
     );
     out!("insuree    {}", view.insuree_uuid.as_deref().unwrap_or("-"));
+    out!("trace      {}", view.trace_id.as_deref().unwrap_or("-"));
     out!("received   {}", message.received_at);
     if let Some(due) = message.due_at {
         out!("due        {due}");

@@ -175,7 +175,7 @@ async fn check(source: &Source) -> anyhow::Result<ExitCode> {
     let mut problems: Vec<String> = rows
         .iter()
         .filter(|row| !codes.contains(&row.location_code))
-        .map(|row| format!("{}: openIMIS has no such location", row.location_code))
+        .map(|row| format!("{}: openIMIS has no such location or health facility", row.location_code))
         .collect();
     let default = config.mapping.patient.default_place.clone();
     if !default.is_empty() {

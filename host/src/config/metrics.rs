@@ -30,8 +30,8 @@ impl Default for Metrics {
 
 pub(super) fn problems(metrics: &Metrics) -> Vec<String> {
     let mut problems = Vec::new();
-    if metrics.cache.is_negative() {
-        problems.push("metrics.cache: expected a time of 0s or longer".to_owned());
+    if metrics.cache.is_negative() || metrics.cache > SignedDuration::from_hours(1) {
+        problems.push("metrics.cache: expected 0s to 1h".to_owned());
     }
     problems
 }

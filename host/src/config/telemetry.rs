@@ -33,9 +33,10 @@ pub(super) fn problems(telemetry: &Telemetry) -> Vec<String> {
     if let Some(endpoint) = &telemetry.otlp_endpoint
         && (!matches!(endpoint.scheme(), "http" | "https")
             || !endpoint.username().is_empty()
-            || endpoint.password().is_some())
+            || endpoint.password().is_some()
+            || endpoint.query().is_some())
     {
-        problems.push("telemetry.otlp_endpoint: expected http or https, without user and password".to_owned());
+        problems.push("telemetry.otlp_endpoint: expected http or https, without user, password and query".to_owned());
     }
     if telemetry.service_name.is_empty() {
         problems.push("telemetry.service_name: is empty".to_owned());

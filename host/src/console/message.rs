@@ -145,6 +145,7 @@ fn facts(visit: &Visit, view: &View) -> Markup {
                     None => (page::none()),
                 }
             }
+            @if let Some(trace) = &view.trace_id { dt lang="en" { "Trace" } dd { code { (trace) } } }
             dt { (t.received) } dd { (reader.moment(message.received_at)) " (" (reader.ago(message.received_at)) ")" }
             @if let Some(due) = message.due_at {
                 dt { (t.next_try) } dd { (reader.moment(due)) @if due > reader.now { " (" (reader.ahead(due)) ")" } }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use flow::Kind;
 use flow::deliver::Attempted;
-use flow::message::{Message, Outcome};
+use flow::message::{Message, Origin, Outcome};
 use flow::ports::StoreError;
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
@@ -39,14 +39,14 @@ pub type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
 
 /// From a request's arrival to its answer: a commit and some network.
 const ACCEPT_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
-/// From a message's arrival to its delivery: moments, or a weekend without electricity.
+/// From a message's arrival to its delivery: moments, a weekend without electricity, or the two weeks after which it is given up.
 const DELIVERY_BUCKETS: &[f64] =
-    &[0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0];
+    &[0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 1_209_600.0];
 
 /// All figures of a mediator.
 pub struct Metrics {
     registry: Registry,
-    refused: Counters<3>,
+    received: Counters<3>,
     accept_duration: Times<1>,
     deliveries: Counters<2>,
     delivery_duration: Times<1>,
@@ -67,6 +67,7 @@ impl Metrics {
         peers: &parts::PeerFigures,
         mappings: &parts::MappingFigures,
         traces: &ExportFigures,
+        throttled: &Counter,
     ) -> Self {
         let mut all = Registry::default();
         all.register_collector(Box::new(process::Process::new()));
@@ -76,12 +77,14 @@ impl Metrics {
         peers.register(registry);
         mappings.register(registry);
         registry.register("trace_exports", "Requests with traces to the collector", traces.exports.clone());
+        let help = "Requests that were held off, of addresses that asked too often";
+        registry.register("throttled_requests", help, throttled.clone());
         let sampled = sampled::Sampled::register(registry);
         let metrics = Self {
             registry: Registry::default(),
-            refused: store.received.clone(),
+            received: store.received.clone(),
             accept_duration: parts::times(ACCEPT_BUCKETS),
-            deliveries: Family::default(),
+            deliveries: store.deliveries.clone(),
             delivery_duration: parts::times(DELIVERY_BUCKETS),
             polls: Family::default(),
             poll_success: Family::default(),
@@ -115,12 +118,9 @@ impl Metrics {
         }
     }
 
-    /// A posted message was answered.
-    pub fn answered(&self, kind: Kind, refused: bool, since: Instant) {
-        self.accept_duration.get_or_create(&[("kind", kind.word())]).observe(since.elapsed().as_secs_f64());
-        if refused {
-            self.refused.get_or_create(&[("kind", kind.word()), ("origin", "push"), ("outcome", "refused")]).inc();
-        }
+    /// A message is being posted.
+    pub fn posted(&self, kind: Kind) -> Posted<'_> {
+        Posted { metrics: self, kind: kind.word(), since: Instant::now(), outcome: Some("unanswered") }
     }
 
     /// An attempt to deliver ended.
@@ -150,6 +150,32 @@ impl Metrics {
     pub fn subscription(&self, in_place: bool) {
         self.subscription_checks.get_or_create(&[("outcome", if in_place { "ok" } else { "failed" })]).inc();
         self.subscription_in_place.get_or_create(&[]).set(i64::from(in_place));
+    }
+}
+
+/// A post on its way to its answer. Counted when dropped: also if its time is up, or its caller goes away.
+pub struct Posted<'m> {
+    metrics: &'m Metrics,
+    kind: &'static str,
+    since: Instant,
+    outcome: Option<&'static str>,
+}
+
+impl Posted<'_> {
+    /// It was answered. What was not refused the store has counted.
+    pub fn answered(mut self, refused: bool) {
+        self.outcome = refused.then_some("refused");
+    }
+}
+
+impl Drop for Posted<'_> {
+    fn drop(&mut self) {
+        let took = self.since.elapsed().as_secs_f64();
+        self.metrics.accept_duration.get_or_create(&[("kind", self.kind)]).observe(took);
+        if let Some(outcome) = self.outcome {
+            let labels = [("kind", self.kind), ("origin", Origin::Push.word()), ("outcome", outcome)];
+            self.metrics.received.get_or_create(&labels).inc();
+        }
     }
 }
 

@@ -41,13 +41,15 @@ const COMMIT_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05
 const BATCH_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// A request to a peer, up to its usual timeout.
 const REQUEST_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// A mapping call, up to its usual limit.
-const MAPPING_BUCKETS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
+/// A mapping call, up to its usual limit, or as long as it waits for its turn.
+const MAPPING_BUCKETS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0];
 
 /// What the store counts.
 #[derive(Clone)]
 pub struct StoreFigures {
     pub(super) received: Counters<3>,
+    /// Also what ends before an attempt is made.
+    pub(super) deliveries: Counters<2>,
     commits: Counters<1>,
     commit_duration: Histogram,
     commit_messages: Histogram,
@@ -57,19 +59,21 @@ impl Default for StoreFigures {
     fn default() -> Self {
         let figures = Self {
             received: Family::default(),
+            deliveries: Family::default(),
             commits: Family::default(),
             commit_duration: Histogram::new(COMMIT_BUCKETS.iter().copied()),
             commit_messages: Histogram::new(BATCH_BUCKETS.iter().copied()),
         };
-        for kind in Kind::ALL {
-            for outcome in ["accepted", "duplicate", "unmappable", "refused", "not-stored"] {
-                let origin = Origin::Push.word();
-                drop(figures.received.get_or_create(&[
-                    ("kind", kind.word()),
-                    ("origin", origin),
-                    ("outcome", outcome),
-                ]));
-            }
+        let of = |kind: Kind, origin: Origin, outcome| {
+            let labels = [("kind", kind.word()), ("origin", origin.word()), ("outcome", outcome)];
+            drop(figures.received.get_or_create(&labels));
+        };
+        for outcome in ["accepted", "duplicate", "unmappable", "not-stored"] {
+            of(Kind::Feedback, Origin::Push, outcome); // nobody is asked for feedback
+            Origin::ALL.iter().for_each(|origin| of(Kind::ClaimResponse, *origin, outcome));
+        }
+        for outcome in ["refused", "unanswered"] {
+            Kind::ALL.iter().for_each(|kind| of(*kind, Origin::Push, outcome));
         }
         for outcome in ["ok", "failed"] {
             drop(figures.commits.get_or_create(&[("outcome", outcome)]));
@@ -100,11 +104,18 @@ impl StoreFigures {
         self.received.get_or_create(&labels).inc();
     }
 
+    /// A message whose document cannot be read became a dead letter without an attempt.
+    pub fn unreadable(&self, kind: Kind) {
+        self.deliveries.get_or_create(&[("kind", kind.word()), ("outcome", "dead")]).inc();
+    }
+
     /// A commit ended.
     pub fn committed(&self, messages: usize, since: Instant, worked: bool) {
         self.commits.get_or_create(&[("outcome", if worked { "ok" } else { "failed" })]).inc();
         self.commit_duration.observe(since.elapsed().as_secs_f64());
-        self.commit_messages.observe(messages as f64);
+        if worked {
+            self.commit_messages.observe(messages as f64);
+        }
     }
 }
 
@@ -230,6 +241,7 @@ fn class(status: StatusCode) -> &'static str {
 #[derive(Clone)]
 pub struct MappingFigures {
     duration: Times<2>,
+    failures: Counters<2>,
     running: Gauge,
     memory: Family<Labels<1>, Gauge>,
     instances: Gauge,
@@ -239,12 +251,16 @@ impl Default for MappingFigures {
     fn default() -> Self {
         let figures = Self {
             duration: times(MAPPING_BUCKETS),
+            failures: Family::default(),
             running: Gauge::default(),
             memory: Family::default(),
             instances: Gauge::default(),
         };
         for interface in Interface::ALL {
             drop(figures.memory.get_or_create(&[("mapping", interface.name())]));
+            for outcome in ["deadline", "memory", "trap", "busy", "unusable"] {
+                drop(figures.failures.get_or_create(&[("mapping", interface.name()), ("outcome", outcome)]));
+            }
         }
         figures
     }
@@ -260,7 +276,8 @@ impl MappingFigures {
     pub(super) fn register(&self, registry: &mut Registry) {
         let help = "Calls of a mapping component, by how they ended";
         registry.register_with_unit("mapping_duration", help, Unit::Seconds, self.duration.clone());
-        registry.register("mapping_calls_running", "Calls that run now", self.running.clone());
+        registry.register("mapping_failures", "Calls of a mapping that failed by itself", self.failures.clone());
+        registry.register("mapping_calls_running", "Calls that run or wait for their turn", self.running.clone());
         registry.register("mapping_calls_limit", "Calls that can run at the same time", self.instances.clone());
         let help = "Most linear memory that one call has taken since the start";
         registry.register_with_unit("mapping_memory_peak", help, Unit::Bytes, self.memory.clone());
@@ -286,6 +303,9 @@ impl MappingFigures {
         };
         let labels = [("mapping", interface.name()), ("outcome", outcome)];
         self.duration.get_or_create(&labels).observe(begun.elapsed().as_secs_f64());
+        if result.is_err() {
+            self.failures.get_or_create(&labels).inc();
+        }
         let peak = self.memory.get_or_create(&[("mapping", interface.name())]);
         peak.inner().fetch_max(memory_bytes.load(Ordering::Relaxed) as i64, Ordering::Relaxed);
         result

@@ -1,5 +1,5 @@
 //! What is looked up at a scrape: counting each change would be wrong where another mediator shares the store. Looked up no more often
-//! than the settings say, and so that it takes a twentieth of the time at most.
+//! than the settings say, and so that it takes a twentieth of the time (a minute's pause is the longest).
 
 use std::time::{Duration, Instant};
 
@@ -90,11 +90,13 @@ impl Sampled {
                 gauges.clear();
             }
             self.backlog.clear();
+            self.reports.clear();
             tracing::warn!(%error, "the metrics say nothing of what waits");
         }
-        if let Ok(place) = host.config.store.place()
-            && let Some(disk) = Disk::of(&place)
-        {
+        let disk = host.config.store.place().ok().and_then(|place| Disk::of(&place));
+        self.used.clear();
+        self.free.clear();
+        if let Some(disk) = disk {
             self.used.get_or_create(&[]).set(i64::try_from(disk.used_bytes).unwrap_or(i64::MAX));
             self.free.get_or_create(&[]).set(i64::try_from(disk.free_bytes).unwrap_or(i64::MAX));
         }
@@ -108,6 +110,9 @@ impl Sampled {
             let health = host.flow.health(peer);
             self.peer_open.get_or_create(&[("peer", name)]).set(i64::from(health.is_away()));
             self.peer_failures.get_or_create(&[("peer", name)]).set(i64::from(health.failures));
+        }
+        if let Some(status) = host.openhim.status(host) {
+            self.registered.get_or_create(&[]).set(i64::from(status.registered));
         }
     }
 
@@ -128,8 +133,7 @@ impl Sampled {
             }
             self.oldest.get_or_create(&[("kind", kind.word())]).set(oldest);
         }
-        if let Some(status) = host.openhim.status(host) {
-            self.registered.get_or_create(&[]).set(i64::from(status.registered));
+        if host.openhim.status(host).is_some() {
             let waiting = host.flow.store.count_reports().await?;
             self.reports.get_or_create(&[]).set(waiting);
         }

@@ -39,6 +39,15 @@ struct Salt {
     ahead: SignedDuration,
 }
 
+/// How far clocks may drift before a token is taken for a wrong one because of that.
+const DRIFT: SignedDuration = SignedDuration::from_secs(2);
+
+impl Salt {
+    fn differs(&self, other: &Self) -> bool {
+        self.salt != other.salt || (self.ahead - other.ahead).abs() > DRIFT
+    }
+}
+
 impl Login {
     fn known(&self) -> Option<Salt> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -53,12 +62,12 @@ impl Login {
 pub async fn call(host: &Host, call: &Call<'_>) -> Result<Value, CallError> {
     let called = attempt(host, call).await;
     let openhim = &host.config.openhim;
-    // The password may have been set anew, with another salt: that is asked for once more.
+    // The password may have been set anew, with another salt, or one of the clocks set right: both are asked for once more.
     if matches!(called, Err(CallError::Refused(Refused::Credentials))) && openhim.auth == Auth::Token {
-        let known = host.openhim.login.known().map(|known| known.salt);
+        let known = host.openhim.login.known();
         host.openhim.login.know(None);
         let salt = salt(host).await?;
-        if known.is_some_and(|known| known != salt.salt) {
+        if known.is_some_and(|known| known.differs(&salt)) {
             return attempt(host, call).await;
         }
     }

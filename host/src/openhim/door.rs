@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use super::report;
 use crate::Host;
+use crate::clients::{Client, INBOUND};
 use crate::server::answer::sent;
 
 /// What an answer is made of; a handler puts it beside its answer.
@@ -29,6 +30,7 @@ pub(crate) struct Told {
 /// What there is to tell of something that came in. If it is to be told later what became of it, that is stored before the answer.
 pub(crate) async fn told(
     host: &Host,
+    client: &Client,
     transaction: Option<&Transaction>,
     received: &Result<Received, StoreError>,
     journal: Journal,
@@ -36,13 +38,25 @@ pub(crate) async fn told(
     let transaction = transaction?;
     let id = received.as_ref().ok().and_then(Received::id);
     let told_later = match (id, transaction.id()) {
-        (Some(id), Some(transaction)) if host.config.openhim.url.is_some() && host.config.openhim.report => {
+        (Some(id), Some(transaction)) if is_believed(host, client) => {
             let came = journal.steps.first().map_or_else(|| host.flow.clock.now(), |step| step.from);
             remembered(host, id, transaction, came).await
         }
         _ => false,
     };
     Some(Told { journal: Arc::new(journal), id, told_later })
+}
+
+/// Anybody may send the header, and what it names is changed with the rights of the mediator's user of OpenHIM: if OpenHIM has a client of
+/// its own here, only that one is believed.
+fn is_believed(host: &Host, client: &Client) -> bool {
+    let openhim = &host.config.openhim;
+    let is_openhim = |username: &String| {
+        let mut clients = host.config.clients.iter();
+        let own = clients.find(|client| client.username.as_ref() == Some(username));
+        client.name == own.map_or(INBOUND, |own| &own.name)
+    };
+    openhim.url.is_some() && openhim.report && openhim.route_username.as_ref().is_none_or(is_openhim)
 }
 
 /// A transaction that cannot be told later does not keep the message from being taken.

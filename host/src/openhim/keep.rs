@@ -1,5 +1,6 @@
 //! Registration at the start and whenever the core has forgotten the mediator, heartbeats, and settings that come with their answers.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ async fn register(host: &Host) -> Result<(), CallError> {
 async fn heartbeat(host: &Host) -> Result<(), CallError> {
     let openhim = &host.config.openhim;
     let uptime = host.openhim.started.elapsed().as_secs_f64();
-    let config = match call(host, &Call::Heartbeat { urn: &openhim.urn, uptime }).await {
+    let config = match call(host, &Call::Heartbeat { urn: &openhim.urn, uptime, config: openhim.configure }).await {
         Ok(config) => config,
         Err(error) => {
             if matches!(error, CallError::Refused(Refused::Unknown(_))) {
@@ -112,7 +113,7 @@ async fn heartbeat(host: &Host) -> Result<(), CallError> {
         tracing::info!("OpenHIM's core answers as it should again");
     }
     if openhim.configure && config != Value::Null {
-        live::take(host, &config);
+        live::take(host, &config).await;
     }
     Ok(())
 }
@@ -134,6 +135,6 @@ fn wait(error: &CallError, beat: Duration, failures: u32) -> Duration {
         CallError::Refused(Refused::Failed(..)) | CallError::Away(_) => doubled(beat.min(AWAY)).min(AWAY),
         _ => doubled(REFUSED.0.min(beat * 3)).min(REFUSED.1),
     };
-    let spread = f64::from(std::process::id() % 100) / 500.0;
-    wait.mul_f64(1.0 - spread)
+    let spread = RandomState::new().hash_one(failures) % 100; // in containers all have the same process id
+    wait.mul_f64(1.0 - spread as f64 / 500.0)
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use flow::Settings;
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use toml::Table;
@@ -16,6 +17,7 @@ use crate::config::settings_of;
 #[derive(Clone, Copy, Debug)]
 enum Typed {
     Text,
+    Time,
     Number,
     Bool,
     OneOf(&'static [&'static str]),
@@ -49,7 +51,7 @@ macro_rules! settings {
 }
 
 /// A time as the file writes it.
-fn time(time: &jiff::SignedDuration) -> Value {
+fn time(time: &SignedDuration) -> Value {
     format!("{time:#}").into()
 }
 
@@ -69,6 +71,9 @@ fn plain<T: Clone + Into<Value>>(value: &T) -> Value {
     value.clone().into()
 }
 
+/// Shortest time that the console may set.
+const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
+
 const TEXT: Typed = Typed::Text;
 const POLICIES: Typed = Typed::OneOf(&["all", "submitted", "selected"]);
 const CALENDARS: Typed = Typed::OneOf(&["bikram-sambat", "gregorian"]);
@@ -78,23 +83,23 @@ const SETTINGS: &[Setting] = settings! {
         "Which claims become a task: all, submitted ones, or those that an officer selected for feedback", tasks.policy;
     "tasks"."include_rejected" = "tasks.include_rejected" (Typed::Bool, plain):
         "Also claims that openIMIS rejected", tasks.include_rejected;
-    "poll"."interval" = "poll.interval" (TEXT, time):
+    "poll"."interval" = "poll.interval" (Typed::Time, time):
         "Time between two polls for new claims, such as 1m", poll.interval;
-    "poll"."selected_interval" = "poll.selected_interval" (TEXT, time):
+    "poll"."selected_interval" = "poll.selected_interval" (Typed::Time, time):
         "Time between two looks at the claims that were selected for feedback, such as 5m", poll.selected_interval;
-    "retry"."first" = "retry.first" (TEXT, time):
+    "retry"."first" = "retry.first" (Typed::Time, time):
         "Wait after the first failure, such as 5s; it doubles each time", retry.first;
-    "retry"."longest" = "retry.longest" (TEXT, time):
+    "retry"."longest" = "retry.longest" (Typed::Time, time):
         "Longest wait between two tries, such as 1h", retry.longest;
-    "retry"."give_up_after" = "retry.give_up_after" (TEXT, time):
+    "retry"."give_up_after" = "retry.give_up_after" (Typed::Time, time):
         "After this time a message becomes a dead letter, such as 336h", retry.give_up_after;
-    "retry"."pause" = "retry.pause" (TEXT, time):
+    "retry"."pause" = "retry.pause" (Typed::Time, time):
         "How long a peer is left alone that refused the credentials, such as 5m", retry.pause;
     "retry"."trip_after" = "retry.trip_after" (Typed::Number, plain):
         "Failed requests in a row after which a peer is left alone for a while, 1 to 1000", retry.trip_after;
-    "timeouts"."openimis" = "openimis.timeout" (TEXT, time):
+    "timeouts"."openimis" = "openimis.timeout" (Typed::Time, time):
         "Longest wait for an answer of openIMIS, such as 30s", openimis.timeout;
-    "timeouts"."cht" = "cht.timeout" (TEXT, time):
+    "timeouts"."cht" = "cht.timeout" (Typed::Time, time):
         "Longest wait for an answer of CHT, such as 30s", cht.timeout;
     "record"."form" = "mapping.claim_response.form" (TEXT, plain):
         "Code of the CHT form, such as OP", mapping.claim_response.form;
@@ -148,7 +153,7 @@ pub(super) struct Taken {
 pub(super) fn definitions() -> Vec<Value> {
     let field = |setting: &Setting| {
         let (kind, values) = match setting.typed {
-            Typed::Text => ("string", None),
+            Typed::Text | Typed::Time => ("string", None),
             Typed::Number => ("number", None),
             Typed::Bool => ("bool", None),
             Typed::OneOf(values) => ("option", Some(values)),
@@ -197,8 +202,30 @@ pub(super) fn in_force(host: &Host) -> Vec<InForce> {
     SETTINGS.iter().map(shown).collect()
 }
 
+/// What the console said last is in force from the start on, whether the core is there or not.
+pub(crate) async fn recall(host: &Host) {
+    let openhim = &host.config.openhim;
+    if openhim.url.is_none() || !openhim.configure {
+        return;
+    }
+    let saved = match host.flow.store.openhim_settings(&openhim.urn).await {
+        Ok(Some(saved)) => serde_json::from_str(&saved).unwrap_or(Value::Null),
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(%error, "what OpenHIM's console said last is not known: the file counts until it is asked");
+            return;
+        }
+    };
+    let file = &host.flow.settings;
+    // A bad value left what was in force then.
+    let (before, _) = judged(file, file, &saved["in_force"]);
+    let (settings, refused) = judged(file, &before, &saved["config"]);
+    host.flow.change(settings);
+    host.openhim.state().taken = Taken { config: Some(saved["config"].clone()), refused };
+}
+
 /// Takes over what the console says, if it says something new.
-pub(super) fn take(host: &Host, config: &Value) {
+pub(super) async fn take(host: &Host, config: &Value) {
     if host.openhim.state().taken.config.as_ref() == Some(config) {
         return;
     }
@@ -215,6 +242,11 @@ pub(super) fn take(host: &Host, config: &Value) {
     for RefusedSetting { param, reason } in &refused {
         tracing::error!(param, reason, "a setting of OpenHIM's console cannot be used; what was in force stays");
     }
+    let saved = json!({"config": config, "in_force": values(&settings)}).to_string();
+    // First: what is seen to be in force is in force after a stop, too.
+    if let Err(error) = host.flow.store.save_openhim_settings(&host.config.openhim.urn, &saved).await {
+        tracing::warn!(%error, "what OpenHIM's console said could not be kept: the next start asks for it again");
+    }
     host.flow.change(settings);
     host.openhim.state().taken = Taken { config: Some(config.clone()), refused };
 }
@@ -225,6 +257,9 @@ fn judged(file: &Settings, before: &Settings, config: &Value) -> (Settings, Vec<
     let mut wanted: Vec<(&Setting, Settings)> = Vec::new();
     for setting in SETTINGS {
         match read(setting, &config[setting.group][setting.param]) {
+            Ok(Some(settings)) if is_hasty(setting, &settings, file) => {
+                refused.push(refusal(setting, format!("{}: expected 1s or longer", setting.key)));
+            }
             Ok(Some(settings)) => wanted.push((setting, settings)),
             Ok(None) => wanted.push((setting, file.clone())),
             Err(reason) => refused.push(refusal(setting, reason)),
@@ -260,6 +295,12 @@ fn judged(file: &Settings, before: &Settings, config: &Value) -> (Settings, Vec<
         refused.push(refusal(setting, tried.problems().join("; ")));
     }
     (settings, refused)
+}
+
+/// Shorter than the console may set: it is not meant to make the mediator overrun its peers. What the file says is another matter.
+fn is_hasty(setting: &Setting, wanted: &Settings, file: &Settings) -> bool {
+    let time = |settings| (setting.show)(settings).as_str().and_then(|time| time.parse::<SignedDuration>().ok());
+    matches!(setting.typed, Typed::Time) && time(wanted) < time(file).min(Some(SHORTEST))
 }
 
 fn refusal(setting: &Setting, reason: String) -> RefusedSetting {

@@ -9,7 +9,7 @@ use flow::openhim::core::{Call, Refused};
 use flow::openhim::report::Report;
 use flow::ports::{Clock, StoreError};
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::api::{CallError, call};
 use super::status::{Problem, Reports};
@@ -22,6 +22,11 @@ use crate::worker::{Stop, asked};
 pub(super) const FIRST_LOOK: SignedDuration = SignedDuration::from_secs(2);
 /// Time between two looks at what is due.
 const LOOK: Duration = Duration::from_millis(500);
+/// Wait after the core refused or said nothing, doubled each time; and the longest.
+const REFUSED: Duration = Duration::from_secs(1);
+const REFUSED_LONGEST: Duration = Duration::from_secs(60);
+/// Wait after the store failed.
+const STORE_FAILED: Duration = Duration::from_secs(5);
 /// How many are taken at a time.
 const AT_A_TIME: u32 = 64;
 /// For how long. Whoever takes them after that looks first what the core has.
@@ -43,39 +48,75 @@ enum Told {
     Never(CallError),
 }
 
+/// What came of a look at what is due.
+enum Worked {
+    /// There was nothing.
+    Nothing,
+    /// All of it is done.
+    All,
+    /// There may be more.
+    Some,
+    /// The core cannot be told anything now.
+    Refused,
+}
+
 /// Tells transactions until asked to stop.
 pub async fn report(host: Arc<Host>, mut stop: Stop) {
+    let mut refusals = 0;
     loop {
         let worked = tokio::select! {
             biased;
             () = asked(&mut stop) => return,
             worked = some(&host) => worked,
         };
+        let mut wait = LOOK;
         match worked {
-            Ok(true) => continue, // there may be more
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "OpenHIM's transactions were not told"),
+            Ok(Worked::Some) => {
+                refusals = 0;
+                continue;
+            }
+            Ok(Worked::All) => refusals = 0,
+            Ok(Worked::Nothing) => {}
+            // However many are due: the core is asked for one of them, and ever less often.
+            Ok(Worked::Refused) => {
+                wait = REFUSED.saturating_mul(1 << refusals).min(REFUSED_LONGEST);
+                refusals = (refusals + 1).min(8);
+            }
+            Err(error) => {
+                wait = STORE_FAILED;
+                tracing::error!(%error, "OpenHIM's transactions were not told");
+            }
         }
         tokio::select! {
-            () = sleep(LOOK) => {}
+            () = sleep(wait) => {}
             () = asked(&mut stop) => return,
         }
     }
 }
 
-/// Tells some. True: there may be more.
-async fn some(host: &Host) -> Result<bool, StoreError> {
+/// Tells some.
+async fn some(host: &Host) -> Result<Worked, StoreError> {
+    let begun = Instant::now();
     let store = &host.flow.store;
     let now = store.now(host.flow.clock.now()).await?;
     let (taken, may_be_more) = store.take_reports(now, after(now, TAKEN), AT_A_TIME).await?;
     for (place, report) in taken.iter().enumerate() {
+        // Before they are anybody's again: two that tell the same at the same time would tell it twice.
+        if begun.elapsed() > TAKEN.unsigned_abs() / 2 {
+            store.put_reports_back(&taken[place..], now).await?;
+            return Ok(Worked::Some);
+        }
         // One that cannot be told now stands for all.
         if !one(host, report).await? {
             store.put_reports_back(&taken[place + 1..], after(now, FIRST_WAIT)).await?;
-            return Ok(false);
+            return Ok(Worked::Refused);
         }
     }
-    Ok(may_be_more)
+    Ok(match (may_be_more, taken.is_empty()) {
+        (true, _) => Worked::Some,
+        (false, true) => Worked::Nothing,
+        (false, false) => Worked::All,
+    })
 }
 
 /// Tells one. False: the core cannot be told anything now.

@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -63,6 +63,8 @@ struct State {
     demoted: bool,
     /// Channels are made as soon as a mediator offers them.
     eager: bool,
+    /// How far its clock is ahead.
+    ahead: SignedDuration,
 }
 
 struct Mediator {
@@ -125,6 +127,11 @@ impl OpenHim {
         self.core.state().demoted = demoted;
     }
 
+    /// Its clock is set: so far ahead of this machine's.
+    pub fn set_clock(&self, ahead: SignedDuration) {
+        self.core.state().ahead = ahead;
+    }
+
     /// A person makes the channels of a mediator, as the console's green plus does.
     pub fn install_channels(&self, urn: &str) {
         let mut state = self.core.state();
@@ -171,6 +178,11 @@ impl Core {
 
     fn state(&self) -> MutexGuard<'_, State> {
         held(&self.0.state)
+    }
+
+    /// The time, as the core has it.
+    fn clock(&self) -> Timestamp {
+        Timestamp::now().saturating_add(self.state().ahead).unwrap_or(Timestamp::MAX)
     }
 
     fn configure(&self, urn: &str, config: Value) -> Result<(), (StatusCode, String)> {

@@ -10,6 +10,7 @@ use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use prometheus_client::metrics::counter::Counter;
 
 use crate::config::Server;
 
@@ -25,6 +26,7 @@ pub struct Limits {
     requests: Limiter<IpAddr>,
     failed_logins: Limiter<IpAddr>,
     told: Limiter<IpAddr>,
+    throttled: Counter,
 }
 
 impl Limits {
@@ -34,17 +36,25 @@ impl Limits {
             requests: Limiter::new(Quota::per_second(settings.requests_per_second)),
             failed_logins: Limiter::new(Quota::per_minute(settings.failed_logins_per_minute)),
             told: Limiter::new(Quota::per_minute(NonZeroU32::MIN)),
+            throttled: Counter::default(),
         }
     }
 
     /// Counts a request.
     pub fn request(&self, address: IpAddr) -> Result<(), Throttled> {
-        self.requests.count(&network(address))
+        self.requests.count(&network(address)).inspect_err(|_| {
+            self.throttled.inc();
+        })
     }
 
     /// Counts a password that is not known to be right, before it is verified.
     pub fn failed_login(&self, address: IpAddr) -> Result<(), Throttled> {
         self.failed_logins.count(&network(address))
+    }
+
+    /// How many requests were held off.
+    pub fn throttled(&self) -> &Counter {
+        &self.throttled
     }
 
     /// How many addresses are remembered for their requests.

@@ -10,6 +10,7 @@ use sqlx::{AnyConnection, Connection, Row};
 use super::filter::Filter;
 use super::inbox::Note;
 use super::{SqlStore, at, bounded, failed, ms, openhim, sql, text, word};
+use crate::telemetry::kept_trace_id;
 
 /// One message in a list.
 #[derive(Clone, Debug, Serialize)]
@@ -61,6 +62,8 @@ pub struct View {
     pub summary: Summary,
     /// openIMIS' uuid of the insuree.
     pub insuree_uuid: Option<String>,
+    /// The trace in which it came in.
+    pub trace_id: Option<String>,
     /// What is wrong with the document.
     pub issues: Vec<mapping::Issue>,
     /// What was done, oldest first.
@@ -160,7 +163,7 @@ impl SqlStore {
     async fn viewed(&self, id: MessageId) -> Result<Option<View>, StoreError> {
         let tables = &self.tables;
         let statement = format!(
-            "SELECT {COLUMNS}, insuree_uuid, issues, received, sent
+            "SELECT {COLUMNS}, insuree_uuid, traceparent, issues, received, sent
              FROM message LEFT JOIN document ON message_id = id WHERE id = $1"
         );
         let row = sqlx::query(sql(statement)).bind(id.0).fetch_optional(&tables.reader).await.map_err(failed)?;
@@ -172,6 +175,7 @@ impl SqlStore {
         let related = sqlx::query(sql(statement)).bind(lane.as_str()).bind(id.0).fetch_all(&tables.reader);
         let related = related.await.map_err(failed)?;
         let issues: Option<String> = row.try_get("issues").map_err(failed)?;
+        let traceparent: Option<String> = row.try_get("traceparent").map_err(failed)?;
         let document = |column| {
             let sealed: Option<Vec<u8>> = row.try_get(column).map_err(failed)?;
             Ok::<_, StoreError>(sealed.and_then(|sealed| tables.seal.open(sealed, &lane).ok()))
@@ -179,6 +183,7 @@ impl SqlStore {
         Ok(Some(View {
             summary: summary(&row)?,
             insuree_uuid: row.try_get("insuree_uuid").map_err(failed)?,
+            trace_id: traceparent.as_deref().and_then(kept_trace_id).map(str::to_owned),
             issues: issues.map(|json| serde_json::from_str(&json).map_err(failed)).transpose()?.unwrap_or_default(),
             trail: trail.iter().map(trail_line).collect::<Result<_, _>>().map_err(failed)?,
             related: related.iter().map(summary).collect::<Result<_, _>>()?,

@@ -20,7 +20,8 @@ pub struct Backlog {
     pub state: &'static str,
     /// How many.
     pub count: i64,
-    /// When the oldest of them came in, or was put back.
+    /// Since when the oldest of them waits: since it came in or was put back, or, where it was put off without a failure, since it is due
+    /// again. By policy a claim is looked at for months, and each look must not seem an old backlog.
     pub oldest: Option<Timestamp>,
 }
 
@@ -50,9 +51,13 @@ impl SqlStore {
         let waiting = sqlx::query(
             "SELECT kind, CASE WHEN state = 'leased' THEN 'leased' WHEN due_at <= $1 THEN 'due'
                                WHEN attempts > 0 THEN 'retrying' ELSE 'put-off' END AS why,
-                    count(*) AS count, min(since) AS oldest
+                    count(*) AS count,
+                    min(CASE WHEN attempts = 0 AND due_at <= $2 THEN due_at
+                             WHEN attempts = 1 AND state = 'leased' AND due_at > $3 THEN NULL ELSE since END) AS oldest
              FROM message WHERE state IN ('pending', 'leased') GROUP BY 1, 2",
         )
+        .bind(ms(now))
+        .bind(ms(now))
         .bind(ms(now));
         let dead = sqlx::query(
             "SELECT kind, 'dead' AS why, count(*) AS count, min(since) AS oldest

@@ -79,7 +79,9 @@ impl SqlStore {
     pub(super) async fn conditions(&self, filter: &Filter) -> Result<Conditions, StoreError> {
         let mut all = Conditions { wanted: String::new(), texts: Vec::new(), numbers: Vec::new() };
         if let Some(state) = filter.state {
-            all.text(" AND state = ?", state.to_string());
+            // A claim or an insuree has few messages, a state may have millions: SQLite would take the index of the state.
+            let is_narrow = filter.claim.is_some() || filter.insuree.is_some();
+            all.text(if is_narrow { " AND state || '' = ?" } else { " AND state = ?" }, state.to_string());
         }
         if let Some(kind) = filter.kind {
             all.text(" AND kind = ?", kind.to_string());

@@ -62,13 +62,54 @@ impl Tables {
     ) -> Result<String, StoreError> {
         let mut connection = self.writer.acquire().await.map_err(failed)?;
         let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
-        let linked = self.insert_link(&mut tx, insuree_uuid, contact_id, how, now).await.map_err(failed)?;
-        // What was open is decided by this, and what waited for a decision goes on.
-        if self.close_proposals(&mut tx, insuree_uuid).await.map_err(failed)? > 0 {
-            let why = format!("the insuree is CHT contact {linked}");
-            self.put_back_waiting(&mut tx, insuree_uuid, &why, now).await.map_err(failed)?;
-        }
+        let linked = self.link_and_go_on(&mut tx, insuree_uuid, contact_id, how, now).await.map_err(failed)?;
         tx.commit().await.map_err(failed)?;
+        Ok(linked)
+    }
+
+    /// None: the contact is another insuree's.
+    pub(super) async fn save_match(
+        &self,
+        insuree_uuid: &str,
+        contact_id: &str,
+        how: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
+        // Twins may be matched at the same moment.
+        if let Some(lock) = self.dialect.lock() {
+            sqlx::query(lock).bind(contact_id).execute(&mut *tx).await.map_err(failed)?;
+        }
+        let others: i64 = sqlx::query_scalar("SELECT count(*) FROM link WHERE contact_id = $1 AND insuree_uuid <> $2")
+            .bind(contact_id)
+            .bind(insuree_uuid)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(failed)?;
+        if others > 0 {
+            return Ok(None);
+        }
+        let linked = self.link_and_go_on(&mut tx, insuree_uuid, contact_id, how, now).await.map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+        Ok(Some(linked))
+    }
+
+    /// Links an insuree; what was open is decided by this, and what waited for a decision goes on.
+    async fn link_and_go_on(
+        &self,
+        connection: &mut AnyConnection,
+        insuree_uuid: &str,
+        contact_id: &str,
+        how: &str,
+        now: Timestamp,
+    ) -> Result<String, sqlx::Error> {
+        let linked = self.insert_link(&mut *connection, insuree_uuid, contact_id, how, now).await?;
+        if self.close_proposals(&mut *connection, insuree_uuid).await? > 0 {
+            let why = format!("the insuree is CHT contact {linked}");
+            self.put_back_waiting(&mut *connection, insuree_uuid, &why, now).await?;
+        }
+        self.warn_others(connection, insuree_uuid, &linked).await?;
         Ok(linked)
     }
 

@@ -95,6 +95,15 @@ impl Dialect {
         }
     }
 
+    /// Lets nobody else in who locks the same text, up to the end of the transaction. On SQLite only one writes anyway.
+    fn lock(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            // Nothing to read: the type of the function itself is none that every database has.
+            Self::Postgres => Some("SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended($1, 0))::text <> 'x'"),
+        }
+    }
+
     /// Locks the rows that were read, where others write at the same time.
     fn for_update(self) -> &'static str {
         match self {
@@ -207,6 +216,16 @@ impl Store for SqlStore {
         bounded(self.tables.save_link(insuree_uuid, contact_id, how, now)).await
     }
 
+    async fn save_match(
+        &self,
+        insuree_uuid: &str,
+        contact_id: &str,
+        how: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        bounded(self.tables.save_match(insuree_uuid, contact_id, how, now)).await
+    }
+
     fn keeps_proposals(&self) -> bool {
         true
     }
@@ -221,7 +240,7 @@ impl Store for SqlStore {
         insuree: &Person,
         possible: &[Possible],
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         bounded(self.tables.propose(message, insuree, possible, now)).await
     }
 

@@ -150,6 +150,21 @@ impl SqlStore {
         bounded(async { removed.await.map(drop).map_err(failed) }).await
     }
 
+    /// What the console of OpenHIM said last to the mediator of this name.
+    pub async fn openhim_settings(&self, urn: &str) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query_scalar("SELECT settings FROM openhim_settings WHERE urn = $1").bind(urn);
+        let found = found.fetch_optional(&self.tables.reader);
+        bounded(async { found.await.map_err(failed) }).await
+    }
+
+    /// Keeps what it said.
+    pub async fn save_openhim_settings(&self, urn: &str, settings: &str) -> Result<(), StoreError> {
+        let statement = "INSERT INTO openhim_settings (urn, settings) VALUES ($1, $2)
+             ON CONFLICT (urn) DO UPDATE SET settings = excluded.settings";
+        let saved = sqlx::query(statement).bind(urn).bind(settings).execute(&self.tables.writer);
+        bounded(async { saved.await.map(drop).map_err(failed) }).await
+    }
+
     /// How many are still to be told something.
     pub async fn count_reports(&self) -> Result<i64, StoreError> {
         let count = sqlx::query_scalar("SELECT count(*) FROM openhim_report WHERE told IS NULL");

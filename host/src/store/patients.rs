@@ -101,14 +101,14 @@ impl Tables {
     }
 
     /// Keeps proposals, and that a message waits for them. What was proposed for the insuree before and is no longer is closed; what a
-    /// person decided stays decided.
+    /// person decided stays decided. False: that is so for all of it, and the message does not wait.
     pub(super) async fn propose(
         &self,
         message: MessageId,
         insuree: &Person,
         possible: &[Possible],
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let uuid = insuree.insuree.to_string();
         let sealed = |shown: &Value| self.seal.close(shown.to_string().as_bytes(), &uuid);
         let mut connection = self.writer.acquire().await.map_err(failed)?;
@@ -136,7 +136,28 @@ impl Tables {
         }
         let waits = "INSERT INTO proposal_wait (insuree_uuid, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         sqlx::query(waits).bind(uuid.as_str()).bind(message.0).execute(&mut *tx).await.map_err(failed)?;
-        tx.commit().await.map_err(failed)
+        tx.commit().await.map_err(failed)?;
+        // A decision looks for what waits after it is written, and this looks for decisions after it waits: one of them sees the other.
+        let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
+        let linked: i64 = sqlx::query_scalar("SELECT count(*) FROM link WHERE insuree_uuid = $1")
+            .bind(uuid.as_str())
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(failed)?;
+        if linked > 0 {
+            self.close_proposals(&mut tx, &uuid).await.map_err(failed)?;
+        }
+        let open: i64 = sqlx::query_scalar("SELECT count(*) FROM proposal WHERE insuree_uuid = $1 AND state = 'open'")
+            .bind(uuid.as_str())
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(failed)?;
+        if open == 0 {
+            let no_more = "DELETE FROM proposal_wait WHERE insuree_uuid = $1 AND message_id = $2";
+            sqlx::query(no_more).bind(uuid.as_str()).bind(message.0).execute(&mut *tx).await.map_err(failed)?;
+        }
+        tx.commit().await.map_err(failed)?;
+        Ok(open > 0)
     }
 }
 

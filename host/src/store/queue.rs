@@ -147,6 +147,10 @@ impl Tables {
             self.note(&mut tx, &[note]).await.map_err(failed)?;
         }
         tx.commit().await.map_err(failed)?;
+        for (id, _) in &unreadable {
+            self.figures.unreadable(wanted.kind);
+            tracing::error!(%id, kind = %wanted.kind, "dead letter: see `messages show {id}`");
+        }
         leased.retain(|leased| !unreadable.iter().any(|(id, _)| *id == leased.message.id));
         Ok(leased)
     }

@@ -10,7 +10,7 @@ use flow::poll::{Found, PollError};
 use flow::ports::StoreError;
 use opentelemetry::KeyValue;
 
-use super::in_turn;
+use super::is_our_turn;
 use crate::Host;
 use crate::telemetry::{ATTEMPT, MESSAGE_ID, MESSAGE_KIND, OUTCOME, Parent, SpanKind, Work};
 
@@ -99,17 +99,20 @@ pub(super) fn traced(host: &Host, message: &Message, traceparent: Option<&str>) 
     })
 }
 
-/// A poll as a trace of its own; what it takes in belongs to it.
+/// A poll as a trace of its own; what it takes in belongs to it. None: another mediator does it.
 pub(super) async fn polling(
     host: &Host,
     name: &'static str,
     interval: Duration,
     poll: impl Future<Output = Result<Found, PollError>>,
-) -> Result<Found, PollError> {
+) -> Result<Option<Found>, PollError> {
+    if !is_our_turn(host, name, interval).await? {
+        return Ok(None);
+    }
     let work = host.telemetry.begin(name, SpanKind::Internal, Parent::Nobody, Vec::new);
-    let polled = work.run(in_turn(host, name, interval, poll)).await;
+    let polled = work.run(poll).await;
     if polled.is_err() {
         work.failed("not polled");
     }
-    polled
+    polled.map(Some)
 }

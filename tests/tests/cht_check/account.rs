@@ -49,6 +49,9 @@ async fn a_user_with_too_little_or_too_much_is_told() {
     sandbox.cht.set_roles(&["chw"]);
     let findings = check(&sandbox, &dir, &[]).await;
     assert!(of(&findings, "account.online").text.contains("offline"), "{findings:#?}");
+    sandbox.cht.set_roles(&["chw", "mm-online"]);
+    let findings = check(&sandbox, &dir, &[]).await;
+    assert_eq!(of(&findings, "account.online").level, Level::Ok, "CHT goes by mm-online");
     sandbox.cht.set_roles(&["_admin"]);
     assert_eq!(wrong(&check(&sandbox, &dir, &[]).await), [(Level::Warning, "account.roles")]);
 }

@@ -45,6 +45,7 @@ async fn each_mistake_in_the_settings_has_its_finding() {
         (format!("{mapping}/insureeuuid"), Value::Null, Warning, outbound("insureeuuid")),
         (format!("{mapping}/insureeuuid"), json!("doc.fields.inputs.openimis_id"), Warning, outbound("insureeuuid")),
         ("/tasks".into(), Value::Null, Error, "tasks".into()),
+        ("/tasks/rules".into(), json!("const OPTIONS = 'DROP'"), Error, "tasks".into()),
         ("/contact_types".into(), json!([{"id": "patient", "person": true}]), Error, "person_type".into()),
         ("/locales".into(), json!([{"code": "sw"}]), Warning, "locale".into()),
     ];

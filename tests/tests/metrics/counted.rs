@@ -1,10 +1,24 @@
 //! Exact counts after what came through the doors.
 
-use mediator_tests::running::{eventually, notification, sample_claim, sample_feedback, states};
+use flow::Kind;
+use flow::message::{NewMessage, Origin, Outcome};
+use flow::ports::{Lease, Store};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use mediator_tests::running::{
+    Mediator, config, eventually, notification, sample_claim, sample_feedback, sandbox, states, store_path,
+};
+use openimis_mediator::config::StoreSettings;
 use openimis_mediator::sandbox::Fault;
+use openimis_mediator::store::SqlStore;
 use reqwest::StatusCode;
+use sqlx::{Connection, SqliteConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{CLAIM, FEEDBACK, World, figures};
+
+const CREDENTIALS: &str = "authorization: Basic aW50ZXJvcC1jbGllbnQ6aW50ZXJvcC1wYXNzd29yZA==\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loop_with_what_can_come_in_is_counted_exactly() {
@@ -71,6 +85,7 @@ async fn a_loop_with_what_can_come_in_is_counted_exactly() {
         assert!((65_536.0..=67_108_864.0).contains(&peak) && peak % 65_536.0 == 0.0, "{mapping}: {peak} bytes");
     }
     assert_eq!((scrape.get("mapping_calls_running", &[]), scrape.get("mapping_calls_limit", &[])), (0.0, 32.0));
+    assert_eq!(scrape.counted("mapping_failures_total"), figures([]));
     // Four messages, a duplicate and two outcomes, however many commits that took.
     assert_eq!(scrape.get("store_commit_messages_sum", &[]), 7.0);
     assert_eq!(scrape.get("store_commits_total", &[("outcome", "failed")]), 0.0);
@@ -160,6 +175,154 @@ async fn polls_and_the_subscription_are_counted() {
     assert!((now - 60.0..=now + 1.0).contains(&last), "{last} at {now}");
     assert!((0.0..60.0).contains(&scrape.get("poll_watermark_age_seconds", &[("poll", "claims")])));
     assert!(scrape.get("subscription_checks_total", &[("outcome", "ok")]) >= 1.0);
+}
+
+/// Months may lie between a claim's arrival and the day the policy lets it go: each look at it on the way is no old backlog.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_off_and_is_due_again_waits_since_then() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = SqlStore::open(&StoreSettings::file(dir.path().join("store.sqlite"))).await.expect("a store");
+    let start = Timestamp::now();
+    let after = |hours: i64| start + SignedDuration::from_hours(hours);
+    let new = NewMessage {
+        kind: Kind::ClaimResponse,
+        origin: Origin::Push,
+        dedupe_key: "one".to_owned(),
+        lane: "one".to_owned(),
+        claim_uuid: None,
+        claim_code: None,
+        insuree_uuid: None,
+        body: b"{}".to_vec(),
+        issues: Vec::new(),
+    };
+    store.accept(new, start).await.expect("stored");
+    let oldest = async |now| {
+        let [found] = store.backlog(now).await.expect("the backlog")[..] else { panic!("one message") };
+        (found.state, found.oldest.map(|oldest| (oldest.as_millisecond() - start.as_millisecond()) / 3_600_000))
+    };
+    let lease = async |now, until| {
+        let wanted = Lease { kind: Kind::ClaimResponse, now, until, limit: 1, held: &[] };
+        store.lease(&wanted).await.expect("the store").pop().expect("it is due")
+    };
+    assert_eq!(oldest(after(2)).await, ("due", Some(0)));
+    let message = lease(after(2), after(3)).await;
+    assert_eq!(oldest(after(2)).await, ("leased", None), "as long as a first attempt lasts");
+    assert_eq!(oldest(after(4)).await, ("leased", Some(0)), "who had it is gone");
+    let reason = "the policy".to_owned();
+    let waiting = Outcome::Waiting { at: after(500), reason: reason.clone() };
+    assert!(store.settle(&message, &waiting, None, &[], after(2)).await.expect("the store"));
+    assert_eq!(oldest(after(499)).await.0, "put-off");
+    assert_eq!(oldest(after(501)).await, ("due", Some(500)));
+    let message = lease(after(501), after(502)).await;
+    let retry = Outcome::Retry { at: after(503), reason, uncertain: false };
+    assert!(store.settle(&message, &retry, None, &[], after(501)).await.expect("the store"));
+    assert_eq!(oldest(after(502)).await, ("retrying", Some(0)), "a failure is old from the beginning");
+    assert_eq!(oldest(after(504)).await, ("due", Some(0)));
+}
+
+/// An alert on an increase sees only what was 0 before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_alerts_wait_for_is_there_before_it_happens() {
+    let scrape = World::new(&[]).await.scrape().await;
+    for kind in ["claim-response", "feedback"] {
+        assert_eq!(scrape.get("deliveries_total", &[("kind", kind), ("outcome", "dead")]), 0.0);
+        assert_eq!(scrape.get("deliveries_total", &[("kind", kind), ("outcome", "delivered")]), 0.0);
+        for outcome in ["unmappable", "refused"] {
+            let posted = [("kind", kind), ("origin", "push"), ("outcome", outcome)];
+            assert_eq!(scrape.get("received_total", &posted), 0.0);
+        }
+    }
+    for origin in ["poll", "selected"] {
+        let found = [("kind", "claim-response"), ("origin", origin), ("outcome", "unmappable")];
+        assert_eq!(scrape.get("received_total", &found), 0.0);
+    }
+    for mapping in ["claim-response", "feedback", "patient"] {
+        for outcome in ["deadline", "memory", "trap", "unusable"] {
+            let failed = [("mapping", mapping), ("outcome", outcome)];
+            assert_eq!(scrape.get("mapping_failures_total", &failed), 0.0);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_whose_time_is_up_and_requests_that_are_held_off_are_counted() {
+    let world = World::new(&[("server.answer_timeout", "1s"), ("server.requests_per_second", "1")]).await;
+    let let_in = || async {
+        eventually("a scrape is let in", || async {
+            let answer = super::scrape(&world.mediator).await;
+            if answer.status() != StatusCode::OK {
+                return None;
+            }
+            Some(super::Figures(answer.text().await.expect("text")))
+        })
+        .await
+    };
+    let never_ends = format!(
+        "POST {CLAIM} HTTP/1.1\r\nhost: mediator\r\n{CREDENTIALS}content-type: application/json\r\ncontent-length: 9\r\n\r\n{{"
+    );
+    let address = world.mediator.url.strip_prefix("http://").expect("plain HTTP");
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(never_ends.as_bytes()).await.expect("sent");
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.expect("an answer");
+    assert_eq!(&status, b"HTTP/1.1 408");
+    let scrape = let_in().await;
+    assert_eq!(scrape.counted("received_total"), figures([("claim-response, push, unanswered", 1.0)]));
+    assert!(scrape.get("accept_duration_seconds_sum", &[("kind", "claim-response")]) >= 1.0);
+    let before = scrape.get("throttled_requests_total", &[]);
+    join_all((0..20).map(|_| world.mediator.post(CLAIM, "{"))).await;
+    assert!(let_in().await.get("throttled_requests_total", &[]) > before);
+}
+
+/// Its document is gone, or sealed with a key that is not here: nobody tries it, and somebody has to hear of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_was_never_tried_is_counted() {
+    let world = World::new(&[("tasks.policy", "submitted"), ("retry.recheck", "1h")]).await;
+    let claim = world.sandbox.openimis.enter_claim("ENTERED");
+    let body = notification(&world.sandbox, claim).await;
+    assert_eq!(world.mediator.post(CLAIM, body).await.status(), 202);
+    let put_off = [("kind", "claim-response"), ("state", "put-off")];
+    eventually("it was put off", || async {
+        (world.scrape().await.find("backlog_messages", &put_off) == Some(1.0)).then_some(())
+    })
+    .await;
+    let url = format!("sqlite://{}", store_path(&world._dir).display());
+    let mut other = SqliteConnection::connect(&url).await.expect("the file");
+    for statement in ["DELETE FROM document", "UPDATE message SET due_at = 0"] {
+        sqlx::query(statement).execute(&mut other).await.expect("done");
+    }
+    world.mediator.host.wake.notify_one();
+    let dead = [("kind", "claim-response"), ("outcome", "dead")];
+    eventually("it is counted", || async {
+        (world.scrape().await.get("deliveries_total", &dead) == 1.0).then_some(())
+    })
+    .await;
+}
+
+/// Of several mediators one polls: that the others did not is no poll that worked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_is_anothers_turn_is_not_counted() {
+    let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("a store");
+    let (now, later) = (Timestamp::now(), Timestamp::now() + SignedDuration::from_hours(1));
+    assert!(store.take_turn("poll-claims", now, later).await.expect("the store"));
+    let changes = [
+        ("metrics.public", "true"),
+        ("admin.listen", "127.0.0.1:0"),
+        ("poll.enabled", "true"),
+        ("poll.interval", "100ms"),
+        ("poll.selected_interval", "100ms"),
+    ];
+    let mediator = Mediator::start(config(&sandbox, &dir, &changes)).await;
+    let world = World { mediator, sandbox, _dir: dir };
+    let scrape = eventually("the other poll is made", || async {
+        let scrape = world.scrape().await;
+        let polled = scrape.find("polls_total", &[("poll", "selected"), ("outcome", "ok")]);
+        polled.is_some_and(|count| count >= 5.0).then_some(scrape)
+    })
+    .await;
+    assert_eq!(scrape.all("polls_total").len(), 1, "{:?}", scrape.all("polls_total"));
+    assert_eq!(scrape.all("poll_last_success_timestamp_seconds").len(), 1);
 }
 
 /// Many scrapes must not load the disk: what is in the store is told again for a while, what is counted here is not.

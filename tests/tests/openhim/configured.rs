@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flow::settings::Policy;
 use mediator_tests::running::{Mediator, config, eventually, sample_claim};
 use openimis_mediator::openhim::Status;
 use openimis_mediator::sandbox::{Fault, OPENHIM_PASSWORD, OPENHIM_USER};
@@ -77,7 +78,7 @@ async fn a_bad_value_is_refused_told_and_leaves_what_was_in_force() {
     save(
         &world,
         json!({
-            "poll": {"interval": "often"},
+            "poll": {"interval": "often", "selected_interval": "10ms"},
             "tasks": {"policy": "some", "include_rejected": true},
             "retry": {"trip_after": 100_000, "first": 5},
             "timeouts": {"cht": "10h"},
@@ -87,8 +88,15 @@ async fn a_bad_value_is_refused_told_and_leaves_what_was_in_force() {
     in_force(&world, "tasks.include_rejected", json!(true)).await;
     let status = world.status();
     let refused: Vec<&str> = status.refused.iter().map(|refused| refused.param.as_str()).collect();
-    let expected =
-        ["persons.phone_prefix", "poll.interval", "retry.first", "retry.trip_after", "tasks.policy", "timeouts.cht"];
+    let expected = [
+        "persons.phone_prefix",
+        "poll.interval",
+        "poll.selected_interval",
+        "retry.first",
+        "retry.trip_after",
+        "tasks.policy",
+        "timeouts.cht",
+    ];
     let mut sorted = refused.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, expected, "{:?}", status.refused);
@@ -126,6 +134,30 @@ async fn what_the_console_says_outlives_a_restart_of_the_mediator() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_without_the_core_goes_on_with_what_the_console_said_last() {
+    let world = World::start(&[]).await;
+    world.known().await;
+    save(&world, json!({"poll": {"interval": "7m"}}));
+    in_force(&world, "poll.interval", json!("7m")).await;
+    save(&world, json!({"poll": {"interval": "often"}, "tasks": {"policy": "selected"}}));
+    in_force(&world, "tasks.policy", json!("selected")).await;
+    let World { mediator, openhim, sandbox, dir } = world;
+    mediator.stop().await;
+
+    openhim.fail_next(usize::MAX, Fault::Reset);
+    let alone = World::on(openhim, sandbox, dir, &[]).await;
+    let status = alone.status();
+    assert_eq!(setting(&status, "tasks.policy"), "selected");
+    assert_eq!(setting(&status, "poll.interval"), "7m", "the bad value left it, and so does the start");
+    assert_eq!(status.refused.iter().map(|one| one.param.as_str()).collect::<Vec<_>>(), ["poll.interval"]);
+    let World { mediator, openhim, sandbox, dir } = alone;
+    mediator.stop().await;
+
+    let file = World::on(openhim, sandbox, dir, &[("openhim.configure", "false")]).await;
+    assert_eq!(file.mediator.host.flow.fresh().settings.tasks.policy, Policy::All, "the file alone decides");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_reaches_every_replica_also_when_an_answer_is_lost() {
     let world = World::start(&[]).await;
     world.known().await;
@@ -156,4 +188,11 @@ async fn where_the_file_alone_decides_the_console_is_offered_nothing() {
     world.known().await;
     let mediator = world.openhim.mediator(URN).expect("it is registered");
     assert!(mediator["configDefs"].is_null() && mediator["config"].is_null(), "{mediator}");
+
+    // The core keeps that until there is a higher version, and has nothing to say when it is asked for settings.
+    let World { mediator, openhim, sandbox, dir } = world;
+    mediator.stop().await;
+    let asking = World::on(openhim, sandbox, dir, &[]).await;
+    eventually("its heartbeat is answered", || async { asking.status().last_heartbeat }).await;
+    assert_eq!(asking.status().problem, None);
 }

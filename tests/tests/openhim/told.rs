@@ -1,12 +1,14 @@
 //! Transactions are told what became of their messages, however late, and whoever was away meanwhile.
 
 use flow::MessageId;
+use jiff::SignedDuration;
 use mediator_tests::running::{eventually, sample_claim, store_path};
-use openimis_mediator::sandbox::Fault;
+use openimis_mediator::clients::hash_password;
+use openimis_mediator::sandbox::{Fault, OpenHimAuth};
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::{CLAIM, FEEDBACK, World, as_openhim, shown_to_admins, with_admin};
+use crate::{CLAIM, FEEDBACK, World, as_openhim, core, shown_to_admins, with_admin};
 
 const REPORT: (&str, &str) = ("openhim.report", "true");
 
@@ -151,6 +153,42 @@ async fn what_can_never_be_told_is_given_up_and_said() {
     assert_eq!(world.mediator.settled().await[0].summary.state, "delivered", "whatever OpenHIM is told");
     let strange = world.openhim.requests();
     assert!(strange.iter().all(|(line, _)| !line.contains("..")), "{strange:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_openhims_own_client_is_believed_when_it_names_a_transaction() {
+    let hash = hash_password(&"route-password".into()).expect("a hash");
+    let scopes = r#"["claim-response", "feedback"]"#;
+    let clients = format!(r#"[{{name = "him", username = "openhim", password_hash = "{hash}", scopes = {scopes}}}]"#);
+    let route = [("openhim.route_username", "openhim"), ("openhim.route_password", "route-password")];
+    let world = World::start(&[REPORT, ("clients", &clients), route[0], route[1]]).await;
+    world.open().await;
+    assert_eq!(world.post("openimis", CLAIM, sample_claim()).await.status(), 202);
+    let told = transaction(&world, 0, "Successful").await;
+    eventually("nothing is left to tell", || async { (waiting(&world).await == 0).then_some(()) }).await;
+
+    // Another client of the mediator, with somebody else's transaction.
+    let id = told["_id"].as_str().expect("an id");
+    let answer = as_openhim(&world.mediator, CLAIM, id, sample_claim()).await;
+    let answer: Value = serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON");
+    assert_eq!(answer["status"], "Successful", "not Processing: nothing will be told");
+    assert_eq!(waiting(&world).await, 0);
+    assert_eq!(world.openhim.transactions()[0], told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_makes_no_token_wrong_for_long() {
+    let changes = [REPORT, ("openhim.auth", "token"), ("openhim.heartbeat", "1h")];
+    let world = World::beside(core(OpenHimAuth::Token).await, &changes).await;
+    eventually("its only heartbeat is answered", || async { world.status().last_heartbeat }).await;
+    world.openhim.set_clock(SignedDuration::from_mins(5));
+    assert_eq!(as_openhim(&world.mediator, CLAIM, "6b00f59fbc94ec5852f61b6e", sample_claim()).await.status(), 200);
+    let told = || world.openhim.requests().into_iter().filter(|(line, _)| line.contains("/transactions/"));
+    // The token was refused, and the next one was not: that the core knows no such transaction is another matter.
+    eventually("the core is told", || async { (told().count() >= 2).then_some(()) }).await;
+    let told: Vec<_> = told().take(2).collect();
+    let put = "PUT /transactions/6b00f59fbc94ec5852f61b6e".to_owned();
+    assert_eq!(told, [(put.clone(), 401), (put, 500)], "at once, without a look at what is there");
 }
 
 #[tokio::test(flavor = "multi_thread")]

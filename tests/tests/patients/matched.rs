@@ -131,3 +131,53 @@ async fn no_personal_data_is_in_a_proposal_s_summary_or_on_the_trail() {
     assert_eq!(view.contact["place"], "Sandbox village");
     assert_eq!(view.messages, [message.summary.id]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_that_is_linked_to_another_insuree_is_only_proposed() {
+    use flow::ports::Store as _;
+    // Newborn twins are both "Baby", and CHT has one of them; or openIMIS has one person twice. Only a person can tell.
+    for changes in [json!({}), json!({"chf_id": "119000001"})] {
+        let (sandbox, dir) = world().await;
+        put(&sandbox, &contact("theirs", changes)).await;
+        let mediator = mediator(&sandbox, &dir, &[]).await;
+        let store = &mediator.host.flow.store;
+        let now = jiff::Timestamp::now();
+        store.save_link(OTHER_INSUREE, "theirs", "matched by phone", now).await.expect("a store");
+        waits(&claim(&mediator).await);
+        let [proposal] = &open(&mediator).await[..] else { panic!("one proposal") };
+        assert!(proposal.why.ends_with("but linked to another insuree"), "{proposal:?}");
+        assert!(sandbox.cht.records().is_empty());
+        store.refuse_match(proposal.id, "ann", now).await.expect("a store");
+        mediator.host.wake.notify_one();
+        assert_eq!(mediator.settled().await[0].summary.state, "delivered");
+        assert_eq!(patients(&sandbox), [CREATED]);
+        mediator.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_else_with_the_same_insurance_number_is_only_proposed() {
+    let (sandbox, dir) = world().await;
+    let husband = json!({"chf_id": "119000001", "name": "Hari Udaharan", "sex": "male", "date_of_birth": "1980-02-03"});
+    put(&sandbox, &contact("husband", husband)).await;
+    let mediator = mediator(&sandbox, &dir, &[]).await;
+    waits(&claim(&mediator).await);
+    let [proposal] = &open(&mediator).await[..] else { panic!("one proposal") };
+    assert_eq!(proposal.why, "same insurance number, but other name, other date of birth, other sex");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_contacts_with_the_insuree_s_uuid_a_person_refuses_one() {
+    let (sandbox, dir) = world().await;
+    for id in ["one", "other"] {
+        put(&sandbox, &contact(id, json!({"openimis_id": INSUREE}))).await;
+    }
+    let mediator = mediator(&sandbox, &dir, &[]).await;
+    waits(&claim(&mediator).await);
+    let proposals = open(&mediator).await;
+    let one = proposals.iter().find(|proposal| proposal.contact_id == "one").expect("proposed");
+    mediator.host.flow.store.refuse_match(one.id, "ann", jiff::Timestamp::now()).await.expect("a store");
+    mediator.host.wake.notify_one();
+    assert_eq!(mediator.settled().await[0].summary.state, "delivered");
+    assert_eq!(patients(&sandbox), ["other"]);
+}

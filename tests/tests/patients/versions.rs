@@ -37,6 +37,20 @@ async fn an_older_cht_is_asked_for_its_newer_route_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cht_that_is_upgraded_while_the_mediator_runs_is_asked_by_its_new_route() {
+    let (sandbox, dir) = world().await;
+    sandbox.cht.set_version(ChtVersion::V4_10);
+    let mediator = mediator(&sandbox, &dir, &[]).await;
+    assert_eq!(claim(&mediator).await.summary.state, "delivered");
+    sandbox.cht.set_version(ChtVersion::V5_2);
+    let other = sandbox.openimis.enter_claim_of("OTHER", OTHER_INSUREE.parse().expect("a uuid"));
+    mediator.post("/mediator/claim-response", mediator_tests::running::notification(&sandbox, other).await).await;
+    let messages = mediator.settled().await;
+    assert!(messages.iter().all(|message| message.summary.state == "delivered"), "{}", story(&messages));
+    assert_eq!(sandbox.cht.people().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_later_cht_makes_the_person_by_its_newer_route_and_not_twice() {
     let (sandbox, dir) = world().await;
     sandbox.cht.set_version(ChtVersion::WithoutPeople);

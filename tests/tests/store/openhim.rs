@@ -66,3 +66,16 @@ pub async fn of_many_reporters_one_takes_it<K: Kind<Store = SqlStore>>(folder: &
     assert_eq!(count, all.len(), "each once");
     assert_eq!(count + take(&store, 2).await.len(), 20, "and none is left out");
 }
+
+pub async fn what_the_console_said_last_is_kept_for_each_mediator<K: Kind<Store = SqlStore>>(folder: &Path) {
+    let store = K::open(folder).await;
+    assert_eq!(store.openhim_settings("urn:a").await.expect("a store"), None);
+    for (urn, settings) in [("urn:a", "{}"), ("urn:b", r#"{"b": 1}"#), ("urn:a", r#"{"a": "ने"}"#)] {
+        store.save_openhim_settings(urn, settings).await.expect("a store");
+    }
+    drop(store);
+
+    let store = K::open(folder).await;
+    assert_eq!(store.openhim_settings("urn:a").await.expect("a store").as_deref(), Some(r#"{"a": "ने"}"#));
+    assert_eq!(store.openhim_settings("urn:b").await.expect("a store").as_deref(), Some(r#"{"b": 1}"#));
+}

@@ -83,6 +83,38 @@ pub async fn a_refused_match_is_remembered<K: Kind<Store = SqlStore>>(folder: &P
     assert_eq!(contacts(&listed(&store, None).await), [("one", "refused")]);
 }
 
+pub async fn a_message_does_not_wait_for_what_is_decided_by_then<K: Kind<Store = SqlStore>>(folder: &Path) {
+    let store = K::open(folder).await;
+    let (early, late) = (in_state(&store, message("early"), State::Dead).await, MessageId(2));
+    assert_eq!(in_state(&store, message("late"), State::Dead).await, late);
+    let propose =
+        async |id, contacts: &[Possible]| store.propose(id, &insuree(), contacts, at(1)).await.expect("a store");
+    assert!(propose(early, &[possible("one", 900)]).await, "it waits");
+    let [one] = &listed(&store, Some("open")).await[..] else { panic!("one proposal") };
+    store.refuse_match(one.id, "ann", at(2)).await.expect("a store");
+    // A worker that had searched before the refusal.
+    assert!(!propose(late, &[possible("one", 900)]).await, "nobody would put it back");
+    store.save_link(INSUREE, "two", "matched", at(3)).await.expect("a store");
+    assert!(!propose(late, &[possible("three", 900)]).await, "there is a link by now");
+    assert!(listed(&store, Some("open")).await.is_empty(), "and nothing to decide");
+}
+
+pub async fn a_contact_is_matched_to_one_insuree<K: Kind<Store = SqlStore>>(folder: &Path) {
+    let store = K::open(folder).await;
+    let waits = in_state(&store, message("waits"), State::Dead).await;
+    store.propose(waits, &insuree(), &[possible("one", 900)], at(1)).await.expect("a store");
+    let saved = async |insuree: &str, contact: &str| {
+        store.save_match(insuree, contact, "matched", at(2)).await.expect("a store")
+    };
+    let (twin, other) = tokio::join!(saved("twin", "one"), saved("other-twin", "one"));
+    assert_eq!([&twin, &other].iter().filter(|linked| linked.is_some()).count(), 1, "{twin:?} {other:?}");
+    let linked = if twin.is_some() { "twin" } else { "other-twin" };
+    assert_eq!(saved(linked, "one").await.as_deref(), Some("one"), "once more is no other");
+    assert_eq!(saved(linked, "two").await.as_deref(), Some("one"), "an earlier link wins");
+    let [proposal] = &listed(&store, Some("open")).await[..] else { panic!("one proposal") };
+    assert!(proposal.why.ends_with(", by now linked to another insuree"), "{proposal:?}");
+}
+
 pub async fn a_link_settles_what_was_proposed<K: Kind<Store = SqlStore>>(folder: &Path) {
     let store = K::open(folder).await;
     let waits = in_state(&store, message("waits"), State::Dead).await;

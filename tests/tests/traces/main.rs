@@ -168,16 +168,35 @@ async fn without_a_collector_the_callers_trace_is_handed_on_as_it_came() {
     let mediator = world.mediator(&[]).await;
     assert_eq!(post_traced(&mediator, CLAIM, sample_claim(), &traceparent("01")).await, 202);
     mediator.settled().await;
-    let handed_on: BTreeSet<_> = world.cht.seen().iter().chain(&world.openimis.seen()).map(carried).collect();
+    let seen = || world.cht.seen().into_iter().chain(world.openimis.seen());
+    let handed_on: BTreeSet<_> = seen().map(|request| carried(&request)).collect();
     assert_eq!(handed_on, BTreeSet::from([Some((TRACE.to_owned(), CALLER.to_owned()))]));
+    assert!(seen().all(|request| !request.head.contains("tracestate")), "nothing is said with it");
+    assert_eq!(mediator.messages().await[0].trace_id.as_deref(), Some(TRACE));
     mediator.stop().await;
 
     let world = World::new().await;
     let mediator = world.mediator(&[]).await;
-    for wrong in ["", "00-0af7651916cd43dd8448eb211c80319c", "00-00000000000000000000000000000000-b7ad6b7169203331-01"]
-    {
-        assert_eq!(post_traced(&mediator, CLAIM, sample_claim(), wrong).await, 202, "{wrong:?}");
+    let wrong = [
+        "".to_owned(),
+        format!("00-{TRACE}"),
+        format!("00-{}-{CALLER}-01", "0".repeat(32)),
+        format!("00-{}-{CALLER}-01", TRACE.to_uppercase()),
+        format!("00-abc-{CALLER}-01"),
+        format!("00-{TRACE}-+{}-01", &CALLER[1..]),
+        format!("00-{TRACE}-{CALLER}-1"),
+        format!("00-{TRACE}-{CALLER}-01-"),
+        format!("ff-{TRACE}-{CALLER}-01"),
+    ];
+    for wrong in wrong {
+        // Each is another claim, so that each is delivered.
+        let claim = notification(&world.sandbox, world.sandbox.openimis.enter_claim("WRONG")).await;
+        assert_eq!(post_traced(&mediator, CLAIM, claim, &wrong).await, 202, "{wrong:?}");
     }
+    let twice = mediator.client.post(format!("{}{CLAIM}", mediator.url)).body(sample_claim());
+    let twice = twice.header("traceparent", traceparent("01")).header("traceparent", traceparent("00"));
+    let twice = twice.basic_auth(INBOUND_USER, Some(INBOUND_PASSWORD)).header("content-type", "application/json");
+    assert_eq!(twice.send().await.expect("an answer").status(), 202);
     mediator.settled().await;
     let handed_on: BTreeSet<_> = world.cht.seen().iter().chain(&world.openimis.seen()).map(carried).collect();
     assert_eq!(handed_on, BTreeSet::from([None]), "nobody is told of a trace that is none");

@@ -12,13 +12,15 @@ const TEXT_CHARS: usize = 300;
 pub enum Call<'a> {
     /// Take this mediator in.
     Register(&'a Value),
-    /// This mediator is alive; which settings has it? They are asked for each time, since the core tells of a change only once: an answer
-    /// that was lost, or that another replica got, would be missed for ever.
+    /// This mediator is alive; which settings has it?
     Heartbeat {
         /// Whose.
         urn: &'a str,
         /// Since the process began, in seconds.
         uptime: f64,
+        /// Whether its settings are asked for. If so then each time, since the core tells of a change only once: an answer that was lost,
+        /// or that another replica got, would be missed for ever.
+        config: bool,
     },
     /// What has been told of a transaction?
     Transaction(&'a str),
@@ -34,8 +36,8 @@ impl Call<'_> {
         let mut url = core.clone();
         let (method, path, body): (_, &[&str], _) = match self {
             Self::Register(document) => (Method::POST, &["mediators"], Some((*document).clone())),
-            Self::Heartbeat { urn, uptime } => {
-                (Method::POST, &["mediators", urn, "heartbeat"], Some(json!({"uptime": uptime, "config": true})))
+            Self::Heartbeat { urn, uptime, config } => {
+                (Method::POST, &["mediators", urn, "heartbeat"], Some(json!({"uptime": uptime, "config": config})))
             }
             Self::Transaction(id) => (Method::GET, &["transactions", id], None),
             Self::Update(id, update) => (Method::PUT, &["transactions", id], Some((*update).clone())),
@@ -90,13 +92,17 @@ pub fn read(call: &Call<'_>, response: &Response<Vec<u8>>) -> Result<Value, Refu
     match status {
         401 => Err(Refused::Credentials),
         403 => Err(Refused::Forbidden(text)),
+        404 if matches!(call, Call::Register(_)) => Err(Refused::Strange(status, text)), // nothing is asked for
         404 => Err(Refused::Unknown(text)),
         400 => Err(Refused::Invalid(text)),
         500.. => Err(Refused::Failed(status, text)),
         200 | 201 if is_page(response) => Err(Refused::Strange(status, "a page for people".to_owned())),
         201 if matches!(call, Call::Register(_)) => Ok(Value::Null),
         200 if matches!(call, Call::Update(..)) => Ok(Value::Null),
-        200 if response.body().is_empty() && matches!(call, Call::Heartbeat { .. }) => Ok(Value::Null),
+        // Of a mediator that was registered without settings the core says "OK".
+        200 if matches!(call, Call::Heartbeat { .. }) && (is_text(response) || response.body().is_empty()) => {
+            Ok(Value::Null)
+        }
         200 if !matches!(call, Call::Register(_)) => match serde_json::from_slice(response.body()) {
             Ok(json @ (Value::Object(_) | Value::Null)) => Ok(json),
             _ => Err(Refused::Strange(status, text)),
@@ -107,8 +113,16 @@ pub fn read(call: &Call<'_>, response: &Response<Vec<u8>>) -> Result<Value, Refu
 
 /// A console, a proxy or a login page in the core's place.
 fn is_page(response: &Response<Vec<u8>>) -> bool {
-    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|content_type| content_type.starts_with("text/html"))
+    content_type(response).starts_with("text/html")
+}
+
+fn is_text(response: &Response<Vec<u8>>) -> bool {
+    content_type(response).starts_with("text/plain")
+}
+
+fn content_type(response: &Response<Vec<u8>>) -> &str {
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    content_type.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 fn text(body: &[u8]) -> String {

@@ -98,7 +98,9 @@ fn orchestration(step: &Step, shown: &Shown<'_>) -> Value {
             (format!("mapped (trial) by map-{}", shown.kind), path, status, body)
         }
         Done::NotMapped(error) => {
-            (format!("not mapped by map-{}", shown.kind), format!("/map-{}", shown.kind), 503, error.clone())
+            // What a mapping says as it stops may quote the document.
+            let error = own_words(error).to_owned();
+            (format!("not mapped by map-{}", shown.kind), format!("/map-{}", shown.kind), 503, error)
         }
         Done::Stored { new } => {
             let (status, body) =
@@ -108,6 +110,11 @@ fn orchestration(step: &Step, shown: &Shown<'_>) -> Value {
         Done::NotStored => ("not stored".to_owned(), "/store".to_owned(), 503, String::new()),
     };
     asked_and_answered(&name, &path, step.from, status, &body, step.to)
+}
+
+/// What stands before the first colon: behind it may be what somebody else said.
+pub(super) fn own_words(reason: &str) -> &str {
+    reason.split(": ").next().unwrap_or_default()
 }
 
 /// One orchestration with all that the core needs.

@@ -8,7 +8,7 @@ use mapping::Issue;
 use serde_json::{Value, json};
 
 use super::Status;
-use super::envelope::asked_and_answered;
+use super::envelope::{asked_and_answered, own_words};
 use crate::message::{MessageId, State, TrailEntry};
 
 /// Most steps that are told, the latest ones: a message may have been tried for two weeks.
@@ -67,15 +67,10 @@ impl Report<'_> {
         let (status, body) = match self.state {
             State::Delivered => (200, String::new()),
             _ if !self.issues.is_empty() => (422, mapping::issue::operation_outcome(self.issues)),
-            State::Dead => (502, format!("{}; see message {} of the mediator", self.own_words(), self.id)),
-            _ => (200, format!("{}; see message {} of the mediator", self.own_words(), self.id)),
+            State::Dead => (502, format!("{}; see message {} of the mediator", own_words(self.reason), self.id)),
+            _ => (200, format!("{}; see message {} of the mediator", own_words(self.reason), self.id)),
         };
         asked_and_answered(&self.name(), "/", self.settled_at, status, &body, self.settled_at)
-    }
-
-    /// What stands before the first colon: behind it may be what a peer said.
-    fn own_words(&self) -> &str {
-        self.reason.split(": ").next().unwrap_or_default()
     }
 }
 

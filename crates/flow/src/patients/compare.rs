@@ -66,6 +66,11 @@ impl Contact {
         named.as_str().map(str::to_owned)
     }
 
+    /// Whether it says of itself that it is this insuree.
+    pub fn is(&self, insuree: InsureeUuid) -> bool {
+        self.insuree() == Some(insuree)
+    }
+
     /// The insuree that it is, by its own words.
     fn insuree(&self) -> Option<InsureeUuid> {
         text::uuid(&self.field("openimis_id")?)
@@ -97,7 +102,7 @@ fn shown(fields: &Map<String, Value>, place: Option<String>) -> Value {
 
 /// Whether the contact carries the insuree's uuid.
 pub fn is_same_insuree(person: &Person, contact: &Contact) -> bool {
-    contact.insuree() == Some(person.insuree)
+    contact.is(person.insuree)
 }
 
 /// Whether the contact says of itself that it is somebody else: by another uuid of openIMIS.
@@ -115,20 +120,39 @@ fn has_another_number(person: &Person, contact: &Contact) -> bool {
 }
 
 /// Whether phone, name and date of birth are the same to the letter.
-pub fn is_same_person(person: &Person, contact: &Contact) -> bool {
-    ["phone", "name", "date_of_birth"]
+pub fn is_same_person(person: &Person, contact: &Contact, prefix: &str) -> bool {
+    let to_the_letter = ["phone", "name", "date_of_birth"]
         .iter()
-        .all(|name| both(person.field(name), contact.field(name)).is_some_and(|(one, other)| one == other))
+        .all(|name| both(person.field(name), contact.field(name)).is_some_and(|(one, other)| one == other));
+    to_the_letter && is_same_person_otherwise_written(person, contact, prefix)
+}
+
+/// Whether phone, name and date of birth say the same, in whatever way they are written, and say something: a dash for a name or zeros
+/// for a phone are the same for many people. Nor may anything else speak against it.
+pub fn is_same_person_otherwise_written(person: &Person, contact: &Contact, prefix: &str) -> bool {
+    let sides = Sides::of(person, contact, prefix);
+    sides.same_name
+        && sides.phone == Agreement::Same
+        && sides.birth == Agreement::Same
+        && !has_other_sex(person, contact)
         && !is_somebody_else(person, contact)
 }
 
-/// Whether phone, name and date of birth say the same, in whatever way they are written.
-pub fn is_same_person_otherwise_written(person: &Person, contact: &Contact, prefix: &str) -> bool {
+fn has_other_sex(person: &Person, contact: &Contact) -> bool {
+    both(person.field("sex"), contact.field("sex")).is_some_and(|(one, other)| !one.eq_ignore_ascii_case(&other))
+}
+
+/// What speaks against a contact with the insuree's number: some write one number for a whole family. One difference is a slip or
+/// another script, two are another person.
+pub fn contradiction(person: &Person, contact: &Contact, prefix: &str) -> Option<String> {
     let sides = Sides::of(person, contact, prefix);
-    sides.likeness == Some(1.0)
-        && sides.phone == Agreement::Same
-        && sides.birth == Agreement::Same
-        && !is_somebody_else(person, contact)
+    let against = [
+        (sides.likeness.is_some_and(|likeness| likeness < ALIKE), "other name"),
+        (sides.birth == Agreement::Other, "other date of birth"),
+        (has_other_sex(person, contact), "other sex"),
+    ];
+    let against: Vec<&str> = against.iter().filter(|(is_against, _)| *is_against).map(|(_, what)| *what).collect();
+    (against.len() > 1).then(|| against.join(", "))
 }
 
 fn is_somebody_else(person: &Person, contact: &Contact) -> bool {
@@ -153,7 +177,7 @@ pub fn almost(person: &Person, contact: &Contact, prefix: &str) -> Option<Possib
         Agreement::Unknown => most * 0.5,
         Agreement::Other => 0.0,
     };
-    let other_sex = both(person.field("sex"), contact.field("sex")).is_some_and(|(one, other)| one != other);
+    let other_sex = has_other_sex(person, contact);
     let score =
         likeness * 0.6 + weight(sides.birth, 0.25) + weight(sides.phone, 0.15) - if other_sex { 0.15 } else { 0.0 };
     let sex = if other_sex { ", other sex" } else { "" };
@@ -186,6 +210,8 @@ impl Agreement {
 struct Sides {
     /// None: one has no name.
     likeness: Option<f64>,
+    /// One name in two spellings, and a name that tells people apart.
+    same_name: bool,
     phone: Agreement,
     birth: Agreement,
 }
@@ -197,7 +223,9 @@ impl Sides {
         let date = |date: Option<String>| text::date(&date?);
         let phones = both(phone(person.field("phone")), phone(contact.field("phone")));
         let births = both(date(person.field("date_of_birth")), date(contact.field("date_of_birth")));
+        let is_same = |(one, other): &(String, String)| text::is_same_name(one, other) && text::is_telling(one);
         Self {
+            same_name: names.as_ref().is_some_and(is_same),
             likeness: names.map(|(one, other)| text::likeness(&text::name(&one), &text::name(&other))),
             phone: match phones {
                 None => Agreement::Unknown,
@@ -248,8 +276,10 @@ mod tests {
     #[test]
     fn the_same_person_is_known_however_phone_and_name_are_written() {
         let (person, written) = (person(), contact(json!({"phone": "980-0000000", "name": "KALPANA  Udáharan"})));
-        assert!(is_same_person(&person, &contact(json!({}))));
-        assert!(!is_same_person(&person, &written) && is_same_person_otherwise_written(&person, &written, "+977"));
+        assert!(is_same_person(&person, &contact(json!({})), "+977"));
+        assert!(
+            !is_same_person(&person, &written, "+977") && is_same_person_otherwise_written(&person, &written, "+977")
+        );
         for other in [
             json!({"name": "Kalpna Udaharan"}),
             json!({"date_of_birth": null}),
@@ -257,9 +287,11 @@ mod tests {
             json!({"phone": "+9779800000001"}),
             json!({"chf_id": "119000002"}),
             json!({"openimis_id": "00000000-0000-4000-8000-000000000006"}),
+            json!({"sex": "male"}),
+            json!({"name": "Udaharan Kalpana"}),
         ] {
             let other = contact(other);
-            assert!(!is_same_person(&person, &other), "{other:?}");
+            assert!(!is_same_person(&person, &other, "+977"), "{other:?}");
             assert!(!is_same_person_otherwise_written(&person, &other, "+977"), "{other:?}");
         }
     }
@@ -294,6 +326,35 @@ mod tests {
         let other_sex = almost(&person, &contact(json!({"name": "Kalpna Udaharan", "sex": "male"})), "+977");
         let same_sex = almost(&person, &contact(json!({"name": "Kalpna Udaharan", "sex": "female"})), "+977");
         assert!(other_sex.expect("a proposal").score < same_sex.expect("a proposal").score);
+    }
+
+    #[test]
+    fn what_many_people_have_in_common_makes_nobody_the_same() {
+        let insuree = InsureeUuid::parse(UUID).expect("a uuid");
+        for (name, phone) in [
+            ("Baby Thapa", "+9779800000000"),
+            ("-", "+9779800000000"),
+            ("Ram Thapa", "+977000000000"),
+            ("Ram Thapa", "+9779999999999"),
+        ] {
+            let fields = json!({"name": name, "phone": phone, "date_of_birth": "1985-01-01"});
+            let (person, contact) = (Person::read(&fields.to_string(), insuree), contact(fields));
+            assert!(!is_same_person(&person, &contact, "+977"), "{name} {phone}");
+            assert!(almost(&person, &contact, "+977").is_some(), "{name} {phone}: somebody should look");
+        }
+    }
+
+    #[test]
+    fn two_differences_speak_against_one_number() {
+        for (fields, against) in [
+            (json!({"name": "कल्पना उदाहरण"}), None),
+            (json!({"date_of_birth": "1961-11-30"}), None),
+            (json!({"name": "K.", "date_of_birth": null, "phone": null}), None),
+            (json!({"name": "Hari Udaharan", "sex": "male"}), Some("other name, other sex")),
+            (json!({"name": "Hari Udaharan", "date_of_birth": "2010-01-02"}), Some("other name, other date of birth")),
+        ] {
+            assert_eq!(contradiction(&person(), &contact(fields), "+977").as_deref(), against);
+        }
     }
 
     #[test]

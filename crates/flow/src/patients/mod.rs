@@ -12,6 +12,7 @@ mod place;
 mod search;
 mod text;
 
+use jiff::Timestamp;
 use mapping::ids::InsureeUuid;
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ use crate::deliver::{Attempt, Stop, unmappable};
 use crate::message::{Message, Outcome};
 use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, Store};
+use crate::settings::MatchBy;
 
 pub use compare::{Contact, Person};
 pub(crate) use search::Search;
@@ -74,17 +76,33 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         }
         let wanted = Person::read(&person.body, insuree);
         let refused = self.store.refused_contacts(&uuid).await?;
+        let now = || self.clock.now();
         let (contact, how) = match self.find_contact(&wanted, &refused, &mut attempt.trail).await.map_err(stop)? {
-            Search::Found(contact, way) => (contact, format!("matched by {}", way.word())),
+            Search::Found(found, way) => {
+                let how = format!("matched by {}", way.word());
+                let linked = match way {
+                    // The contact itself says whose it is.
+                    MatchBy::OpenimisId => Some(self.store.save_link(&uuid, &found.contact_id, &how, now()).await?),
+                    _ => self.store.save_match(&uuid, &found.contact_id, &how, now()).await?,
+                };
+                match linked {
+                    Some(contact) => (contact, how),
+                    None => {
+                        let why = format!("{}, but linked to another insuree", found.why);
+                        let possible = [Possible { why, ..found }];
+                        return Err(self.left_to_a_person(&wanted, &possible, message, attempt).await?);
+                    }
+                }
+            }
             Search::Nobody => {
-                let created = self.create_person(insuree, person.body, &mut attempt.trail).await;
-                (created.map_err(stop)?, "created".to_owned())
+                let created = self.create_person(insuree, person.body, &mut attempt.trail).await.map_err(stop)?;
+                let how = "created".to_owned();
+                (self.store.save_link(&uuid, &created, &how, now()).await?, how)
             }
             Search::Unsure(possible) => {
                 return Err(self.left_to_a_person(&wanted, &possible, message, attempt).await?);
             }
         };
-        let contact = self.store.save_link(&uuid, &contact, &how, self.clock.now()).await?;
         attempt.trail.note(self.clock.now(), "linked", format!("CHT contact {contact} ({how})"));
         Ok(contact)
     }
@@ -109,7 +127,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             many => format!("{} CHT contacts may be the claim's patient", many.len()),
         };
         let next = if self.store.keeps_proposals() {
-            self.store.propose(message.id, insuree, possible, self.clock.now()).await?;
+            if !self.store.propose(message.id, insuree, possible, self.clock.now()).await? {
+                let at = self.clock.now().saturating_add(self.settings.retry.first).unwrap_or(Timestamp::MAX);
+                return Ok(
+                    Outcome::Waiting { at, reason: "who the patient is was decided meanwhile".to_owned() }.into()
+                );
+            }
             "`patients list` shows who; confirm or refuse it"
         } else {
             "join them into one contact in CHT, then retry"

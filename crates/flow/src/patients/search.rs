@@ -1,7 +1,7 @@
 //! Which contacts of CHT are compared with an insuree, and what follows.
 
 use super::compare::{
-    Contact, Person, almost, has_same_number, is_another_insuree, is_same_insuree, is_same_person,
+    Contact, Person, almost, contradiction, has_same_number, is_another_insuree, is_same_insuree, is_same_person,
     is_same_person_otherwise_written,
 };
 use super::{Possible, text};
@@ -13,7 +13,7 @@ use crate::settings::MatchBy;
 /// What came of the search.
 pub(crate) enum Search {
     /// One contact is the insuree.
-    Found(String, MatchBy),
+    Found(Possible, MatchBy),
     /// CHT does not have the insuree.
     Nobody,
     /// A person has to decide; the best first.
@@ -35,21 +35,28 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let settings = &self.settings.cht;
         let proposes = settings.propose_similar && self.store.keeps_proposals();
         let not_refused = |contact: &Contact| !refused.contains(&contact.id());
+        let prefix = &self.settings.mapping.patient.phone_prefix;
         for way in &settings.match_by {
             let exact = match way {
                 MatchBy::OpenimisId => {
                     let found = self.contacts_by_field("openimis_id", &person.insuree.to_string(), trail).await?;
-                    keep(found, |contact| is_same_insuree(person, contact))
+                    let found = keep(found, |contact| is_same_insuree(person, contact));
+                    // Of several a person has to refuse some, or the claim would wait for ever.
+                    if found.len() > 1 { keep(found, not_refused) } else { found }
                 }
                 MatchBy::InsuranceNumber => {
                     let Some(number) = person.field("chf_id") else { continue };
                     let found = self.contacts_by_field(&settings.insurance_number_field, &number, trail).await?;
                     let found = keep(found, |contact| has_same_number(person, contact) && not_refused(contact));
-                    if let [one] = &found[..]
-                        && is_another_insuree(person, one)
-                    {
-                        let why = "same insurance number, but with another openIMIS uuid".to_owned();
-                        return Ok(Search::Unsure(vec![one.possible(false, 0.5, why)]));
+                    if let [one] = &found[..] {
+                        let against = match is_another_insuree(person, one) {
+                            true => Some("with another openIMIS uuid".to_owned()),
+                            false => contradiction(person, one, prefix),
+                        };
+                        if let Some(against) = against {
+                            let why = format!("same insurance number, but {against}");
+                            return Ok(Search::Unsure(vec![one.possible(false, 0.5, why)]));
+                        }
                     }
                     found
                 }
@@ -59,7 +66,6 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                         continue; // nobody could be found
                     }
                     let found = keep(self.candidates(person, trail).await?, not_refused);
-                    let prefix = &self.settings.mapping.patient.phone_prefix;
                     let same = same_person(person, &found, prefix);
                     if same.is_empty() && proposes {
                         let mut possible: Vec<_> =
@@ -75,7 +81,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             };
             match &exact[..] {
                 [] => {}
-                [one] => return Ok(Search::Found(one.id(), *way)),
+                [one] => {
+                    return Ok(Search::Found(one.possible(false, 0.5, format!("the same {}", way.what())), *way));
+                }
                 several => {
                     let why = format!("the same {}, and not the only one", way.what());
                     let possible = several.iter().take(PROPOSED).map(|one| one.possible(true, 1.0, why.clone()));
@@ -103,7 +111,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
 /// Who is the same to the letter; if nobody is, who is the same otherwise written.
 fn same_person(person: &Person, found: &[Contact], prefix: &str) -> Vec<Contact> {
-    let exact = keep(found.to_vec(), |contact| is_same_person(person, contact));
+    let exact = keep(found.to_vec(), |contact| is_same_person(person, contact, prefix));
     if !exact.is_empty() {
         return exact;
     }

@@ -103,7 +103,15 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let mut url = self.cht_address("medic/_design/medic-client/_view/contacts_by_type_freetext")?;
         let key = serde_json::json!([person_type, term]).to_string();
         url.query_pairs_mut().append_pair("key", &key).append_pair("limit", &limit);
-        let answer = self.cht(Method::GET, url, None, trail).await?;
+        let answer = match self.cht(Method::GET, url, None, trail).await {
+            // CHT was upgraded while the mediator ran: the next attempt takes the route.
+            Err(PeerError::Refused(peer, StatusCode::NOT_FOUND, text))
+                if self.old_search.swap(false, Ordering::Relaxed) =>
+            {
+                return Err(PeerError::Failed(peer, StatusCode::NOT_FOUND, text));
+            }
+            answer => answer?,
+        };
         let rows: Rows = answer.json(PEER, "rows of a view")?;
         self.old_search.store(true, Ordering::Relaxed);
         Ok(rows.rows.into_iter().filter_map(|row| row.id).take(MOST).collect())
@@ -176,7 +184,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         trail: &mut Trail,
     ) -> Result<String, PeerError> {
         let earlier = self.contacts_by_field("openimis_id", &insuree.to_string(), trail).await?;
-        if let Some(earlier) = earlier.first() {
+        if let Some(earlier) = earlier.iter().find(|contact| contact.is(insuree)) {
             return Ok(earlier.id());
         }
         let unusable = || PeerError::NotSent(PEER, "the mapped person is no JSON object".to_owned());

@@ -40,21 +40,35 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Ok(held(&self.directory).chain(&location))
     }
 
-    /// Codes of all locations that openIMIS has, read anew.
+    /// Codes of all locations and health facilities that openIMIS has, read anew.
     pub async fn known_location_codes(&self) -> Result<HashSet<String>, PeerError> {
         let _turn = self.directory_turn.lock().await;
         self.read_locations(&mut Trail::default()).await?;
-        Ok(held(&self.directory).locations.values().map(|(code, _)| code.clone()).collect())
+        let facilities = self.location_list("physicalType=si&", &mut Trail::default()).await?;
+        let directory = held(&self.directory);
+        let all = directory.locations.values().chain(facilities.values());
+        Ok(all.map(|(code, _)| code.clone()).collect())
     }
 
     async fn read_locations(&self, trail: &mut Trail) -> Result<(), PeerError> {
+        let locations = self.location_list("", trail).await?;
+        *held(&self.directory) = Directory { loaded_at: Some(self.clock.now()), locations };
+        Ok(())
+    }
+
+    /// uuid to code and parent. Areas; with a filter for sites the health facilities.
+    async fn location_list(
+        &self,
+        filter: &str,
+        trail: &mut Trail,
+    ) -> Result<HashMap<String, (String, Option<String>)>, PeerError> {
         let now = self.clock.now();
         // A single location cannot be read (500 in 1.10.0); the list can. Its cached total is avoided by a query that is new.
         let since = unused_search_time(now);
         let page_size = 500;
         let mut locations = HashMap::new();
         for page in 1..=PAGES {
-            let path = format!("Location/?_lastUpdated=ge{since}&_count={page_size}&page-offset={page}");
+            let path = format!("Location/?{filter}_lastUpdated=ge{since}&_count={page_size}&page-offset={page}");
             let answer = self.openimis(Method::GET, &path, None, trail).await?;
             let bundle: LocationBundle = answer.json(Peer::OpenImis, "a Bundle of Location")?;
             let count = bundle.entry.len();
@@ -69,8 +83,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 break;
             }
         }
-        *held(&self.directory) = Directory { loaded_at: Some(now), locations };
-        Ok(())
+        Ok(locations)
     }
 }
 

@@ -9,6 +9,7 @@ use sqlx::{AnyConnection, Connection};
 
 use super::super::admin::audit;
 use super::super::inbox::Note;
+use super::super::openhim;
 use super::super::{SqlStore, Tables, bounded, failed, ms, text};
 
 /// What became of a decision.
@@ -47,6 +48,18 @@ impl Tables {
         sqlx::query(statement).bind(insuree_uuid).execute(connection).await.map(|done| done.rows_affected())
     }
 
+    /// Tells whoever decides on this contact for another insuree that it is somebody's by now.
+    pub(in super::super) async fn warn_others(
+        &self,
+        connection: &mut AnyConnection,
+        insuree_uuid: &str,
+        contact_id: &str,
+    ) -> Result<(), sqlx::Error> {
+        let statement = "UPDATE proposal SET why = why || ', by now linked to another insuree'
+                         WHERE contact_id = $1 AND insuree_uuid <> $2 AND state = 'open' AND why NOT LIKE '%another insuree'";
+        sqlx::query(statement).bind(contact_id).bind(insuree_uuid).execute(connection).await.map(drop)
+    }
+
     /// Makes due what waits for a decision on an insuree.
     pub(in super::super) async fn put_back_waiting(
         &self,
@@ -68,6 +81,7 @@ impl Tables {
         for id in &ids {
             let done = sqlx::query("DELETE FROM proposal_wait WHERE message_id = $1").bind(*id);
             done.execute(&mut *connection).await?;
+            openhim::put_back(connection, MessageId(*id), now).await?;
         }
         let note = |id: &i64| Note { id: MessageId(*id), at: now, event: "decided", detail: why.to_owned() };
         self.note(connection, &ids.iter().map(note).collect::<Vec<_>>()).await?;
@@ -101,7 +115,10 @@ impl SqlStore {
             tokio::time::sleep(PAUSE).await;
             put_back += bounded(async {
                 let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
-                self.tables.put_back_waiting(&mut connection, &insuree_uuid, &why, now).await.map_err(failed)
+                let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
+                let done = self.tables.put_back_waiting(&mut tx, &insuree_uuid, &why, now).await.map_err(failed)?;
+                tx.commit().await.map_err(failed)?;
+                Ok(done)
             })
             .await?;
         }
@@ -150,6 +167,7 @@ impl SqlStore {
                 return Ok(Err(Decided::NotOpen(format!("linked to {linked}"))));
             }
             self.tables.close_proposals(&mut tx, &insuree_uuid).await.map_err(failed)?;
+            self.tables.warn_others(&mut tx, &insuree_uuid, &contact_id).await.map_err(failed)?;
         }
         let why = format!("proposal {id} {state} by {actor}");
         let put_back = self.tables.put_back_waiting(&mut tx, &insuree_uuid, &why, now).await.map_err(failed)?;

@@ -74,15 +74,16 @@ pub(super) fn roles(settings: &Value, session: &Value, findings: &mut Findings) 
     }
     let offline: Vec<&str> =
         roles.iter().filter(|role| settings["roles"][**role]["offline"] == Value::Bool(true)).copied().collect();
-    if !offline.is_empty() {
+    // CHT itself goes by this role, which it adds when a user with an online role is saved.
+    if roles.contains(&"mm-online") {
+        findings.ok("account.online", format!("an online user with the roles {}", roles.join(", ")));
+    } else if !offline.is_empty() {
         let text = format!("the role {} is an offline role: CHT keeps look-ups from offline users", offline.join(", "));
         findings.error("account.online", text, "set \"offline\": false at the role, or give the user an online role");
-    } else if !roles.contains(&"mm-online") {
+    } else {
         let text = format!("the user has no online role (it has {})", roles.join(", "));
         let todo = "save the user again in CHT's user management once its role has \"offline\": false";
         findings.error("account.online", text, todo);
-    } else {
-        findings.ok("account.online", format!("an online user with the roles {}", roles.join(", ")));
     }
 }
 
@@ -152,6 +153,15 @@ pub(super) fn tried(
                 "nothing, but watch the first persons",
             );
         }
+        // Of a phone it says that nobody has it.
+        Ok(StatusCode::NOT_FOUND) if path != "api/v1/contacts-by-phone" => {
+            let text = format!("there is no /{path}: the user may or may not {what}");
+            findings.error(check, text, "check that cht.url is the CHT server itself, and that all of it is up");
+        }
+        // To an empty POST it says 500, too; a question it answers.
+        Ok(status) if status.is_server_error() && !matches!(path, "api/v2/records" | "api/v1/people") => {
+            findings.warning(check, format!("/{path} answers {status}"), "look into CHT's log, then try again");
+        }
         Ok(status) if status.is_redirection() => {
             findings.error(check, format!("/{path} redirects us ({status})"), "check cht.url");
         }
@@ -160,5 +170,33 @@ pub(super) fn tried(
         }
         Ok(_) => findings.ok(check, format!("the user may {what}")),
         Err(why) => findings.warning(check, format!("/{path} does not answer: {why}"), "try again when CHT is well"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    #[test]
+    fn only_an_answer_of_the_route_itself_says_that_the_user_may() {
+        use Level::{Error, Ok as Fine, Warning};
+        let records = "api/v2/records";
+        let reports = "medic/_design/medic-client/_view/reports_by_subject";
+        for (path, status, level) in [
+            (records, StatusCode::INTERNAL_SERVER_ERROR, Fine), // "missing form", to who may post
+            (records, StatusCode::FORBIDDEN, Error),
+            (records, StatusCode::NOT_FOUND, Error),
+            ("api/v1/people", StatusCode::BAD_REQUEST, Fine),
+            (reports, StatusCode::OK, Fine),
+            (reports, StatusCode::NOT_FOUND, Error),
+            (reports, StatusCode::INTERNAL_SERVER_ERROR, Warning),
+            ("api/v1/contacts-by-phone", StatusCode::NOT_FOUND, Fine),
+            ("api/v1/contacts-by-phone", StatusCode::BAD_REQUEST, Fine),
+        ] {
+            let (need, mut findings) = (Need { what: "work", permissions: &[] }, Findings::default());
+            tried(&need, path, Ok(status), &Value::Null, &mut findings);
+            assert_eq!(findings.0[0].level, level, "{path} {status}");
+        }
     }
 }

@@ -87,7 +87,8 @@ pub(super) fn version(version: Option<&str>, findings: &mut Findings) {
 
 pub(super) fn tasks(settings: &Value, form: &str, findings: &mut Findings) {
     let rules = text(&settings["tasks"], "rules").unwrap_or_default();
-    if rules.contains(form) {
+    // Between quotes: "OP" is in many words.
+    if ['\'', '"', '`'].iter().any(|quote| rules.contains(&format!("{quote}{form}{quote}"))) {
         findings.ok("tasks", format!("the task rules know the form {form}"));
     } else {
         let text = format!("no task rule names the form {form}: no health worker is told of the record");
