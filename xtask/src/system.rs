@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::{Done, check, say, target_dir};
 
 /// The tests that need them: `--test` names. They are marked `#[ignore]`.
-pub const TESTS: [&str; 3] = ["chaos", "postgres", "store"];
+pub const TESTS: [&str; 4] = ["chaos", "metrics", "postgres", "store"];
 
 /// Installs the server programs if they are missing. The error says why that cannot be done here.
 pub fn install() -> Done {

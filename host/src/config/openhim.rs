@@ -54,7 +54,7 @@ pub struct OpenHim {
     /// Default: `["cht"]`.
     pub feedback_clients: Vec<String>,
     /// The user as which OpenHIM's channels come to this mediator. OpenHIM keeps it and its password in the channels:
-    /// give it no further scope than it needs.
+    /// give it no further scope than it needs. Once it is set, only what this user posts is reported to a transaction.
     ///
     /// Optional, for example `"openhim"`. Without it: the user of [inbound].
     pub route_username: Option<String>,

@@ -85,6 +85,7 @@ impl Tables {
             query = query.bind(*id);
         }
         query.execute(&mut *tx).await.map_err(failed)?;
+        self.close_unasked_proposals(&mut tx).await.map_err(failed)?;
         tx.commit().await.map_err(failed)?;
         Ok(old.len() as u64)
     }

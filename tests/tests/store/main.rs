@@ -112,6 +112,7 @@ macro_rules! contract {
             patients::a_link_settles_what_was_proposed,
             patients::a_message_does_not_wait_for_what_is_decided_by_then,
             patients::a_contact_is_matched_to_one_insuree,
+            patients::a_proposal_goes_with_the_last_message_that_asked_for_it,
             patients::a_decision_reaches_a_message_that_is_just_being_put_down,
             patients::a_table_of_places_is_imported_as_a_whole,
             admin::what_a_killed_process_had_in_its_hands_is_uncertain_and_due_at_once,

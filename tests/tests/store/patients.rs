@@ -99,6 +99,19 @@ pub async fn a_message_does_not_wait_for_what_is_decided_by_then<K: Kind<Store =
     assert!(listed(&store, Some("open")).await.is_empty(), "and nothing to decide");
 }
 
+pub async fn a_proposal_goes_with_the_last_message_that_asked_for_it<K: Kind<Store = SqlStore>>(folder: &Path) {
+    let store = K::open(folder).await;
+    let id = in_state(&store, message("a"), State::Dead).await;
+    store.propose(id, &insuree(), &[possible("one", 900)], at(1)).await.expect("a store");
+    store.prune(at(9), at(9), |_| {}).await.expect("a store");
+    assert_eq!(contacts(&listed(&store, None).await), [("one", "open")], "a dead letter waits as long as it takes");
+    assert!(store.discard(id, "no patient of ours", "ann", at(2)).await.expect("a store"));
+    store.prune(at(9), at(9), |_| {}).await.expect("a store");
+    let [one] = &listed(&store, None).await[..] else { panic!("one proposal") };
+    let view = store.proposal(one.id).await.expect("a store").expect("a proposal");
+    assert!(one.state == "closed" && view.insuree.is_null() && view.contact.is_null(), "{view:?}");
+}
+
 pub async fn a_contact_is_matched_to_one_insuree<K: Kind<Store = SqlStore>>(folder: &Path) {
     let store = K::open(folder).await;
     let waits = in_state(&store, message("waits"), State::Dead).await;

@@ -155,6 +155,12 @@ pub(super) const REASONS: &[Entry] = &[
         action: "Nothing; if it happens often raise `components.instances`.",
     },
     Entry {
+        id: "decided-meanwhile",
+        sign: Reason(Waiting, &["who the patient is was decided meanwhile"]),
+        meaning: "While the patient was looked for in CHT, a person said who it is.",
+        action: "Nothing: the next try goes by that word.",
+    },
+    Entry {
         id: "store-failed",
         sign: Reason(Waiting, &["store: "]),
         meaning: "The mediator's own database failed during the delivery. The message is tried again, after a look at the peer.",

@@ -48,6 +48,16 @@ impl Tables {
         sqlx::query(statement).bind(insuree_uuid).execute(connection).await.map(|done| done.rows_affected())
     }
 
+    /// Settles open proposals that no message asks for any more, since all of them are pruned: personal data goes.
+    pub(in super::super) async fn close_unasked_proposals(
+        &self,
+        connection: &mut AnyConnection,
+    ) -> Result<(), sqlx::Error> {
+        let statement = "UPDATE proposal SET state = 'closed', insuree = NULL, contact = NULL WHERE state = 'open'
+                         AND NOT EXISTS (SELECT 1 FROM proposal_wait w WHERE w.insuree_uuid = proposal.insuree_uuid)";
+        sqlx::query(statement).execute(connection).await.map(drop)
+    }
+
     /// Tells whoever decides on this contact for another insuree that it is somebody's by now.
     pub(in super::super) async fn warn_others(
         &self,
