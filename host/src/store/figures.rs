@@ -21,7 +21,7 @@ pub struct Backlog {
     /// How many.
     pub count: i64,
     /// Since when the oldest of them waits: since it came in or was put back, or, where it was put off without a failure, since it is due
-    /// again. By policy a claim is looked at for months, and each look must not seem an old backlog.
+    /// again. By policy a claim is looked at for months, and each look must not seem an old backlog: none while a first try is at work.
     pub oldest: Option<Timestamp>,
 }
 

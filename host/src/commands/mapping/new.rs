@@ -8,11 +8,15 @@ use anyhow::{Context, bail};
 use openimis_mediator::mapper::Interface;
 
 /// The contract, as this program knows it.
-const WIT: [(&str, &str); 5] = [
+const WIT: [(&str, &str); 9] = [
     ("types.wit", include_str!("../../../../wit/mapping/types.wit")),
     ("claim-response.wit", include_str!("../../../../wit/mapping/claim-response.wit")),
     ("feedback.wit", include_str!("../../../../wit/mapping/feedback.wit")),
     ("patient.wit", include_str!("../../../../wit/mapping/patient.wit")),
+    ("lookups.wit", include_str!("../../../../wit/mapping/lookups.wit")),
+    ("claim.wit", include_str!("../../../../wit/mapping/claim.wit")),
+    ("eligibility.wit", include_str!("../../../../wit/mapping/eligibility.wit")),
+    ("facility.wit", include_str!("../../../../wit/mapping/facility.wit")),
     ("worlds.wit", include_str!("../../../../wit/mapping/worlds.wit")),
 ];
 const CARGO_TOML: &str = include_str!("starter/Cargo.toml.txt");
