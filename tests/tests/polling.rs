@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 const CLAIM: &str = "/mediator/claim-response";
 const CLAIMS: &str = "GET /api/api_fhir_r4/ClaimResponse/?";
+const EITHER: &str = "GET /api/api_fhir_r4/C";
 const SELECTED: &str = "GET /api/api_fhir_r4/CommunicationRequest/?";
 const DOWN: usize = usize::MAX;
 /// The documented claim CHT979, typed into the openIMIS stand-in on 2025-08-25.
@@ -338,7 +339,7 @@ async fn a_poll_that_fails_loses_nothing() {
             let claim = sandbox.openimis.enter_claim(code);
             sandbox.openimis.select_for_feedback(claim);
         }
-        polls(&sandbox, CLAIMS, 3).await;
+        polls(&sandbox, EITHER, 3).await; // while openIMIS is away, its probes may all fall to one of the polls
         assert!(mediator.messages().await.is_empty(), "{fault:?}");
         sandbox.openimis.fail_next(0, fault);
         eventually("every claim became a task", || async { (sandbox.cht.records().len() >= 5).then_some(()) }).await;
