@@ -1,4 +1,4 @@
-//! Who calls: clients are recognised by a password or by a certificate, each with its scopes.
+//! Who calls: clients are recognised by a password, by a certificate or by a token, each with its scopes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,6 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::{Config, Scope};
 use crate::server::limits::{Limits, Throttled};
+use crate::tokens::signature::Signing;
+use crate::tokens::source::Sources;
+use crate::tokens::{self, KeysError, Tokens};
 
 /// Passwords verified at the same time: each takes some 20 MiB and a core for a while.
 const VERIFIED_AT_ONCE: usize = 2;
@@ -58,6 +61,8 @@ impl fmt::Display for Fingerprint {
 pub struct Client {
     /// As the configuration calls it; the audit trail does too.
     pub name: String,
+    /// By what its signatures are verified. None: it signs nothing.
+    pub signing: Option<Arc<Signing>>,
     scopes: Vec<Scope>,
 }
 
@@ -77,12 +82,15 @@ pub enum Refused {
     Wrong,
     /// Too many wrong passwords from this address.
     Throttled(Throttled),
+    /// A token that does not count.
+    Token(tokens::Refusal),
 }
 
 /// All clients.
 pub struct Clients {
     by_username: HashMap<String, (Arc<Client>, Option<SecretString>)>,
     by_certificate: HashMap<Fingerprint, Arc<Client>>,
+    by_token: Tokens,
     /// Of this process alone: what it makes of a password is worth nothing elsewhere.
     key: [u8; 64],
     /// User and what the key made of user and password, once they were found right: argon2 is slow on purpose.
@@ -93,18 +101,25 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Those of a configuration without problems.
-    pub fn new(config: &Config) -> Self {
+    /// Those of a configuration without problems. Reads the keys that are in files.
+    pub fn new(config: &Config) -> Result<Self, KeysError> {
         let mut clients = Self {
             by_username: HashMap::new(),
             by_certificate: HashMap::new(),
+            by_token: Tokens::default(),
             key: random_key(),
             known: Mutex::default(),
             verifying: Arc::new(Semaphore::new(VERIFIED_AT_ONCE)),
             decoy: None,
         };
+        let mut sources = Sources::new(config);
+        let mut with_tokens = Vec::new();
         for settings in &config.clients {
-            let client = Arc::new(Client { name: settings.name.clone(), scopes: settings.scopes.clone() });
+            let signing = Signing::of(settings, &mut sources)?;
+            let client = Arc::new(Client { name: settings.name.clone(), signing, scopes: settings.scopes.clone() });
+            if let (Some(issuer), Some(subject)) = (&settings.issuer, &settings.subject) {
+                with_tokens.push((issuer.as_str(), subject.clone(), client.clone()));
+            }
             if let Some(fingerprint) = settings.certificate_sha256.as_deref().and_then(Fingerprint::from_hex) {
                 clients.by_certificate.insert(fingerprint, client.clone());
             }
@@ -112,16 +127,22 @@ impl Clients {
                 clients.by_username.insert(username.clone(), (client, Some(hash.clone())));
             }
         }
+        clients.by_token = Tokens::new(config, &mut sources, &with_tokens)?;
         let hashes = config.clients.iter().filter_map(|client| client.password_hash.clone());
         clients.decoy = hashes.max_by_key(|hash| cost(hash.expose_secret()));
         if let Some(password) = &config.inbound.password {
             let username = &config.inbound.username;
             let scopes = vec![Scope::ClaimResponse, Scope::Feedback];
-            let client = Arc::new(Client { name: INBOUND.to_owned(), scopes });
+            let client = Arc::new(Client { name: INBOUND.to_owned(), signing: None, scopes });
             clients.by_username.insert(username.clone(), (client, None));
             clients.remember(username, clients.digest(username, password.expose_secret().as_bytes()));
         }
-        clients
+        Ok(clients)
+    }
+
+    /// Whether any client comes with tokens.
+    pub fn take_tokens(&self) -> bool {
+        self.by_token.are_taken()
     }
 
     /// Who a request comes from. A wrong password counts against its address.
@@ -134,6 +155,9 @@ impl Clients {
     ) -> Result<Arc<Client>, Refused> {
         if let Some(client) = certificate.and_then(|certificate| self.by_certificate(certificate)) {
             return Ok(client);
+        }
+        if let Some(token) = flow::door::bearer(headers) {
+            return self.by_token.recognise(token).await.map_err(Refused::Token);
         }
         let Some((username, password)) = flow::door::basic(headers) else { return Err(Refused::Missing) };
         self.sign_in(username, password, address, limits).await

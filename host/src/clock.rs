@@ -30,6 +30,10 @@ impl Clock for SystemClock {
         *last = (last.0 + elapsed, now);
         now
     }
+
+    async fn pause(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
 }
 
 /// The time now, from the time `elapsed` ago and what the system's clock says.

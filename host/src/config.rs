@@ -2,15 +2,19 @@
 
 mod components;
 mod console;
+mod facilities;
 mod load;
 mod metrics;
 mod openhim;
 mod playground;
 mod server;
 mod store;
+mod tables;
 mod telemetry;
+mod tokens;
 
 pub use console::{Console, Language};
+pub use facilities::Facilities;
 pub use load::NAMED;
 pub(crate) use load::settings_of;
 pub use metrics::Metrics;
@@ -18,7 +22,9 @@ pub use openhim::{Auth, OpenHim};
 pub use playground::Playground;
 pub use server::{Admin, Client, ClientCertificates, Scope, Server, ServerTls};
 pub use store::{Place, Retention, StoreSettings};
+pub use tables::Tables;
 pub use telemetry::Telemetry;
+pub use tokens::{Issuer, Tokens};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -63,8 +69,23 @@ pub struct Config {
     /// name = "openhim"
     /// certificate_sha256 = "54:78:1F:0B:A1:5C:9E:71:3F:66:0A:19:D2:C4:6B:28:9D:E0:35:F4:8A:77:BE:13:42:C6:5D:90:0F:EB:A8:31"
     /// scopes = ["claim-response", "feedback"]
+    /// [[clients]]
+    /// name = "bahmni"
+    /// issuer = "hospitals"
+    /// subject = "bahmni-patan"
+    /// scopes = ["claim", "eligibility"]
+    /// signature_jwks_url = "https://bahmni.example.org/.well-known/jwks.json"
+    /// [[clients]]
+    /// name = "patan-hospital"
+    /// issuer = "patan-hospital"
+    /// subject = "patan-hospital"
+    /// scopes = ["claim", "eligibility"]
+    /// signature_jwks_file = "/etc/openimis-mediator/patan-hospital.jwks.json"
+    /// signature_optional = true
     /// ```
     pub clients: Vec<Client>,
+    /// Tokens of callers (JWT), and the keys that signatures are verified with: docs/security.md.
+    pub tokens: Tokens,
     /// Where messages are kept.
     pub store: StoreSettings,
     /// How long messages are kept once they are delivered, skipped or discarded. Dead letters stay until an admin acts.
@@ -97,10 +118,17 @@ pub struct Config {
     pub poll: peers::Poll,
     /// Being told about claims by openIMIS.
     pub subscription: peers::Subscription,
+    /// Claims of hospitals: docs/mapping-claim.md.
+    pub claims: peers::Claims,
+    /// Facilities of a registry, brought to openIMIS: docs/facilities.md.
+    pub facilities: Facilities,
     /// When to try again: docs/operations.md.
     pub retry: peers::Retry,
     /// How documents are written: docs/mapping.md.
     pub mapping: peers::Mapping,
+    /// Code tables in files of their own: CSV with the names of the columns in the first line, separated by commas,
+    /// semicolons or tabs. Their rows come behind those of `[mapping]`. They are read at the start.
+    pub tables: Tables,
 }
 
 /// HTTP Basic credentials that openIMIS, CHT or OpenHIM show to the mediator.
@@ -246,6 +274,7 @@ impl Default for Config {
             server: Server::default(),
             admin: Admin::default(),
             clients: Vec::new(),
+            tokens: Tokens::default(),
             store: StoreSettings::default(),
             retention: Retention::default(),
             components: Components::default(),
@@ -262,8 +291,11 @@ impl Default for Config {
             tasks: peers::Tasks::default(),
             poll: peers::Poll::default(),
             subscription: peers::Subscription::default(),
+            claims: peers::Claims::default(),
+            facilities: Facilities::default(),
             retry: peers::Retry::default(),
             mapping: peers::Mapping::default(),
+            tables: Tables::default(),
         }
     }
 }
@@ -337,6 +369,10 @@ impl Config {
     fn problems(&self) -> Vec<String> {
         let mut problems = self.settings().problems();
         problems.extend(server::problems(self));
+        if self.claims.answer_within >= self.server.answer_timeout {
+            problems.push("claims.answer_within: expected less than server.answer_timeout".to_owned());
+        }
+        problems.extend(tokens::problems(self));
         problems.extend(self.store_problems());
         // Clients of their own can take the simple one's place; half of it is a mistake anyway.
         let simple = !self.has_ingest_client() || !self.inbound.username.is_empty() || self.inbound.password.is_some();
@@ -360,6 +396,7 @@ impl Config {
         }
         problems.extend(components::problems(&self.components));
         problems.extend(openhim::problems(self));
+        problems.extend(facilities::problems(&self.facilities));
         problems.extend(console::problems(&self.console));
         problems.extend(metrics::problems(&self.metrics));
         problems.extend(telemetry::problems(&self.telemetry));
@@ -403,6 +440,7 @@ impl Config {
             tasks: self.tasks.clone(),
             poll: self.poll.clone(),
             subscription,
+            claims: self.claims.clone(),
             retry: self.retry.clone(),
             mapping: self.mapping.clone(),
         }

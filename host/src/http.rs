@@ -141,7 +141,7 @@ fn told(error: reqwest::Error) -> HttpError {
 }
 
 /// The innermost cause tells most ("Connection refused"); the address, which may hold personal data in its query, is left out.
-fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "the time was up".to_owned();
     }

@@ -31,11 +31,8 @@ use crate::telemetry::{self, MESSAGE_KIND, Parent, SpanKind};
 /// All routes for openIMIS, CHT and OpenHIM.
 pub fn router(host: Arc<Host>) -> Router {
     let mut routes = Router::new();
-    for kind in Kind::ALL {
-        let scope = match kind {
-            Kind::ClaimResponse => Scope::ClaimResponse,
-            Kind::Feedback => Scope::Feedback,
-        };
+    for kind in &Kind::DOORS {
+        let scope = if *kind == Kind::Feedback { Scope::Feedback } else { Scope::ClaimResponse };
         let handler = |host, client, headers, body| receive(*kind, host, client, headers, body);
         let traced = post(handler).route_layer(from_fn_with_state((host.clone(), *kind), traced));
         let admitted = traced.route_layer(from_fn_with_state((host.doors.clone(), scope), admit));
@@ -47,6 +44,8 @@ pub fn router(host: Arc<Host>) -> Router {
         .layer(DefaultBodyLimit::max(host.config.server.max_body_bytes))
         .route(Route::Live.path(), get(async || sent(door::live())))
         .route(Route::Ready.path(), get(ready))
+        .merge(crate::eligibility::routes(&host))
+        .merge(crate::claims::routes(&host))
         .merge(playground::routes(&host.config.playground));
     with_fallbacks(routes).with_state(host)
 }
@@ -83,7 +82,7 @@ async fn receive(
 }
 
 /// Middleware: the request is part of its caller's trace, once it is known that the caller may call.
-async fn traced(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
+pub(crate) async fn traced(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
     let path = Route::Inbound(kind).path();
     let work = host.telemetry.begin(path, SpanKind::Server, Parent::Request(request.headers()), || {
         let method = KeyValue::new("http.request.method", "POST");
@@ -95,7 +94,7 @@ async fn traced(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request,
 }
 
 /// Middleware: how long an answer took, and what was refused before it reached the store.
-async fn measured(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
+pub(crate) async fn measured(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
     let posted = host.metrics.posted(kind);
     let response = next.run(request).await;
     let status = response.status();

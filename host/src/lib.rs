@@ -2,12 +2,14 @@
 //!
 //! # Layout
 //! - [`config`]: what the operator decides. [`Host`]: everything put together; [`Host::run`] serves until asked to stop.
-//! - [`server`]: TLS, limits, who is let in ([`clients`]). [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
+//! - [`server`]: TLS, limits, who is let in ([`clients`], [`tokens`]). [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
 //! - [`console`]: pages for admins, in a browser.
+//! - [`claims`]: what hospitals post.
 //! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
 //! - [`mapper`]: the mapping components in wasmtime; [`swap`]: taken over as they change. [`store`]: messages on SQLite or PostgreSQL. [`clock`]: the time.
 //! - [`metrics`]: what Prometheus reads. [`telemetry`]: traces.
 //! - [`openhim`]: registration with OpenHIM, and what it is told.
+//! - [`facilities`]: a registry's facilities, brought to openIMIS.
 //! - [`playground`]: a page on which documents are mapped in the browser.
 //! - [`sandbox`]: stand-ins for openIMIS and CHT, for newcomers and tests.
 
@@ -20,11 +22,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub mod admin_api;
+pub mod claims;
 pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod facilities;
 pub mod http;
+pub mod eligibility;
 pub mod inbound;
 pub mod mapper;
 pub mod metrics;
@@ -35,6 +40,7 @@ pub mod server;
 pub mod store;
 pub mod swap;
 pub mod telemetry;
+pub mod tokens;
 pub mod worker;
 
 use clock::SystemClock;
@@ -64,6 +70,10 @@ pub struct Host {
     pub openhim: openhim::OpenHim,
     /// Wakes the workers: something new is due.
     pub wake: worker::Wake,
+    /// What admins want done with the facilities.
+    pub facilities: facilities::Wishes,
+    /// Hospitals that wait for the answer to a claim.
+    pub waiting: claims::Waiting,
     hangups: swap::Hangups,
     /// Held as long as the process lives: one process leases messages of a SQLite file.
     _lock: Option<std::fs::File>,
@@ -84,6 +94,9 @@ pub enum StartError {
     /// The server's certificate.
     #[error(transparent)]
     Certificate(#[from] server::tls::TlsError),
+    /// The public keys of issuers and clients.
+    #[error(transparent)]
+    Keys(#[from] tokens::KeysError),
     /// Two mediators on one file.
     #[error("{0} is in use by another mediator: stop it, or set another store.path")]
     InUse(String),
@@ -129,6 +142,8 @@ impl Host {
             telemetry,
             openhim: openhim::OpenHim::new(),
             wake: worker::Wake::default(),
+            waiting: claims::Waiting::default(),
+            facilities: facilities::Wishes::default(),
             hangups: swap::Hangups::listen(),
             _lock: lock,
         });
@@ -154,6 +169,9 @@ impl Host {
         }
         if self.config.subscription.callback.is_some() {
             background.spawn(worker::keep_subscription(self.clone(), stop.clone()));
+        }
+        if self.config.facilities.url.is_some() {
+            background.spawn(facilities::keep(self.clone(), stop.clone()));
         }
         if self.config.openhim.url.is_some() {
             background.spawn(openhim::keep::keep(self.clone(), stop.clone()));

@@ -2,6 +2,10 @@
 
 mod commands;
 
+/// What one thread takes another one frees, thousands of times a second: glibc's allocator locks for that, and keeps holes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -42,6 +46,9 @@ enum Command {
     /// Which CHT place is which openIMIS location
     #[command(subcommand)]
     Places(commands::places::Places),
+    /// Facilities of a registry, brought to openIMIS
+    #[command(subcommand)]
+    Facilities(commands::facilities::Facilities),
     /// A running CHT
     #[command(subcommand)]
     Cht(commands::cht::Cht),
@@ -65,6 +72,7 @@ async fn main() -> ExitCode {
         Command::Messages(command) => command.run(&source).await,
         Command::Patients(command) => command.run(&source).await,
         Command::Places(command) => command.run(&source).await,
+        Command::Facilities(command) => command.run(&source).await,
         Command::Cht(command) => command.run(&source).await,
         Command::Store(command) => command.run(&source).await,
         Command::Health(command) => command.run(&source).await,

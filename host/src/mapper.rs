@@ -15,9 +15,11 @@ mod cache;
 mod calls;
 pub mod conformance;
 mod engine;
+mod exchanges;
 mod piece;
 mod sources;
 mod swap;
+mod tables;
 pub mod trial;
 
 pub use flow::ports::MapperError;
@@ -26,7 +28,7 @@ pub use swap::{Refusal, Reloaded, Switched};
 
 mod bindings {
     #![allow(missing_docs)] // generated; the WIT files document it
-    wasmtime::component::bindgen!({ world: "mappings", path: "../wit/mapping" });
+    wasmtime::component::bindgen!({ world: "all-mappings", path: "../wit/mapping" });
 }
 use bindings::exports::openimis_mediator::mapping as wit;
 
@@ -34,7 +36,7 @@ use crate::metrics::parts::MappingFigures;
 
 use cache::Cache;
 use engine::Runtime;
-use piece::{ClaimResponse, Feedback, Patient, Piece, Slot};
+use piece::{Claim, ClaimResponse, Eligibility, Facility, Feedback, Patient, Piece, Slot};
 
 /// What a mapping may use.
 #[derive(Clone, Copy, Debug)]
@@ -63,11 +65,20 @@ pub enum Interface {
     Feedback,
     /// openIMIS `Patient` to CHT person.
     Patient,
+    /// A hospital's claim to openIMIS `Claim`, and its adjudication back.
+    Claim,
+    /// A hospital's question for coverage to its answer.
+    Eligibility,
+    /// A registry's facility to openIMIS' health facility.
+    Facility,
 }
 
 impl Interface {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::ClaimResponse, Self::Feedback, Self::Patient];
+    pub const ALL: [Self; 6] =
+        [Self::ClaimResponse, Self::Feedback, Self::Patient, Self::Claim, Self::Eligibility, Self::Facility];
+    /// Without these there is nothing to do. The others may be left out: then what needs them is refused.
+    pub const REQUIRED: [Self; 3] = [Self::ClaimResponse, Self::Feedback, Self::Patient];
     /// The version of the interfaces that this program speaks. Additions do not change it.
     pub const VERSION: &str = "0.1";
 
@@ -77,6 +88,9 @@ impl Interface {
             Self::ClaimResponse => "claim-response",
             Self::Feedback => "feedback",
             Self::Patient => "patient",
+            Self::Claim => "claim",
+            Self::Eligibility => "eligibility",
+            Self::Facility => "facility",
         }
     }
 }
@@ -137,6 +151,9 @@ struct Set {
     claim_response: Slot<ClaimResponse>,
     feedback: Slot<Feedback>,
     patient: Slot<Patient>,
+    claim: Option<Slot<Claim>>,
+    eligibility: Option<Slot<Eligibility>>,
+    facility: Option<Slot<Facility>>,
 }
 
 /// A mapping that is in use.
@@ -185,6 +202,9 @@ impl MappingHost {
             claim_response: swap::choose(Interface::ClaimResponse, layers, dir, Piece::claim_response)?,
             feedback: swap::choose(Interface::Feedback, layers, dir, Piece::feedback)?,
             patient: swap::choose(Interface::Patient, layers, dir, Piece::patient)?,
+            claim: swap::choose_any(Interface::Claim, layers, Piece::claim)?,
+            eligibility: swap::choose_any(Interface::Eligibility, layers, Piece::eligibility)?,
+            facility: swap::choose_any(Interface::Facility, layers, Piece::facility)?,
         };
         let (current, known) = (RwLock::new(Arc::new(set)), Mutex::new(found.pieces));
         let figures = MappingFigures::default().with_instances(runtime.limits.instances);
@@ -208,7 +228,7 @@ impl MappingHost {
     }
 
     /// Which component serves which mapping.
-    pub fn mappings(&self) -> [InUse; 3] {
+    pub fn mappings(&self) -> Vec<InUse> {
         fn told<I>(slot: &Slot<I>) -> InUse {
             InUse {
                 mapping: slot.interface,
@@ -219,7 +239,17 @@ impl MappingHost {
             }
         }
         let set = self.current();
-        [told(&set.claim_response), told(&set.feedback), told(&set.patient)]
+        let mut used = vec![told(&set.claim_response), told(&set.feedback), told(&set.patient)];
+        used.extend(set.claim.as_ref().map(told));
+        used.extend(set.eligibility.as_ref().map(told));
+        used.extend(set.facility.as_ref().map(told));
+        used
+    }
+
+    /// Mappings that no component serves: what needs them is refused.
+    pub fn without(&self) -> Vec<Interface> {
+        let used = self.mappings();
+        Interface::ALL.into_iter().filter(|interface| used.iter().all(|it| it.mapping != *interface)).collect()
     }
 
     /// Components that the last look refused, and why.

@@ -93,6 +93,7 @@ pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
             }
             (Ok(_), Gate::Closed { until, .. }) => until_then(*until, host.flow.clock.now()),
             (Ok(leased), _) if leased.len() == wanted => LONGEST_SLEEP, // there may be more: when there is room again
+            (Ok(leased), _) if !leased.is_empty() => GATHER, // more may come in: when nothing does, the store is asked
             (Ok(_), _) => until_next_due(&host, kind).await,
         };
         for message in leased.unwrap_or_default() {
@@ -174,6 +175,7 @@ impl Running {
                     unfinished(&host, &message, "the delivery took longer than retry.lease").await
                 }
             }
+            host.waiting.settled(id);
             host.wake.settled();
         });
         self.messages.insert(task.id(), id);

@@ -32,15 +32,17 @@ fn build(module: &Path, sources: &Path, out: &Path, version: &str, license: &Pat
     }
     fs::create_dir_all(out)?;
     // What is there only once lies in the package as it is.
-    for name in ["README.md", "index.cjs", "index.mjs", "face.mjs", "web.mjs", "web.d.mts"] {
+    for name in ["README.md", "index.cjs", "index.mjs", "face.mjs", "memory.mjs", "web.mjs", "web.d.mts"] {
         fs::copy(sources.join(name), out.join(name))?;
     }
     fs::copy(license, out.join("LICENSE"))?;
     for name in ["index.d.cts", "index.d.mts"] {
         fs::copy(sources.join("index.d.ts"), out.join(name))?;
     }
-    let face = fs::read_to_string(sources.join("face.mjs"))?;
-    fs::write(out.join("face.cjs"), as_common_js(&face)?)?;
+    for name in ["face", "memory"] {
+        let module = fs::read_to_string(sources.join(format!("{name}.mjs")))?;
+        fs::write(out.join(format!("{name}.cjs")), as_common_js(&module)?)?;
+    }
     let manifest = fs::read_to_string(sources.join("package.json"))?;
     fs::write(out.join("package.json"), replaced(&manifest, "\"0.0.0\"", &format!("\"{version}\""))?)?;
 
@@ -66,7 +68,7 @@ fn glue(module: &Path, target: impl Fn(&mut Bindgen) -> Done) -> Done<(String, V
     let mut bindgen = Bindgen::new();
     bindgen.input_path(module).out_name("mapping").typescript(false);
     bindgen.remove_name_section(true).remove_producers_section(true);
-    // `init()` without an address; and a fresh instance after a trap, for face.mjs.
+    // `init()` without an address; and a fresh instance after a trap, for memory.mjs.
     bindgen.omit_default_module_path(false).reset_state_function(true);
     target(&mut bindgen)?;
     let mut output = bindgen.generate_output()?;
@@ -74,7 +76,7 @@ fn glue(module: &Path, target: impl Fn(&mut Bindgen) -> Done) -> Done<(String, V
     Ok((script, output.wasm_mut().emit_wasm()))
 }
 
-/// face.mjs imports nothing and ends with the only `export`.
+/// What is for both imports nothing and ends with its only `export`.
 fn as_common_js(module: &str) -> Done<String> {
     let exported = replaced(module, "\nexport {", "\nmodule.exports = {")?;
     Ok(format!("'use strict';\n\n{exported}"))

@@ -36,8 +36,10 @@ export interface Mapped<T> {
   readonly value: T;
   /** Equal for two inputs that must have one effect only, for example `claim/<uuid>`. */
   readonly idempotencyKey: string;
-  /** What somebody should look at though the input was mapped. */
+  /** What somebody should look at though the input was mapped; read when it is first asked for. */
   readonly warnings: Issue[];
+  /** `body`, `idempotencyKey` and `warnings`. */
+  toJSON(): { body: string; idempotencyKey: string; warnings: Issue[] };
 }
 
 /**
@@ -172,6 +174,25 @@ export function mapFeedback(input: Input, options?: FeedbackOptions): Mapped<Com
  * @throws {SettingsError} if a setting is unknown or cannot be used
  */
 export function mapPatient(input: Input, options?: PatientOptions): Mapped<ChtPerson>;
+
+/** The settings of all maps, each as its function takes it. */
+export interface Settings {
+  claimResponse?: ClaimResponseSettings;
+  feedback?: FeedbackSettings;
+  patient?: PatientSettings;
+}
+
+/** The three maps with settings that are read and checked once, not with every call. Its functions may be passed on by themselves. */
+export class Mapper {
+  /** @throws {SettingsError} if a setting is unknown or cannot be used. A later change of `settings` has no effect. */
+  constructor(settings?: Settings);
+  /** @throws {MappingError} if the input cannot be mapped; it names every issue */
+  readonly mapClaimResponse: (input: Input, options?: Omit<ClaimResponseOptions, 'settings'>) => Mapped<ChtRecord>;
+  /** @throws {MappingError} if the input cannot be mapped; it names every issue */
+  readonly mapFeedback: (input: Input, options?: Omit<FeedbackOptions, 'settings'>) => Mapped<Communication>;
+  /** @throws {MappingError} if the input cannot be mapped; it names every issue */
+  readonly mapPatient: (input: Input, options?: Omit<PatientOptions, 'settings'>) => Mapped<ChtPerson>;
+}
 
 /** The input cannot be mapped. The message has one line for each issue. */
 export class MappingError extends Error {

@@ -1,4 +1,4 @@
 // The same instance as `require` gets: one module in memory, one MappingError.
 import mapping from './index.cjs';
 
-export const { mapClaimResponse, mapFeedback, mapPatient, MappingError, SettingsError } = mapping;
+export const { Mapper, mapClaimResponse, mapFeedback, mapPatient, MappingError, SettingsError } = mapping;

@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::exchange::Part;
+
 /// One mistake.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
@@ -56,21 +58,25 @@ impl Settings for patient::Settings {
     }
 }
 
-/// Settings with the text that they were read from.
+/// All settings that are in use, by their numbers.
 #[derive(Default)]
-pub struct Checked<T> {
-    text: String,
-    settings: T,
-}
+pub struct Known<T>(Vec<T>);
 
-impl<T: Settings> Checked<T> {
-    /// Reads them, unless the text is the one of before.
-    pub fn read(&mut self, text: &str) -> Result<&T, Vec<Problem>> {
-        if self.text != text {
-            self.settings = if text.is_empty() { T::default() } else { check(text)? };
-            text.clone_into(&mut self.text);
-        }
-        Ok(&self.settings)
+impl<T: Settings> Known<T> {
+    /// Reads settings and gives them a number. Nothing at all is the defaults.
+    pub fn add(&mut self, text: Part) -> Result<i32, Vec<Problem>> {
+        let text = text.given().unwrap_or_default();
+        self.0.push(if text.is_empty() { T::default() } else { check(text)? });
+        Ok(self.0.len() as i32 - 1)
+    }
+
+    /// The settings of a number that was given out.
+    pub fn at(&self, number: u32) -> &T {
+        &self.0[number as usize]
+    }
+
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 }
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import vm from 'node:vm';
 
-import { mapClaimResponse, mapFeedback, mapPatient, MappingError, SettingsError } from '../dist/index.mjs';
+import { mapClaimResponse, mapFeedback, Mapper, mapPatient, MappingError, SettingsError } from '../dist/index.mjs';
 
 const fixture = (name) => readFileSync(new URL(`../../tests/fixtures/${name}/input.json`, import.meta.url));
 const claim = fixture('claim-response/documented-sample');
@@ -135,4 +135,52 @@ test('settings of one call are not those of the next', () => {
   assert.equal(form(changed), 'C');
   changed.form = 'D';
   assert.equal(form(changed), 'D');
+});
+
+test('a Mapper reads its settings once, and keeps them apart from those of others', () => {
+  const settings = { claimResponse: { form: 'A' }, patient: { default_place: 'a-place' } };
+  const [one, other, plain] = [new Mapper(settings), new Mapper({ claimResponse: { form: 'B' } }), new Mapper()];
+  settings.claimResponse.form = 'C';
+  const form = (mapper) => mapper.mapClaimResponse(claim).value._meta.form;
+  const { mapFeedback: alone } = one;
+  for (let round = 0; round < 3; round += 1) {
+    assert.deepEqual([one, other, plain].map(form), ['A', 'B', 'OP']);
+    assert.equal(alone(feedback).body, mapFeedback(feedback).body);
+  }
+  const contact = { contact_id: 'a-contact' };
+  assert.equal(one.mapClaimResponse(claim, { contact, claimDate: '2025-08-26' }).body, mapClaimResponse(claim, { contact, claimDate: '2025-08-26', settings: { form: 'A' } }).body);
+  assert.match(thrown(() => one.mapClaimResponse(claim, { settings: {} })).message, /^options: settings unknown; expected contact, claimDate$/);
+});
+
+test('what is wrong with the settings of a Mapper is told when it is made', () => {
+  const error = thrown(() => new Mapper({ claimResponse: {}, patient: { phone_prefix: '977' }, feedback: {} }));
+  assert.ok(error instanceof SettingsError);
+  assert.equal(error.message, 'settings.patient.phone_prefix: expected a country calling code such as +977');
+  assert.match(thrown(() => new Mapper({ feedback: [] })).message, /^settings\.feedback: expected an object; found Array$/);
+  assert.match(thrown(() => new Mapper({ claim: {} })).message, /^settings: claim unknown; expected claimResponse, feedback, patient$/);
+});
+
+test('more settings than are kept are read anew', () => {
+  const mappers = Array.from({ length: 150 }, (_, number) => new Mapper({ claimResponse: { form: `F${number}` } }));
+  for (const [number, mapper] of mappers.entries()) {
+    assert.equal(mapper.mapClaimResponse(claim).value._meta.form, `F${number}`);
+  }
+  assert.equal(mapClaimResponse(claim).value._meta.form, 'OP');
+});
+
+test('characters beyond ASCII come out whole, in body, key and warnings', () => {
+  const text = claim.toString().replaceAll('CHT979', 'दाबी-\u{1f600}');
+  const contact = { contact_id: 'सम्पर्क' };
+  const { value, idempotencyKey, warnings } = mapClaimResponse(Buffer.from(text), { contact });
+  assert.deepEqual([value.op_claim_id, value.patient_id], ['दाबी-\u{1f600}', 'सम्पर्क']);
+  assert.equal(idempotencyKey, `claim/${value.op_claim_uuid}`);
+  assert.equal(warnings.length, 1);
+  const push = { ...JSON.parse(feedback), doc: { _id: 'प्रतिवेदन' } };
+  assert.equal(mapFeedback(push).idempotencyKey, 'feedback/प्रतिवेदन');
+});
+
+test('a mapped document says the same as JSON', () => {
+  const mapped = mapClaimResponse(claim);
+  const { body, idempotencyKey, warnings } = mapped;
+  assert.deepEqual(JSON.parse(JSON.stringify(mapped)), { body, idempotencyKey, warnings });
 });

@@ -9,18 +9,21 @@ import * as core from '../dist/mapping.mjs';
 import * as mapping from '../dist/web.mjs';
 import { cases, expected, found, maps } from './fixtures.mjs';
 
-const early = (() => {
+const said = (call) => {
   try {
-    return mapping.mapFeedback('{}');
+    return call();
   } catch (error) {
     return error;
   }
-})();
+};
+const early = said(() => mapping.mapFeedback('{}'));
+const tooEarly = said(() => new mapping.Mapper());
 await mapping.init(readFileSync(new URL('../dist/mapping_bg.wasm', import.meta.url)));
 
 const every = Object.keys(maps).flatMap((map) => cases(map).map((one) => [map, one]));
 
 test('a call before init says what is missing', () => {
+  assert.equal(tooEarly.message, 'Mapper: call it after `await init()`');
   assert.ok(early instanceof TypeError);
   assert.equal(early.message, 'mapFeedback: call it after `await init()`');
 });
@@ -83,6 +86,26 @@ test('an input of gigabytes ends its call and harms no other', () => {
     assert.throws(() => door.mapFeedback(new Uint8Array(2 ** 31 + 1)), WebAssembly.RuntimeError);
     assert.deepEqual(found(door, map, one.bytes, one), expected(one));
   }
+});
+
+test('a Mapper outlives an instance that was broken', () => {
+  const document = '{"_id": "a"}';
+  for (const door of [mapping, node]) {
+    const mapper = new door.Mapper({ claimResponse: { form: 'A' } });
+    assert.throws(() => mapper.mapFeedback(new Uint8Array(2 ** 31 + 1)), WebAssembly.RuntimeError);
+    const [, one] = every.find(([, { name }]) => name === 'claim-response/documented-sample');
+    assert.equal(mapper.mapClaimResponse(one.bytes).value._meta.form, 'A');
+    assert.throws(() => mapper.mapFeedback(document), door.MappingError);
+  }
+});
+
+test('a document of megabytes gives its memory back for the next one', () => {
+  const padded = JSON.stringify({ resourceType: 'ClaimResponse', padding: 'x'.repeat(30 << 20) });
+  const grown = [1, 2, 3, 4].map(() => {
+    assert.throws(() => mapping.mapClaimResponse(padded), mapping.MappingError);
+    return core.initSync().memory.buffer.byteLength;
+  });
+  assert.equal(grown[1], grown[3]);
 });
 
 test('memory does not grow over 20,000 calls', () => {

@@ -1,6 +1,7 @@
 //! What each fuzz target does with a piece of data, and what must hold for any data at all. `fuzz/` feeds them with libFuzzer,
 //! `tests/tests/fuzz_corpus.rs` with what libFuzzer has found before. A target panics when something does not hold.
 
+mod exchanges;
 mod input;
 mod maps;
 
@@ -24,6 +25,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("map_claim_response", maps::claim_response),
     ("map_feedback", maps::feedback),
     ("map_patient", maps::patient),
+    ("map_claim", exchanges::claim),
+    ("map_claim_answer", exchanges::claim_answer),
+    ("map_eligibility", exchanges::eligibility),
+    ("map_facility", exchanges::facility),
     #[cfg(feature = "flow")]
     ("body_claim_response", bodies::claim_response),
     #[cfg(feature = "flow")]

@@ -183,7 +183,7 @@ fn checked(text: &str, short: bool, map: impl Fn(&str) -> MapResult) -> MapResul
     result
 }
 
-fn has_fraction(value: &Value) -> bool {
+pub fn has_fraction(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_f64(),
         Value::Array(items) => items.iter().any(has_fraction),

@@ -60,6 +60,26 @@ fn the_patient_mapping_stands_what_was_found() {
 }
 
 #[test]
+fn the_claim_mapping_stands_what_was_found() {
+    holds("map_claim", Some("claim"));
+}
+
+#[test]
+fn the_mapping_of_adjudications_stands_what_was_found() {
+    holds("map_claim_answer", Some("claim-answer"));
+}
+
+#[test]
+fn the_eligibility_mapping_stands_what_was_found() {
+    holds("map_eligibility", Some("eligibility"));
+}
+
+#[test]
+fn the_facility_mapping_stands_what_was_found() {
+    holds("map_facility", Some("facility"));
+}
+
+#[test]
 fn bodies_of_claim_responses_stand_what_was_found() {
     holds("body_claim_response", Some("claim-response"));
 }

@@ -26,6 +26,16 @@ pub fn build() -> Done {
     Ok(())
 }
 
+/// What the bench runs beside it: `target/edge/hello.wasm`.
+pub fn build_hello() -> Done {
+    components::install_std_of(TARGET)?;
+    cargo(&["build", "--quiet", "--profile", "guest", "--target", TARGET, "--package", "edge-hello"])?;
+    let component = target_dir().join("edge/hello.wasm");
+    std::fs::copy(target_dir().join(TARGET).join("guest/edge_hello.wasm"), &component)
+        .map_err(|error| format!("{}: {error}", component.display()))?;
+    Ok(())
+}
+
 /// The runtime that the tests run it in; Spin itself is used too, where it is installed.
 pub fn build_harness() -> Done {
     cargo(&["build", "--quiet", "--package", "edge-harness"])

@@ -29,10 +29,14 @@ const fn target(
 }
 
 /// In the order of their building: wasmtime comes last.
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 12] = [
     target("map_claim_response", "flow", Some("fhir"), Some("claim-response")),
     target("map_feedback", "flow", Some("cht"), Some("feedback")),
     target("map_patient", "flow", Some("fhir"), Some("patient")),
+    target("map_claim", "flow", Some("fhir"), Some("claim")),
+    target("map_claim_answer", "flow", Some("fhir"), Some("claim-answer")),
+    target("map_eligibility", "flow", Some("fhir"), Some("eligibility")),
+    target("map_facility", "flow", Some("fhir"), Some("facility")),
     target("body_claim_response", "flow", Some("fhir"), Some("claim-response")),
     target("body_feedback", "flow", Some("cht"), Some("feedback")),
     target("peer_answer", "flow", Some("fhir"), None),

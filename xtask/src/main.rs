@@ -31,10 +31,11 @@ Usage: cargo xtask <command>
   book            docs/ as a book in target/book, with mdBook
   docs            writes what is made from the sources: config.example.toml, its schema, the references in docs/
   fuzz [target] [--runs N]  runs the fuzz targets, 1,000,000 executions each (docs/fuzzing.md)
-  bench [options] builds as for use and measures; PostgreSQL too if DATABASE_URL names one; writes target/bench/report.md
+  bench [--quick] [mapping] [npm] [service] [edge] [bulk]   builds as for use and measures, all parts unless some are named; writes
+                  the table in docs/benchmarks.md, or with --quick or single parts only prints one; options of the service after --
+  bench reliability   load with kills and restarts, the figures of docs/reliability.md; writes target/bench/report.md
   npm [filter]    builds the npm package and runs its tests, without all others
   cht [filter]    builds the npm package and runs the tests of the CHT configuration, without all others
-  bench npm       the time of a call of the npm package in Node
   openimis [up|down|wipe]   the real openIMIS that the tests use, on 127.0.0.1:8000
 ";
 
@@ -59,7 +60,6 @@ fn main() -> ExitCode {
         Some("book") => docs::book(),
         Some("npm") => npm::command(rest),
         Some("cht") => cht::command(rest),
-        Some("bench") if rest == ["npm"] => npm::bench(),
         Some("bench") => bench::command(rest),
         Some("fuzz") => fuzz::command(rest),
         Some("openimis") => openimis::command(rest.first().map_or("up", String::as_str)),

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::{Done, cargo, cargo_command, check, components, root, say, system, target_dir};
 
 /// Oldest Node that the package is for.
-const NODE: u32 = 18;
+pub const NODE: u32 = 18;
 
 /// Builds the package into `npm/dist`. Needs no Node.
 pub fn build() -> Done {
@@ -69,12 +69,6 @@ pub fn command(filter: &[String]) -> Done {
     skipped.extend(std::fs::read_to_string(&skips).unwrap_or_default().lines().map(str::to_owned));
     skipped.iter().for_each(|reason| println!("  SKIPPED {reason}"));
     Ok(())
-}
-
-/// `cargo xtask bench npm`: the time of a call in Node.
-pub fn bench() -> Done {
-    build()?;
-    check(Command::new("node").arg("bench.mjs").current_dir(root().join("npm")), "node")
 }
 
 fn node_test(folder: &Path, filter: &[String], skips: &Path) -> Done {

@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::message::{Message, MessageId, NewMessage, Origin, Outcome, State};
+use crate::message::{Kind, Message, MessageId, NewMessage, Origin, Outcome, State};
 use crate::peers::PeerError;
-use crate::settings::Retry;
+use crate::settings::{Claims, Retry};
 
 /// When a message is tried again after its `attempt`th failure: doubled each time up to the longest wait, and up to a fifth
 /// earlier, so that messages which failed together do not come back together.
@@ -72,8 +72,21 @@ pub fn recheck_at(now: Timestamp, received_at: Timestamp, retry: &Retry) -> Opti
     now.saturating_add(wait).ok()
 }
 
+/// When openIMIS is asked again what became of a claim: the older it is the later. None: no more.
+pub fn follow_at(now: Timestamp, received_at: Timestamp, claims: &Claims) -> Option<Timestamp> {
+    let age = now.duration_since(received_at);
+    if age > claims.follow_for {
+        return None;
+    }
+    let wait = age.max(claims.follow_first).min(claims.follow_longest);
+    now.saturating_add(wait).ok()
+}
+
 /// Whether a message that is there already takes a new body and is tried (again).
 pub fn revives(old_state: State, old_origin: Origin, old_body: Option<&[u8]>, new: &NewMessage) -> bool {
+    if new.kind == Kind::ClaimAnswer {
+        return false; // each status is told once; what the hospital refused waits for a person
+    }
     let selected_now = new.origin == Origin::Selected && old_origin != Origin::Selected;
     match old_state {
         State::Skipped | State::Dead => selected_now || old_body != Some(&new.body),

@@ -36,6 +36,8 @@ impl Route {
         match self {
             Self::Inbound(Kind::ClaimResponse) => "/mediator/claim-response",
             Self::Inbound(Kind::Feedback) => "/mediator/claims-feedback",
+            Self::Inbound(Kind::Claim) => "/mediator/claim",
+            Self::Inbound(Kind::Adjudication | Kind::ClaimAnswer) => "", // the mediator makes these itself
             Self::Live => "/health/live",
             Self::Ready => "/health/ready",
         }
@@ -85,6 +87,13 @@ pub fn refusal(status: StatusCode, code: &str, text: &str) -> Answer {
     json_answer(status, &json!({"resourceType": "OperationOutcome", "issue": issue}))
 }
 
+/// A FHIR resource.
+pub fn fhir(status: StatusCode, json: String) -> Answer {
+    let mut answer = answer(status, json);
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
+    answer
+}
+
 /// What is wrong with a document.
 pub fn outcome(status: StatusCode, issues: &[Issue]) -> Answer {
     answer(status, operation_outcome(issues))
@@ -126,6 +135,12 @@ pub fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
     let shown = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
     let (username, password) = std::str::from_utf8(&shown).ok()?.split_once(':')?;
     Some((username.to_owned(), password.into()))
+}
+
+/// The token of a bearer (RFC 6750).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// 415 for what does not say that it is JSON.

@@ -5,10 +5,12 @@
 //! # Layout
 //! - [`door`]: which routes there are and what they answer. [`receive`]: what comes in is stored before it is answered.
 //! - [`deliver`]: one leased message to its [`Outcome`]; the steps of each kind are in `ways/`.
+//! - [`claims`]: what hospitals post, and are told.
 //! - [`poll`], [`subscription`]: what openIMIS does not tell by itself, and keeping it telling what it does.
 //! - [`openhim`]: what OpenHIM is told where it stands in between.
+//! - [`eligibility`]: whether a patient is insured. [`lookups`]: what a mapping has to know of openIMIS.
 //! - [`decide`]: pure policy. [`peers`]: how openIMIS and CHT are spoken to.
-//! - [`patients`]: which CHT contact an insuree is.
+//! - [`patients`]: which CHT contact an insuree is. [`facilities`]: a registry's facilities become openIMIS'.
 //! - [`message`], [`ports`], [`settings`]: the vocabulary. [`catalogue`]: what each problem means.
 #![forbid(unsafe_code)]
 
@@ -16,9 +18,13 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub mod catalogue;
+pub mod claims;
 pub mod decide;
 pub mod deliver;
 pub mod door;
+pub mod facilities;
+pub mod eligibility;
+pub mod lookups;
 pub mod message;
 pub mod openhim;
 pub mod patients;
@@ -33,6 +39,8 @@ mod ways;
 
 pub use mapping;
 pub use message::{Kind, Message, MessageId, Origin, Outcome, State};
+use lookups::Answers;
+use peers::graphql::Csrf;
 use peers::{Directory, Healths, Token, Turnstile};
 use ports::{Clock, Http, Mapper, Store};
 pub use settings::Settings;
@@ -56,12 +64,17 @@ pub struct Shared<H, S, C, M> {
     pub mapper: M,
     newest: Mutex<Arc<Settings>>,
     token: Mutex<Option<Token>>,
+    csrf: Mutex<Option<Csrf>>,
+    /// What openIMIS said of what seldom changes.
+    answers: Mutex<Answers>,
     login: Turnstile,
     cht: Turnstile,
     /// CHT is older than 4.18: contacts are looked up in its view.
     old_search: std::sync::atomic::AtomicBool,
     healths: Mutex<Healths>,
     directory: Mutex<Directory>,
+    /// Claims of hospitals are followed: what openIMIS tells by itself may be of one of them.
+    following: std::sync::atomic::AtomicBool,
     /// One reads the list of locations for all who need it.
     directory_turn: futures_util::lock::Mutex<()>,
 }
@@ -77,11 +90,14 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             mapper,
             newest: Mutex::new(settings.clone()),
             token: Mutex::default(),
+            csrf: Mutex::default(),
+            answers: Mutex::default(),
             login: Turnstile::default(),
             cht: Turnstile::default(),
             old_search: std::sync::atomic::AtomicBool::default(),
             healths: Mutex::default(),
             directory: Mutex::default(),
+            following: std::sync::atomic::AtomicBool::default(),
             directory_turn: futures_util::lock::Mutex::default(),
         };
         Self { shared: Arc::new(shared), settings }
@@ -101,6 +117,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             (first.openimis.username.clone(), first.cht.username.clone());
         (settings.openimis.password, settings.cht.password) =
             (first.openimis.password.clone(), first.cht.password.clone());
+        settings.claims.callback = first.claims.callback.clone();
         *held(&self.newest) = Arc::new(settings);
     }
 }

@@ -54,7 +54,18 @@ words! {
         ClaimResponse = "claim-response",
         /// Answers from CHT that become a `Communication` on the claim.
         Feedback = "feedback",
+        /// What a hospital claims for a patient, on its way to openIMIS.
+        Claim = "claim",
+        /// A hospital's claim at openIMIS, followed until that is decided.
+        Adjudication = "adjudication",
+        /// openIMIS' word on a hospital's claim, on its way to the hospital.
+        ClaimAnswer = "claim-answer",
     }
+}
+
+impl Kind {
+    /// What every runtime takes in at its doors, and OpenHIM has channels for.
+    pub const DOORS: [Self; 2] = [Self::ClaimResponse, Self::Feedback];
 }
 
 words! {

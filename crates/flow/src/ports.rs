@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mapping::MapResult;
+use mapping::lookup::{self, Answer};
 use mapping::patient::PlaceLink;
 
 use crate::message::{Accepted, Kind, Message, MessageId, NewMessage, Outcome, TrailEntry};
@@ -37,6 +38,9 @@ pub enum HttpError {
 pub trait Clock {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// Waits, where a runtime can. By default it does not: what waits asks again a bounded number of times or until a time.
+    async fn pause(&self, _wait: Duration) {}
 }
 
 /// Runs the mappings. The outer error is the mapping's, not the document's.
@@ -65,6 +69,82 @@ pub trait Mapper {
         location_codes: &[String],
         settings: &mapping::patient::Settings,
     ) -> Result<MapResult, MapperError>;
+
+    /// `map-claim`. `known`: what was looked up so far.
+    async fn claim(
+        &self,
+        _document: &str,
+        _received: Option<&str>,
+        _known: &[Answer],
+        _settings: &mapping::claim::Settings,
+    ) -> Result<lookup::Outcome, MapperError> {
+        Err(not_here("claim"))
+    }
+
+    /// `claim-code`: the code of the claim that a hospital's document becomes, where it names an encounter or a claim.
+    async fn claim_code(
+        &self,
+        _document: &str,
+        _settings: &mapping::claim::Settings,
+    ) -> Result<Option<String>, MapperError> {
+        Err(not_here("claim"))
+    }
+
+    /// `map-claim-answer`: openIMIS' word on a claim for the hospital that sent it. `sent`: what openIMIS got; `original`: what the
+    /// hospital sent; `valuated`: what openIMIS pays for all of it, where that is known.
+    async fn claim_answer(
+        &self,
+        _claim_response: &str,
+        _sent: &str,
+        _original: &str,
+        _valuated: Option<&str>,
+        _settings: &mapping::claim::Settings,
+    ) -> Result<MapResult, MapperError> {
+        Err(not_here("claim"))
+    }
+
+    /// `map-eligibility`.
+    async fn eligibility(
+        &self,
+        _request: &str,
+        _received: Option<&str>,
+        _known: &[Answer],
+        _settings: &mapping::eligibility::Settings,
+    ) -> Result<lookup::Outcome, MapperError> {
+        Err(not_here("eligibility"))
+    }
+
+    /// `map-facility`.
+    async fn facility(
+        &self,
+        _document: &str,
+        _known: &[Answer],
+        _settings: &mapping::facility::Settings,
+    ) -> Result<lookup::Outcome, MapperError> {
+        Err(not_here("facility"))
+    }
+
+    /// `take-apart`: a page of a registry's answer, one document a facility.
+    async fn facility_page(
+        &self,
+        _page: &str,
+    ) -> Result<Result<mapping::facility::Page, Vec<mapping::Issue>>, MapperError> {
+        Err(not_here("facility"))
+    }
+
+    /// `read-envelope`: what can be told of a facility before anything is looked up.
+    async fn facility_envelope(
+        &self,
+        _document: &str,
+        _settings: &mapping::facility::Settings,
+    ) -> Result<mapping::facility::Envelope, MapperError> {
+        Err(not_here("facility"))
+    }
+}
+
+/// A runtime without this mapping: what needs it is refused.
+fn not_here(name: &str) -> MapperError {
+    MapperError::Unusable(name.to_owned(), "this runtime does not have it".to_owned())
 }
 
 /// A mapping that did not give an answer. Bad data is not among these: that is an issue.
@@ -189,6 +269,16 @@ pub trait Store {
     /// What the imported table says of these openIMIS locations.
     async fn places(&self, _location_codes: &[String]) -> Result<Vec<PlaceLink>, StoreError> {
         Ok(Vec::new())
+    }
+
+    /// A message's key: what a peer is told so that it can recognise what it has.
+    async fn key_of(&self, _message: MessageId) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    /// A message that waits for its time is due now. Nothing happens if there is none with this key, or it does not wait.
+    async fn wake(&self, _dedupe_key: &str, _now: Timestamp) -> Result<(), StoreError> {
+        Ok(())
     }
 
     /// Up to when something was read.

@@ -1,5 +1,7 @@
 //! What comes in is stored before it is answered: nothing that was acknowledged can be lost.
 
+use std::sync::atomic::Ordering;
+
 use jiff::Timestamp;
 use mapping::{Issue, MapResult, claim_response, feedback};
 use serde::de::IgnoredAny;
@@ -76,6 +78,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         match kind {
             Kind::ClaimResponse => self.take_claim_response(body, Origin::Push, journal).await,
             Kind::Feedback => self.take_feedback(body, journal).await,
+            Kind::Claim | Kind::Adjudication | Kind::ClaimAnswer => {
+                Err(StoreError(format!("a {kind} does not come in by this door")))
+            }
         }
     }
 
@@ -100,6 +105,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let tried = self.mapper.claim_response(text, None, None, settings).await;
         let issues = self.tried(tried, from, journal);
         let claim_uuid = envelope.claim_uuid.map(|uuid| uuid.to_string());
+        self.wake_follower(claim_uuid.as_deref()).await;
         let lane = claim_uuid.clone().unwrap_or_else(|| fingerprint(&body));
         let new = NewMessage {
             kind: Kind::ClaimResponse,
@@ -112,7 +118,14 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             body,
             issues,
         };
-        self.store(new, journal).await
+        self.keep(new, journal).await
+    }
+
+    /// openIMIS tells of a claim: if it is a hospital's, what became of it is asked now. Else that is done in its time, so a store that
+    /// fails here does no harm.
+    async fn wake_follower(&self, claim_uuid: Option<&str>) {
+        let Some(uuid) = claim_uuid.filter(|_| self.following.load(Ordering::Relaxed)) else { return };
+        drop(self.store.wake(&format!("adjudication/{uuid}"), self.clock.now()).await);
     }
 
     /// Takes the answers of a feedback form in.
@@ -143,7 +156,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             body,
             issues,
         };
-        self.store(new, journal).await
+        self.keep(new, journal).await
     }
 
     /// The insuree whom a feedback names; else the patient of its claim: a CHT contact that was there before the mediator does not know
@@ -168,7 +181,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         issues
     }
 
-    async fn store(&self, new: NewMessage, journal: &mut Journal) -> Result<Received, StoreError> {
+    /// Stores what came in.
+    pub(crate) async fn keep(&self, new: NewMessage, journal: &mut Journal) -> Result<Received, StoreError> {
         let issues = new.issues.clone();
         (journal.claim_uuid, journal.claim_code) = (new.claim_uuid.clone(), new.claim_code.clone());
         let from = self.clock.now();
@@ -190,7 +204,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 }
 
 /// The text of a JSON document, or where it stops being one.
-fn json_text(body: &[u8]) -> Result<&str, Issue> {
+pub(crate) fn json_text(body: &[u8]) -> Result<&str, Issue> {
     let text = std::str::from_utf8(body)
         .map_err(|error| Issue::fatal("", format!("not UTF-8 text (byte {})", error.valid_up_to())))?;
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
@@ -208,6 +222,6 @@ fn key_of(report_id: String) -> String {
 }
 
 /// Key of a document that names no claim: the same bytes are the same message.
-fn fingerprint(body: &[u8]) -> String {
+pub(crate) fn fingerprint(body: &[u8]) -> String {
     format!("unnamed-{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, body))
 }

@@ -7,6 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+mod claims;
+
+pub use claims::{Callback, Claims};
+
 /// All of it. Addresses, users and secrets have no defaults; times, sizes and policies do.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -21,6 +25,8 @@ pub struct Settings {
     pub poll: Poll,
     /// Being told about claims.
     pub subscription: Subscription,
+    /// Claims of hospitals.
+    pub claims: Claims,
     /// When to try again.
     pub retry: Retry,
     /// How documents are written.
@@ -263,6 +269,13 @@ pub struct Mapping {
     pub feedback: mapping::feedback::Settings,
     /// openIMIS insuree to CHT person: docs/mapping.md and docs/cht.md.
     pub patient: mapping::patient::Settings,
+    /// Claims of hospitals to openIMIS, and its answers: docs/mapping-claim.md. Its tables may stand in files of their own:
+    /// `[tables]`.
+    pub claim: mapping::claim::Settings,
+    /// Questions for an insuree's coverage: docs/mapping-claim.md.
+    pub eligibility: mapping::eligibility::Settings,
+    /// Facilities of a registry to openIMIS: docs/mapping-facility.md. Its tables may stand in files of their own: `[tables]`.
+    pub facility: mapping::facility::Settings,
 }
 
 impl Default for OpenImis {
@@ -369,7 +382,7 @@ impl Settings {
                 problems.push(format!("{key}: expected a time, for example 10m"));
             }
         }
-        if self.retry.lease <= self.openimis.timeout.max(self.cht.timeout) * 5 {
+        if self.retry.lease <= self.openimis.timeout.max(self.cht.timeout).max(self.claims.callback.timeout) * 5 {
             problems.push("retry.lease: expected more than five times the longest peer timeout".to_owned());
         }
         let field = &self.cht.insurance_number_field;
@@ -385,6 +398,10 @@ impl Settings {
         let mapping = &self.mapping;
         problems.extend(mapping.claim_response.problems().into_iter().map(|p| format!("mapping.claim_response.{p}")));
         problems.extend(mapping.patient.problems().into_iter().map(|p| format!("mapping.patient.{p}")));
+        problems.extend(mapping.claim.problems().into_iter().map(|p| format!("mapping.claim.{p}")));
+        problems.extend(mapping.eligibility.problems().into_iter().map(|p| format!("mapping.eligibility.{p}")));
+        problems.extend(mapping.facility.problems().into_iter().map(|p| format!("mapping.facility.{p}")));
+        problems.extend(self.claims.problems());
         if mapping.feedback.rating_min > mapping.feedback.rating_max {
             problems.push("mapping.feedback.rating_max: expected no less than rating_min".to_owned());
         }

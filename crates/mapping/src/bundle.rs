@@ -1,5 +1,7 @@
 //! A FHIR Bundle, or one resource with what it contains: its resources, and how they refer to each other.
 
+mod references;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
@@ -7,7 +9,9 @@ use serde_json::value::RawValue;
 
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Kind, Node, Shape, Text, document, object_shape};
-use crate::r4::{Identifier, List, Reference, plain};
+use crate::r4::{Identifier, List, plain};
+
+pub(crate) use references::{Condition, parts};
 
 /// Resources that other systems send. Only these are named in a diagnostic: any other word could be anything.
 const RESOURCES: &[&str] = &[
@@ -46,6 +50,8 @@ pub(crate) struct Entry<'a> {
     pub kind: String,
     pub id: Option<String>,
     pub full_url: Option<String>,
+    /// Its place among all resources of the document.
+    pub index: usize,
     /// The resource that contains it.
     owner: Option<usize>,
     text: &'a str,
@@ -59,6 +65,10 @@ pub(crate) struct Documents<'a> {
     pub timestamp: Node<Text<'a>>,
     urls: BTreeMap<String, usize>,
     ids: BTreeMap<(String, String), Vec<usize>>,
+    /// By owner and id.
+    contained: BTreeMap<(usize, String), usize>,
+    /// By type, system (empty: none) and value.
+    identifiers: BTreeMap<(String, String, String), Vec<usize>>,
 }
 
 /// An object, as text.
@@ -86,6 +96,8 @@ struct Head<'a> {
     resource_type: Node<Text<'a>>,
     #[serde(borrow, default)]
     id: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    identifier: List<Identifier<'a>>,
     #[serde(borrow, default)]
     contained: RawList<'a>,
 }
@@ -116,13 +128,7 @@ struct Request<'a> {
     method: Node<Text<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Identified<'a> {
-    #[serde(borrow, default)]
-    identifier: List<Identifier<'a>>,
-}
-
-object_shape!(Head, Bundle, BundleEntry, Request, Identified);
+object_shape!(Head, Bundle, BundleEntry, Request);
 
 /// The elements of a list as text; empty if it is no list.
 #[derive(Debug, Default)]
@@ -204,26 +210,38 @@ impl<'a> Documents<'a> {
             issues.push(issue);
             return;
         }
-        let owner = self.push(Entry { path, kind, id, full_url, owner: None, text });
+        let owner = self.push(Entry { path, kind, id, full_url, index: 0, owner: None, text }, &head);
         for (index, contained) in head.contained.0.iter().enumerate() {
             let Node::Value(text) = contained.0 else { continue };
             let Ok(head) = document::<Head>(text, "resource") else { continue };
             let Some(kind) = plain(&head.resource_type).map(str::to_owned) else { continue };
             let path = format!("{}.contained[{index}]", self.entries[owner].path);
             let id = plain(&head.id).map(str::to_owned);
-            self.entries.push(Entry { path, kind, id, full_url: None, owner: Some(owner), text });
+            self.push(Entry { path, kind, id, full_url: None, index: 0, owner: Some(owner), text }, &head);
         }
     }
 
-    fn push(&mut self, entry: Entry<'a>) -> usize {
+    /// Keeps every way in which another resource may name this one, so that a reference costs no walk through the document.
+    fn push(&mut self, entry: Entry<'a>, head: &Head) -> usize {
         let index = self.entries.len();
+        match (entry.owner, entry.own_id()) {
+            (Some(owner), Some(id)) => drop(self.contained.entry((owner, id.to_owned())).or_insert(index)),
+            (None, Some(id)) => self.ids.entry((entry.kind.clone(), id.to_owned())).or_default().push(index),
+            (_, None) => {}
+        }
         if let Some(url) = &entry.full_url {
             self.urls.insert(url.clone(), index);
         }
-        if let Some(id) = &entry.id {
-            self.ids.entry((entry.kind.clone(), id.clone())).or_default().push(index);
+        for identifier in head.identifier.items() {
+            let Some(value) = identifier.value() else { continue };
+            let system = plain(&identifier.system).unwrap_or_default();
+            let key = (entry.kind.clone(), system.to_owned(), value.to_owned());
+            let named = self.identifiers.entry(key).or_default();
+            if named.last() != Some(&index) {
+                named.push(index);
+            }
         }
-        self.entries.push(entry);
+        self.entries.push(Entry { index, ..entry });
         index
     }
 
@@ -247,42 +265,6 @@ impl<'a> Documents<'a> {
         }
         parsed.ok()
     }
-
-    /// The resource of the document that a reference in `from` names, if it is of one of the kinds. As FHIR resolves references in
-    /// Bundles: contained, by fullUrl, relative to the fullUrl of `from`, by type and id, by identifier.
-    pub fn resolve(&self, reference: &Reference, from: &Entry, kinds: &[&str]) -> Option<&Entry<'a>> {
-        let is_kind = |entry: &&Entry<'a>| kinds.contains(&entry.kind.as_str());
-        let by_reference = plain(&reference.reference).and_then(|text| self.named(text, from)).filter(is_kind);
-        by_reference.or_else(|| {
-            let identifier = reference.identifier.value()?;
-            let mut same = self.entries.iter().filter(is_kind).filter(|entry| has_identifier(entry, identifier));
-            same.next().filter(|_| same.next().is_none())
-        })
-    }
-
-    fn named(&self, text: &str, from: &Entry) -> Option<&Entry<'a>> {
-        if let Some(id) = text.strip_prefix('#') {
-            let owner = from.owner.or_else(|| self.entries.iter().position(|entry| entry.path == from.path))?;
-            return self.entries.iter().find(|entry| entry.owner == Some(owner) && entry.id.as_deref() == Some(id));
-        }
-        let text = text.split("/_history/").next().unwrap_or(text).trim_end_matches('/');
-        let at = |url: &str| self.urls.get(url).map(|index| &self.entries[*index]);
-        if let Some(entry) = at(text) {
-            return Some(entry);
-        }
-        let (rest, id) = text.rsplit_once('/')?;
-        let kind = rest.rsplit('/').next()?;
-        if kind == rest
-            && let Some(base) = from.full_url.as_deref().and_then(base)
-            && let Some(entry) = at(&format!("{base}/{text}"))
-        {
-            return Some(entry);
-        }
-        match self.ids.get(&(kind.to_owned(), id.to_owned()))?[..] {
-            [index] => Some(&self.entries[index]),
-            _ => None,
-        }
-    }
 }
 
 impl Entry<'_> {
@@ -302,39 +284,25 @@ impl Entry<'_> {
             url.strip_prefix("urn:uuid:").or_else(|| url.rsplit_once(&format!("/{}/", self.kind)).map(|(_, id)| id))
         })
     }
+}
 
-    /// The resource as an entry of a Bundle.
-    pub fn as_json(&self) -> String {
+impl Entry<'_> {
+    /// Whether it stands within another resource.
+    pub fn is_contained(&self) -> bool {
+        self.owner.is_some()
+    }
+
+    /// Some elements of the resource, as they were written, as an entry of a Bundle.
+    pub fn brief(&self, elements: &[&str]) -> String {
+        let all: BTreeMap<String, &RawValue> = serde_json::from_str(self.text).unwrap_or_default();
+        let kept: BTreeMap<&str, &RawValue> =
+            elements.iter().filter_map(|name| Some((*name, *all.get(*name)?))).collect();
+        let resource = serde_json::to_string(&kept).unwrap_or_default(); // text that was read: cannot fail
         match self.full_url.as_ref().and_then(|url| serde_json::to_string(url).ok()) {
-            Some(url) => format!(r#"{{"fullUrl":{url},"resource":{}}}"#, self.text),
-            None => format!(r#"{{"resource":{}}}"#, self.text),
+            Some(url) => format!(r#"{{"fullUrl":{url},"resource":{resource}}}"#),
+            None => format!(r#"{{"resource":{resource}}}"#),
         }
     }
-}
-
-/// What comes before `Type/id` in an address.
-fn base(url: &str) -> Option<&str> {
-    let (rest, _) = url.rsplit_once('/')?;
-    rest.rsplit_once('/').map(|(base, _)| base).filter(|_| url.starts_with("http"))
-}
-
-fn has_identifier(entry: &Entry, identifier: &Identifier) -> bool {
-    let (Some(value), system) = (identifier.value(), plain(&identifier.system)) else { return false };
-    let Ok(resource) = document::<Identified>(entry.text, "resource") else { return false };
-    resource.identifier.items().any(|other| other.value() == Some(value) && plain(&other.system) == system)
-}
-
-/// The id at the end of a reference's text, and its type where it has one.
-pub(crate) fn parts<'t>(reference: &'t Reference) -> Option<(Option<&'t str>, &'t str)> {
-    let text = plain(&reference.reference)?;
-    if let Some(uuid) = text.strip_prefix("urn:uuid:") {
-        return Some((None, uuid));
-    }
-    let text = text.split("/_history/").next().unwrap_or(text).trim_end_matches('/');
-    Some(match text.rsplit_once('/') {
-        Some((rest, id)) => (rest.rsplit('/').next(), id),
-        None => (None, text),
-    })
 }
 
 /// A resource's type as an issue may name it.

@@ -11,7 +11,7 @@
 //! - [`issue`]: what a map says of an input it cannot use; [`ids`]: identifiers as types.
 //! - [`phone`]: telephone numbers.
 //! - `json`: reading JSON leniently and without copies; `fhir`: the few FHIR elements that the maps read.
-//! - `bundle`: resources and their references; `r4`: elements with code systems; `decimal`: amounts.
+//! - `bundle`: resources and their references; `r4`: elements with code systems; `decimal`: amounts; `insured`: insurance numbers.
 #![forbid(unsafe_code)]
 
 pub mod bikram_sambat;
@@ -30,6 +30,7 @@ pub mod phone;
 mod bundle;
 mod decimal;
 mod fhir;
+mod insured;
 mod json;
 mod policy;
 mod r4;

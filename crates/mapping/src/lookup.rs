@@ -77,6 +77,14 @@ impl From<MapResult> for Outcome {
     }
 }
 
+/// Longest code that openIMIS holds of anything that is looked up.
+pub(crate) const MAX_CODE: usize = 50;
+
+/// Whether openIMIS may be asked for a code at all: nothing that no person would write goes into a request.
+pub(crate) fn is_askable(code: &str) -> bool {
+    (1..=MAX_CODE).contains(&code.chars().count()) && !code.chars().any(char::is_control)
+}
+
 /// More problems than this tell nobody anything.
 const MAX_ISSUES: usize = 200;
 

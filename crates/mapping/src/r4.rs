@@ -12,6 +12,9 @@ use crate::json::{Kind, Node, Text, object_shape};
 /// A FHIR element that repeats.
 pub(crate) type List<T> = Node<Vec<Node<T>>>;
 
+/// More codings, identifiers, places or people than this are no hospital's: each is looked for in tables, so the work is bounded.
+pub(crate) const MANY: usize = 50;
+
 /// FHIR `Identifier`.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Identifier<'a> {
@@ -206,12 +209,12 @@ impl OpenImisId {
 impl Concept<'_> {
     /// The codes, of whatever system.
     pub fn codes(&self) -> impl Iterator<Item = &str> {
-        self.coding.items().filter_map(|coding| plain(&coding.code))
+        self.coding.items().take(MANY).filter_map(|coding| plain(&coding.code))
     }
 
     /// Each coding as a table may name it: `system|code`, or the code where it has no system.
     pub fn tokens(&self) -> Vec<String> {
-        self.coding.items().filter_map(Coding::token).collect()
+        self.coding.items().take(MANY).filter_map(Coding::token).collect()
     }
 
     /// The code that is of this system.
@@ -229,7 +232,7 @@ impl Coding<'_> {
 }
 
 /// openIMIS writes some of its addresses with two slashes.
-fn same_system(one: &str, other: &str) -> bool {
+pub(crate) fn same_system(one: &str, other: &str) -> bool {
     one.trim_end_matches('/').replace("_ig//", "_ig/") == other.trim_end_matches('/')
 }
 

@@ -25,6 +25,7 @@ use crate::{Host, HostFlow};
 
 mod actions;
 mod export;
+mod facilities;
 mod mappings;
 mod openhim;
 mod patients;
@@ -53,6 +54,13 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/admin/patients/proposals/{id}", get(patients::show))
         .route("/admin/patients/proposals/{id}/confirm", post(patients::confirm))
         .route("/admin/patients/proposals/{id}/refuse", post(patients::refuse))
+        .route("/admin/facilities", get(facilities::list))
+        .route("/admin/facilities/runs", get(facilities::runs))
+        .route("/admin/facilities/sync", post(facilities::sync))
+        .route("/admin/facilities/retry", post(facilities::retry_all))
+        .route("/admin/facilities/{id}", get(facilities::show))
+        .route("/admin/facilities/{id}/retry", post(facilities::retry))
+        .route("/admin/facilities/{id}/decide", post(facilities::decide))
         .route("/admin/mappings", get(mappings::list))
         .route("/admin/mappings/reload", post(mappings::reload))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))

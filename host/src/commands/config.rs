@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
 use clap::Subcommand;
-use openimis_mediator::clients::hash_password;
+use openimis_mediator::clients::{Clients, hash_password};
 use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::load_mappings;
 use openimis_mediator::server::tls::Certificate;
@@ -40,6 +40,7 @@ fn check(source: &Source) -> anyhow::Result<ExitCode> {
     let mut problems = read.as_ref().err().map(|error| error.0.clone()).unwrap_or_default();
     if let Some(config) = readable {
         problems.extend(Certificate::load(&config.server.tls).err().map(|error| error.to_string()));
+        problems.extend(Clients::new(&config).err().map(|error| error.to_string()));
         problems.extend(check_key_file(config.store.key_file.as_deref()).err().map(|error| error.0));
         problems.extend(load_mappings(&config).err().map(|error| format!("components: {error}")));
         problems.extend(ReqwestHttp::new(config.tls.ca_file.as_deref(), 1).err().map(|error| error.to_string()));

@@ -7,6 +7,7 @@ macro_rules! out {
 
 pub mod cht;
 pub mod config;
+pub mod facilities;
 pub mod health;
 pub mod map;
 pub mod mapping;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use openimis_mediator::Host;
@@ -11,13 +12,19 @@ use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::{Config, Log};
 use openimis_mediator::console::session;
 use openimis_mediator::sandbox::{
-    CHT_PASSWORD, OPENHIM_PASSWORD, OPENHIM_USER, OPENIMIS_PASSWORD, OpenHim, OpenHimAuth, Sandbox, USER,
+    CHT_PASSWORD, HOSPITAL_PASSWORD, Hospital, OPENHIM_PASSWORD, OPENHIM_USER, OPENIMIS_PASSWORD, OpenHim, OpenHimAuth,
+    SAMPLE_BUNDLE, Sandbox, USER,
 };
 
 /// As CHT's documentation calls them.
 const INBOUND_USER: &str = "interop-client";
 const INBOUND_PASSWORD: &str = "interop-password";
 const ADMIN_USER: &str = "admin";
+/// As which the hospital comes.
+const HOSPITAL_USER: &str = "hospital";
+const HOSPITAL_OWN_PASSWORD: &str = "hospital-password";
+/// How long the stand-in's officers take for each step of a claim.
+const OFFICERS: Duration = Duration::from_secs(5);
 /// The ClaimResponse of CHT's documentation.
 const SAMPLE: &str = include_str!("../../../tests/fixtures/claim-response/documented-sample/input.json");
 
@@ -28,12 +35,19 @@ pub async fn serve(data: PathBuf, port: u16, with_openhim: bool) -> anyhow::Resu
     let data = data.canonicalize()?;
     let sample = data.join("sample-claim-response.json");
     std::fs::write(&sample, SAMPLE).with_context(|| sample.display().to_string())?;
+    let bundle = data.join("sample-bahmni-bundle.json");
+    std::fs::write(&bundle, SAMPLE_BUNDLE).with_context(|| bundle.display().to_string())?;
 
     let address = |offset: u16| SocketAddr::from(([127, 0, 0, 1], port.saturating_add(offset)));
     let sandbox = Sandbox::start_in(address(1), address(2), Some(&data)).await.with_context(|| {
         format!("the stand-ins cannot listen on ports {} and {}: choose another --port", port + 1, port + 2)
     })?;
     let mediator = format!("http://{}", address(0));
+    let hospital = Hospital::start(address(6)).await;
+    let hospital =
+        hospital.with_context(|| format!("the hospital cannot listen on {}: choose another --port", address(6)))?;
+    hospital.set_mediator(&mediator, HOSPITAL_USER, HOSPITAL_OWN_PASSWORD);
+    sandbox.openimis.adjudicate_after(OFFICERS);
     sandbox.cht.set_outbound(
         format!("{mediator}/mediator/claims-feedback"),
         INBOUND_USER.to_owned(),
@@ -41,13 +55,14 @@ pub async fn serve(data: PathBuf, port: u16, with_openhim: bool) -> anyhow::Resu
     );
     // Another one at each start: whoever reads this page of the documentation must not know it.
     let admin_password = random_password()?;
-    let mut config = config(&data, address(0), address(3), &sandbox, &admin_password)?;
+    let mut config = config(&data, address(0), address(3), (&sandbox, &hospital), &admin_password)?;
     let openhim = match with_openhim {
         true => Some(openhim(&mut config, address).await.context("the stand-in for OpenHIM cannot listen")?),
         false => None,
     };
     let host = Host::build(config).await?;
     println!("{}", welcome(&mediator, (address(3), &admin_password), &sandbox, &sample, &data));
+    println!("{}", eclaiming(&mediator, &hospital, &bundle));
     if let Some(openhim) = &openhim {
         println!("{}", beside_openhim(openhim, &sample));
     }
@@ -91,10 +106,10 @@ fn config(
     data: &Path,
     listen: SocketAddr,
     admin: SocketAddr,
-    sandbox: &Sandbox,
+    (sandbox, hospital): (&Sandbox, &Hospital),
     admin_password: &str,
 ) -> anyhow::Result<Config> {
-    let hash = hash_password(&admin_password.into()).map_err(|error| anyhow!("the admin's password: {error}"))?;
+    let hash = |password: &str| hash_password(&password.into()).map_err(|error| anyhow!("a password: {error}"));
     let toml = format!(
         r#"
         listen = "{listen}"
@@ -106,14 +121,51 @@ fn config(
         subscription.callback = "http://{listen}/mediator/claim-response"
         metrics.public = true
         admin.listen = "{admin}"
-        clients = [{{ name = "admin", username = "{ADMIN_USER}", password_hash = "{hash}", scopes = ["admin"] }}]
+        clients = [
+            {{ name = "admin", username = "{ADMIN_USER}", password_hash = "{admin_hash}", scopes = ["admin"] }},
+            {{ name = "hospital", username = "{HOSPITAL_USER}", password_hash = "{hospital_hash}", scopes = ["claim", "eligibility"] }},
+        ]
         mapping.patient = {{ default_place = "sandbox-village", phone_prefix = "+977" }}
+        claims.follow_first = "2s"
+        claims.follow_longest = "2s"
+        claims.callback = {{ url = "{callback}", username = "{USER}", password = "{HOSPITAL_PASSWORD}" }}
+        {CLAIM_TABLES}
         "#,
         store = data.join("mediator.db"),
         openimis = sandbox.openimis.url(),
         cht = sandbox.cht.url(),
+        callback = hospital.callback(),
+        admin_hash = hash(admin_password)?,
+        hospital_hash = hash(HOSPITAL_OWN_PASSWORD)?,
     );
     Ok(Config::from_toml(&toml, &BTreeMap::new())?)
+}
+
+/// Which of the sample hospital's codes are which of openIMIS.
+const CLAIM_TABLES: &str = r#"
+        [mapping.claim]
+        currency = "$"
+        items = [
+            { source = "https://cielterminology.org|70116", kind = "item", openimis = "0004" },
+            { source = "https://cielterminology.org|160542", kind = "service", openimis = "M1" },
+        ]
+        facilities = [
+            { source = "Location/2b6f6f4e-2f0c-4a6b-9a43-8c1d7a2f0001", openimis = "HF001", enterer = "CA001" },
+        ]
+"#;
+
+fn eclaiming(mediator: &str, hospital: &Hospital, bundle: &Path) -> String {
+    let (page, bundle) = (hospital.url(), bundle.display());
+    format!(
+        r#"and with a stand-in for a hospital's system (Bahmni), whose claims go to openIMIS
+
+  hospital   {page}   what it sent and what came back: open it in a browser
+
+   A patient's visit, as Bahmni tells it, becomes a claim in openIMIS. It is answered at once, and decided some ten seconds later:
+
+   curl -u {HOSPITAL_USER}:{HOSPITAL_OWN_PASSWORD} -H 'Content-Type: application/fhir+json' --data-binary @'{bundle}' {mediator}/mediator/claim
+"#
+    )
 }
 
 fn welcome(

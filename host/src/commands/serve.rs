@@ -29,7 +29,7 @@ pub struct Serve {
     /// Sandbox: where messages and the stand-ins' data are kept
     #[arg(long, default_value = "sandbox-data")]
     data: PathBuf,
-    /// Sandbox: the mediator's port; openIMIS gets the next one, CHT the one after, the admin API the third, OpenHIM the two after that
+    /// Sandbox: the mediator's port; openIMIS gets the next one, CHT the one after, the admin API the third, OpenHIM the two after that, the hospital the sixth
     #[arg(long, default_value_t = 8080)]
     port: u16,
 }

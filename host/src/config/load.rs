@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, tables};
 
 /// Environment variables that the documentation names, and the keys they set. Each is read from a file as well: `<NAME>_FILE`.
 pub const NAMED: &[(&str, &str)] = &[
@@ -40,7 +40,9 @@ pub(super) fn merged(mut table: Table, env: &BTreeMap<String, String>, problems:
     for (key, value) in from_env(env, problems) {
         insert(&mut table, &key, Value::String(value));
     }
-    typed(table, problems)
+    let mut config = typed(table, problems);
+    problems.extend(tables::read(&mut config));
+    config
 }
 
 /// The part that `flow` works with, of a few keys that somebody else sets, and what is wrong with them.

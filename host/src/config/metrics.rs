@@ -46,7 +46,8 @@ impl Config {
 impl Config {
     /// The peers whose requests are counted, and where they are.
     pub fn counted_peers(&self) -> PeerFigures {
-        let peers = [("openimis", &self.openimis.url), ("cht", &self.cht.url)];
+        let hospital = &self.claims.callback.url;
+        let peers = [("openimis", &self.openimis.url), ("cht", &self.cht.url), ("hospital", hospital)];
         PeerFigures::of(peers.into_iter().filter_map(|(name, url)| Some((name, url.clone()?))).collect())
     }
 }

@@ -126,6 +126,7 @@ impl OpenHim {
         match kind {
             Kind::ClaimResponse => &self.claim_response_clients,
             Kind::Feedback => &self.feedback_clients,
+            Kind::Claim | Kind::Adjudication | Kind::ClaimAnswer => &[], // no channel
         }
     }
 }
@@ -186,7 +187,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     if openhim.name.trim().is_empty() {
         problems.push("openhim.name: is empty".to_owned());
     }
-    for kind in Kind::ALL {
+    for kind in &Kind::DOORS {
         if openhim.clients(*kind).iter().any(|client| client.trim().is_empty()) {
             let key = kind.word().replace('-', "_");
             problems.push(format!("openhim.{key}_clients: holds an empty name"));

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use url::Url;
 
 use super::Config;
 use crate::clients::{Fingerprint, password_hash_problem};
@@ -97,7 +98,7 @@ pub struct Admin {
     pub listen: SocketAddr,
 }
 
-/// One who may call, with a password or with a certificate.
+/// One who may call, with a password, a certificate or a token.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Client {
@@ -111,7 +112,18 @@ pub struct Client {
     /// Instead of user and password: the SHA-256 of its certificate, as `openssl x509 -noout -fingerprint -sha256`
     /// prints it.
     pub certificate_sha256: Option<String>,
-    /// What it may do: "claim-response", "feedback", "admin", "metrics".
+    /// Instead of user and password: the name of the issuer (`tokens.issuers`) whose tokens it shows.
+    pub issuer: Option<String>,
+    /// Which of the issuer's tokens are its own: what they say in the issuer's `client_claim`.
+    pub subject: Option<String>,
+    /// File with the public keys (a JSON Web Key Set) by which what it posts is signed, in the header X-JWS-Signature.
+    /// With it, what is not signed is refused.
+    pub signature_jwks_file: Option<PathBuf>,
+    /// Instead of a file: where these keys are.
+    pub signature_jwks_url: Option<Url>,
+    /// It may also post without a signature; one that is there must be right all the same.
+    pub signature_optional: bool,
+    /// What it may do: "claim-response", "feedback", "claim", "eligibility", "admin", "metrics".
     pub scopes: Vec<Scope>,
 }
 
@@ -123,6 +135,10 @@ pub enum Scope {
     ClaimResponse,
     /// Post feedback.
     Feedback,
+    /// Post a hospital's claims, and read what became of them.
+    Claim,
+    /// Ask for an insuree's coverage.
+    Eligibility,
     /// Use the admin API.
     Admin,
     /// Read the metrics.
@@ -135,6 +151,8 @@ impl Scope {
         match self {
             Self::ClaimResponse => "claim-response",
             Self::Feedback => "feedback",
+            Self::Claim => "claim",
+            Self::Eligibility => "eligibility",
             Self::Admin => "admin",
             Self::Metrics => "metrics",
         }
@@ -187,15 +205,19 @@ impl Client {
             problem("name", "is missing: the audit trail calls the client by it");
         }
         if self.scopes.is_empty() {
-            problem("scopes", "is missing: expected one or more of claim-response, feedback, admin, metrics");
+            problem("scopes", "is missing: expected one or more of claim-response, feedback, claim, eligibility, admin, metrics");
         }
         match (&self.username, &self.password_hash, &self.certificate_sha256) {
+            (None, None, None) if self.issuer.is_some() || self.subject.is_some() => {}
+            _ if self.issuer.is_some() => {
+                problem("issuer", "set beside a username, a password or a certificate: make two clients of it");
+            }
             (Some(_), Some(_), None) | (None, None, Some(_)) => {}
             (Some(_), None, None) => {
                 problem("password_hash", "is missing: `openimis-mediator config hash-password` makes it");
             }
             (None, Some(_), None) => problem("username", "is missing"),
-            (None, None, None) => problem("username", "is missing, or certificate_sha256: by what is it recognised?"),
+            (None, None, None) => problem("username", "is missing, or certificate_sha256, or issuer: by what is it recognised?"),
             (.., Some(_)) => {
                 problem("certificate_sha256", "set beside a username or a password: make two clients of it");
             }

@@ -34,6 +34,8 @@ pub(super) struct Visit {
     pub reader: Reader,
     /// Which page.
     pub uri: Uri,
+    /// There is a registry of facilities.
+    pub has_registry: bool,
     /// Asked by a script for a part of a page.
     pub is_part: bool,
 }
@@ -84,6 +86,7 @@ pub(super) async fn signed_in(State(console): State<Arc<Console>>, mut request: 
         shown: signed.shown,
         reader: Reader::new(language, console.zone.clone(), now),
         uri: request.uri().clone(),
+        has_registry: console.host.config.facilities.url.is_some(),
         is_part,
     });
     if request.method() != Method::GET && request.method() != Method::HEAD {

@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! - `guard`: who is let in, and that a form is ours. `session`: who is signed in. `sign_in`: the door.
-//! - `overview`, `messages`, `message`, `bulk`, `patients`, `audit`: the pages. `page`: what they share. `statics`: style and scripts.
+//! - `overview`, `messages`, `message`, `bulk`, `patients`, `facilities`, `audit`: the pages. `page`: what they share. `statics`: style and scripts.
 //! - `asked`: a filter as a form or an address says it. `documents`: two documents side by side. `mask`: what is hidden.
 //! - `words`, `texts`: languages and times.
 
@@ -11,6 +11,7 @@ mod asked;
 mod audit;
 mod bulk;
 pub mod documents;
+mod facilities;
 mod guard;
 pub mod mask;
 mod message;
@@ -93,6 +94,13 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/console/patients/{id}/hide", post(patients::hide))
         .route("/console/patients/{id}/confirm", post(patients::confirm))
         .route("/console/patients/{id}/refuse", post(patients::refuse))
+        .route("/console/facilities", get(facilities::list))
+        .route("/console/facilities/retry", post(facilities::retry_all))
+        .route("/console/facilities/sync", post(facilities::sync))
+        .route("/console/facilities/{id}", get(facilities::show))
+        .route("/console/facilities/{id}/retry", post(facilities::retry))
+        .route("/console/facilities/{id}/same", post(facilities::same))
+        .route("/console/facilities/{id}/another", post(facilities::another))
         .route("/console/audit", get(audit::list))
         .route("/console/sign-out", post(sign_in::leave))
         .route("/console/{*other}", get(page::nothing_here).post(page::nothing_here))

@@ -15,7 +15,7 @@ use super::guard::Visit;
 use super::mask::masked;
 use super::page::{self, Answer, Here, Trouble};
 use super::words::{fill, grouped};
-use super::{Console, HOME, patients};
+use super::{Console, HOME, facilities, patients};
 use crate::store::Tally;
 
 /// Longest wait for openIMIS: a page is no place to wait for a peer.
@@ -57,6 +57,7 @@ async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
             p.alarm { a #dead href="/console/messages?state=dead" { (fill(t.dead_letters, &[&grouped(dead)])) } }
         }
         (patients::notice(console, visit).await?)
+        (facilities::notice(console, visit).await?)
         div.columns {
             section aria-labelledby="counts" { h2 #counts { (t.messages) } (counts(visit, &tally)) }
             section aria-labelledby="peers" {

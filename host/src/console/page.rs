@@ -28,6 +28,7 @@ pub(super) enum Here {
     Overview,
     Messages,
     Patients,
+    Facilities,
     Audit,
     Elsewhere,
 }
@@ -122,6 +123,7 @@ pub(super) fn refreshed(visit: &Visit, here: Here, title: &str, refresh: Option<
                 (entry(Here::Overview, HOME, t.overview))
                 (entry(Here::Messages, "/console/messages", t.messages))
                 (entry(Here::Patients, "/console/patients", t.patients))
+                @if visit.has_registry { (entry(Here::Facilities, "/console/facilities", t.facilities)) }
                 (entry(Here::Audit, "/console/audit", t.audit))
             }
             (languages(&visit.reader, &visit.uri))
@@ -205,6 +207,9 @@ pub(super) fn kind_word<'t>(t: &'t Texts, kind: &'t str) -> &'t str {
     match Kind::from_word(kind) {
         Some(Kind::ClaimResponse) => t.kind_claim_response,
         Some(Kind::Feedback) => t.kind_feedback,
+        Some(Kind::Claim) => t.kind_claim,
+        Some(Kind::Adjudication) => t.kind_adjudication,
+        Some(Kind::ClaimAnswer) => t.kind_claim_answer,
         None => kind,
     }
 }

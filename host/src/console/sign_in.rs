@@ -103,7 +103,7 @@ pub(super) async fn check(
         },
         Ok(client) => (Problem::NoAdmin, refused(&console, &client.name, "has not the scope admin", &caller).await),
         // Not the user's name: people type their password there.
-        Err(Refused::Wrong | Refused::Missing) => {
+        Err(Refused::Wrong | Refused::Missing | Refused::Token(_)) => {
             (Problem::Wrong, refused(&console, "unknown", "wrong password or unknown user", &caller).await)
         }
         Err(Refused::Throttled(_)) => {

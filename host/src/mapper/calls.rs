@@ -1,7 +1,10 @@
 //! Typed calls, the port that they serve, and the WIT types that the components see.
 
 use flow::ports::{Mapper, MapperError};
-use mapping::{Issue, IssueType, MapResult, Mapped, Severity, claim_response, feedback, patient};
+use mapping::lookup::{Answer, Outcome};
+use mapping::{
+    Issue, IssueType, MapResult, Mapped, Severity, claim, claim_response, eligibility, facility, feedback, patient,
+};
 
 use opentelemetry::KeyValue;
 
@@ -21,7 +24,7 @@ impl MappingHost {
     ) -> Result<MapResult, MapperError> {
         let set = self.current();
         let slot = &set.claim_response;
-        self.counted(slot, |runtime| runtime.claim_response(slot, claim_response, claim_date, contact, settings))
+        self.counted(slot, told, |runtime| runtime.claim_response(slot, claim_response, claim_date, contact, settings))
     }
 
     /// Maps what CHT's outbound push sends to the body of openIMIS' `POST Communication/`.
@@ -33,7 +36,7 @@ impl MappingHost {
     ) -> Result<MapResult, MapperError> {
         let set = self.current();
         let slot = &set.feedback;
-        self.counted(slot, |runtime| runtime.feedback(slot, feedback, insuree_uuid, settings))
+        self.counted(slot, told, |runtime| runtime.feedback(slot, feedback, insuree_uuid, settings))
     }
 
     /// Maps a FHIR `Patient` to the body of CHT's `POST /api/v1/people`.
@@ -45,24 +48,29 @@ impl MappingHost {
     ) -> Result<MapResult, MapperError> {
         let set = self.current();
         let slot = &set.patient;
-        self.counted(slot, |runtime| runtime.patient(slot, patient, location_codes, settings))
+        self.counted(slot, told, |runtime| runtime.patient(slot, patient, location_codes, settings))
     }
 
-    fn counted<I>(
+    /// `told`: how a trace tells the answer.
+    pub(super) fn counted<I, T>(
         &self,
         slot: &Slot<I>,
-        call: impl FnOnce(&Runtime) -> Result<MapResult, MapperError>,
-    ) -> Result<MapResult, MapperError> {
+        told: impl FnOnce(&T) -> &'static str,
+        call: impl FnOnce(&Runtime) -> Result<T, MapperError>,
+    ) -> Result<T, MapperError> {
         let attributes = || vec![KeyValue::new(MAPPING, slot.interface.name())];
         let step = telemetry::step("map", SpanKind::Internal, attributes);
         let mapped = self.inner.figures.called(slot.interface, &slot.memory_bytes, || call(&self.inner.runtime));
         match &mapped {
-            Ok(Ok(_)) => step.attribute(OUTCOME, "mapped"),
-            Ok(Err(_)) => step.attribute(OUTCOME, "issues"),
+            Ok(answer) => step.attribute(OUTCOME, told(answer)),
             Err(_) => step.failed("the mapping failed by itself"),
         }
         mapped
     }
+}
+
+pub(super) fn told(result: &MapResult) -> &'static str {
+    if result.is_ok() { "mapped" } else { "issues" }
 }
 
 impl Mapper for MappingHost {
@@ -92,6 +100,62 @@ impl Mapper for MappingHost {
         settings: &patient::Settings,
     ) -> Result<MapResult, MapperError> {
         self.map_patient(text, location_codes, settings)
+    }
+
+    async fn claim(
+        &self,
+        document: &str,
+        received: Option<&str>,
+        known: &[Answer],
+        settings: &claim::Settings,
+    ) -> Result<Outcome, MapperError> {
+        self.map_claim(document, received, known, settings)
+    }
+
+    async fn claim_code(&self, document: &str, settings: &claim::Settings) -> Result<Option<String>, MapperError> {
+        MappingHost::claim_code(self, document, settings)
+    }
+
+    async fn claim_answer(
+        &self,
+        claim_response: &str,
+        sent: &str,
+        original: &str,
+        valuated: Option<&str>,
+        settings: &claim::Settings,
+    ) -> Result<MapResult, MapperError> {
+        self.map_claim_answer(claim_response, sent, original, valuated, settings)
+    }
+
+    async fn eligibility(
+        &self,
+        request: &str,
+        received: Option<&str>,
+        known: &[Answer],
+        settings: &eligibility::Settings,
+    ) -> Result<Outcome, MapperError> {
+        self.map_eligibility(request, received, known, settings)
+    }
+
+    async fn facility(
+        &self,
+        document: &str,
+        known: &[Answer],
+        settings: &facility::Settings,
+    ) -> Result<Outcome, MapperError> {
+        self.map_facility(document, known, settings)
+    }
+
+    async fn facility_page(&self, page: &str) -> Result<Result<facility::Page, Vec<Issue>>, MapperError> {
+        MappingHost::facility_page(self, page)
+    }
+
+    async fn facility_envelope(
+        &self,
+        document: &str,
+        settings: &facility::Settings,
+    ) -> Result<facility::Envelope, MapperError> {
+        MappingHost::facility_envelope(self, document, settings)
     }
 }
 
@@ -172,11 +236,11 @@ impl Runtime {
     }
 }
 
-fn non_empty(text: &str) -> Option<String> {
+pub(super) fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn from_wit(result: Result<wit::types::Mapped, Vec<wit::types::Issue>>) -> MapResult {
+pub(super) fn from_wit(result: Result<wit::types::Mapped, Vec<wit::types::Issue>>) -> MapResult {
     let issues = |list: Vec<wit::types::Issue>| list.into_iter().map(issue_from_wit).collect();
     match result {
         Ok(wit::types::Mapped { body, idempotency_key, warnings }) => {
@@ -186,7 +250,7 @@ fn from_wit(result: Result<wit::types::Mapped, Vec<wit::types::Issue>>) -> MapRe
     }
 }
 
-fn issue_from_wit(issue: wit::types::Issue) -> Issue {
+pub(super) fn issue_from_wit(issue: wit::types::Issue) -> Issue {
     use wit::types;
     Issue {
         severity: match issue.severity {

@@ -1,8 +1,8 @@
 //! The engine that all mappings share: a pool of instances, a clock that ends calls, and the call itself.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use flow::ports::MapperError;
 use wasmtime::component::{Instance, Linker};
@@ -90,13 +90,26 @@ impl Runtime {
     }
 }
 
-/// Runs what may take its time so that the runtime's other work goes on meanwhile.
+/// A call that takes longer than this is long for those who wait for the thread.
+const LONG: Duration = Duration::from_millis(5);
+/// So many calls after a long one, too, are run beside the runtime's work.
+const WARY_FOR: u32 = 1000;
+
+/// Runs a call so that the runtime's other work goes on meanwhile, if it may take its time. The usual call takes less than handing that
+/// work to another thread would, so it is done in between.
 fn beside_the_runtime<T>(work: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+    static WARY: AtomicU32 = AtomicU32::new(0);
+    let begun = Instant::now();
+    let is_wary = WARY.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+    let done = match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) if is_wary => tokio::task::block_in_place(work),
         _ => work(),
+    };
+    if begun.elapsed() > LONG {
+        WARY.store(WARY_FOR, Ordering::Relaxed);
     }
+    done
 }
 
 fn engine(limits: Limits) -> wasmtime::Result<Engine> {

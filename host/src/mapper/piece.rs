@@ -17,6 +17,9 @@ use super::{Interface, LoadError, wit};
 pub(super) type ClaimResponse = wit::claim_response::GuestIndices;
 pub(super) type Feedback = wit::feedback::GuestIndices;
 pub(super) type Patient = wit::patient::GuestIndices;
+pub(super) type Claim = wit::claim::GuestIndices;
+pub(super) type Eligibility = wit::eligibility::GuestIndices;
+pub(super) type Facility = wit::facility::GuestIndices;
 
 /// The package whose interfaces are mappings.
 const PACKAGE: &str = "openimis-mediator:mapping/";
@@ -32,6 +35,9 @@ pub(super) struct Piece {
     claim_response: Option<(ClaimResponse, String)>,
     feedback: Option<(Feedback, String)>,
     patient: Option<(Patient, String)>,
+    claim: Option<(Claim, String)>,
+    eligibility: Option<(Eligibility, String)>,
+    facility: Option<(Facility, String)>,
 }
 
 /// One mapping of a component, ready to be called.
@@ -64,7 +70,8 @@ impl Piece {
         let pre = runtime.linker.instantiate_pre(&component).map_err(refused)?;
         let exported: Vec<String> =
             component.component_type().exports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
-        if let Some(name) = exported.iter().find(|name| name.starts_with(PACKAGE) && !is_types(name) && !is_ours(name))
+        if let Some(name) =
+            exported.iter().find(|name| name.starts_with(PACKAGE) && !has_no_functions(name) && !is_ours(name))
         {
             let text = format!("it exports {name}; this program speaks version {}", Interface::VERSION);
             return Err(LoadError::Component(path.to_owned(), text));
@@ -77,6 +84,9 @@ impl Piece {
             claim_response: found(version(Interface::ClaimResponse), || ClaimResponse::new(&pre)).map_err(refused)?,
             feedback: found(version(Interface::Feedback), || Feedback::new(&pre)).map_err(refused)?,
             patient: found(version(Interface::Patient), || Patient::new(&pre)).map_err(refused)?,
+            claim: found(version(Interface::Claim), || Claim::new(&pre)).map_err(refused)?,
+            eligibility: found(version(Interface::Eligibility), || Eligibility::new(&pre)).map_err(refused)?,
+            facility: found(version(Interface::Facility), || Facility::new(&pre)).map_err(refused)?,
             pre,
         });
         if piece.interfaces().is_empty() {
@@ -100,14 +110,24 @@ impl Piece {
         }
         once(runtime, self.claim_response(), |it, store, instance| it.load(store, instance).map(drop))?;
         once(runtime, self.feedback(), |it, store, instance| it.load(store, instance).map(drop))?;
-        once(runtime, self.patient(), |it, store, instance| it.load(store, instance).map(drop))
+        once(runtime, self.patient(), |it, store, instance| it.load(store, instance).map(drop))?;
+        once(runtime, self.claim(), |it, store, instance| it.load(store, instance).map(drop))?;
+        once(runtime, self.eligibility(), |it, store, instance| it.load(store, instance).map(drop))?;
+        once(runtime, self.facility(), |it, store, instance| it.load(store, instance).map(drop))
     }
 
     pub fn interfaces(self: &Arc<Self>) -> Vec<(Interface, String)> {
         fn listed<I>(slot: Slot<I>) -> (Interface, String) {
             (slot.interface, slot.version)
         }
-        let all = [self.claim_response().map(listed), self.feedback().map(listed), self.patient().map(listed)];
+        let all = [
+            self.claim_response().map(listed),
+            self.feedback().map(listed),
+            self.patient().map(listed),
+            self.claim().map(listed),
+            self.eligibility().map(listed),
+            self.facility().map(listed),
+        ];
         all.into_iter().flatten().collect()
     }
 
@@ -121,6 +141,18 @@ impl Piece {
 
     pub fn patient(self: &Arc<Self>) -> Option<Slot<Patient>> {
         self.slot(Interface::Patient, &self.patient)
+    }
+
+    pub fn claim(self: &Arc<Self>) -> Option<Slot<Claim>> {
+        self.slot(Interface::Claim, &self.claim)
+    }
+
+    pub fn eligibility(self: &Arc<Self>) -> Option<Slot<Eligibility>> {
+        self.slot(Interface::Eligibility, &self.eligibility)
+    }
+
+    pub fn facility(self: &Arc<Self>) -> Option<Slot<Facility>> {
+        self.slot(Interface::Facility, &self.facility)
     }
 
     fn slot<I: Clone>(self: &Arc<Self>, interface: Interface, found: &Option<(I, String)>) -> Option<Slot<I>> {
@@ -164,8 +196,8 @@ fn speaks(version: &str) -> bool {
     version.strip_prefix(Interface::VERSION).is_some_and(|rest| rest.starts_with('.'))
 }
 
-fn is_types(name: &str) -> bool {
-    name.strip_prefix(PACKAGE).is_some_and(|rest| rest.starts_with("types@"))
+fn has_no_functions(name: &str) -> bool {
+    name.strip_prefix(PACKAGE).is_some_and(|rest| rest.starts_with("types@") || rest.starts_with("lookups@"))
 }
 
 /// An interface in a version of ours; one that was added later is passed over.

@@ -34,7 +34,7 @@ pub struct Switched {
     pub mapping: Interface,
     /// The file that it comes from now.
     pub file: PathBuf,
-    /// Of the file that served it until now.
+    /// Of the file that served it until now; empty if none did.
     pub from: String,
     /// Of the file that serves it now.
     pub to: String,
@@ -126,6 +126,15 @@ pub(super) fn choose<I>(
     dir: &Path,
     exported: fn(&Arc<Piece>) -> Option<Slot<I>>,
 ) -> Result<Slot<I>, LoadError> {
+    choose_any(interface, layers, exported)?.ok_or_else(|| LoadError::Missing(dir.to_owned(), interface.name()))
+}
+
+/// The same for a mapping that may be missing.
+pub(super) fn choose_any<I>(
+    interface: Interface,
+    layers: &[Layer],
+    exported: fn(&Arc<Piece>) -> Option<Slot<I>>,
+) -> Result<Option<Slot<I>>, LoadError> {
     for layer in layers {
         let mut slots = layer.pieces.iter().filter_map(exported);
         match (slots.next(), slots.next()) {
@@ -133,11 +142,25 @@ pub(super) fn choose<I>(
                 let (one, other) = (one.piece.path.clone(), other.piece.path.clone());
                 return Err(LoadError::Twice(one, other, interface.name()));
             }
-            (Some(slot), None) => return Ok(slot),
+            (Some(slot), None) => return Ok(Some(slot)),
             _ => {}
         }
     }
-    Err(LoadError::Missing(dir.to_owned(), interface.name()))
+    Ok(None)
+}
+
+/// What takes the place of a mapping that may be missing. One that was there does not go away while messages count on it.
+fn replacement_any<I>(
+    interface: Interface,
+    old: &Option<Slot<I>>,
+    layers: &[Layer],
+    dir: &Path,
+    exported: fn(&Arc<Piece>) -> Option<Slot<I>>,
+) -> Result<Option<Slot<I>>, LoadError> {
+    match old {
+        Some(old) => replacement(old, layers, dir, exported).map(Some),
+        None => choose_any(interface, layers, exported),
+    }
 }
 
 /// What takes a mapping's place. A country's mapping that is exchanged for a bad one of another name must not become everybody's.
@@ -191,10 +214,25 @@ impl MappingHost {
                         .unwrap_or_else(|error| (kept(error), old.feedback.clone()).1),
                     patient: replacement(&old.patient, layers, dir, Piece::patient)
                         .unwrap_or_else(|error| (kept(error), old.patient.clone()).1),
+                    claim: replacement_any(Interface::Claim, &old.claim, layers, dir, Piece::claim)
+                        .unwrap_or_else(|error| (kept(error), old.claim.clone()).1),
+                    eligibility: replacement_any(
+                        Interface::Eligibility,
+                        &old.eligibility,
+                        layers,
+                        dir,
+                        Piece::eligibility,
+                    )
+                    .unwrap_or_else(|error| (kept(error), old.eligibility.clone()).1),
+                    facility: replacement_any(Interface::Facility, &old.facility, layers, dir, Piece::facility)
+                        .unwrap_or_else(|error| (kept(error), old.facility.clone()).1),
                 };
                 switched.extend(difference(&old.claim_response, &new.claim_response));
                 switched.extend(difference(&old.feedback, &new.feedback));
                 switched.extend(difference(&old.patient, &new.patient));
+                switched.extend(difference_any(&old.claim, &new.claim));
+                switched.extend(difference_any(&old.eligibility, &new.eligibility));
+                switched.extend(difference_any(&old.facility, &new.facility));
                 *current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
                 *known = found.pieces;
             }
@@ -212,4 +250,17 @@ fn difference<I>(old: &Slot<I>, new: &Slot<I>) -> Option<Switched> {
         from: from.sha256.clone(),
         to: to.sha256.clone(),
     })
+}
+
+fn difference_any<I>(old: &Option<Slot<I>>, new: &Option<Slot<I>>) -> Option<Switched> {
+    match (old, new) {
+        (Some(old), Some(new)) => difference(old, new),
+        (None, Some(new)) => Some(Switched {
+            mapping: new.interface,
+            file: new.piece.path.clone(),
+            from: String::new(),
+            to: new.piece.sha256.clone(),
+        }),
+        (_, None) => None,
+    }
 }

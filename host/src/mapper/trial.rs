@@ -116,5 +116,25 @@ fn run(runtime: &Runtime, piece: &Arc<Piece>, case: &Case) -> Result<MapResult, 
             let slot = piece.patient().ok_or_else(gone)?;
             runtime.patient(&slot, input, locations, settings)
         }
+        With::Claim { received, known, settings } => {
+            let slot = piece.claim().ok_or_else(gone)?;
+            runtime.claim_code(&slot, input, settings)?;
+            case.drive(known, |known| runtime.claim(&slot, input, received.as_deref(), known, settings))
+        }
+        With::ClaimAnswer { sent, original, valuated, settings } => {
+            let slot = piece.claim().ok_or_else(gone)?;
+            runtime.claim_answer(&slot, input, sent, original, valuated.as_deref(), settings)
+        }
+        With::Eligibility { received, known, settings } => {
+            let slot = piece.eligibility().ok_or_else(gone)?;
+            case.drive(known, |known| runtime.eligibility(&slot, input, received.as_deref(), known, settings))
+        }
+        With::Facility { known, settings } => {
+            let slot = piece.facility().ok_or_else(gone)?;
+            // Whatever the input is, none of its functions may fail.
+            drop(runtime.facility_page(&slot, input)?);
+            runtime.facility_envelope(&slot, input, settings)?;
+            case.drive(known, |known| runtime.facility(&slot, input, known, settings))
+        }
     })
 }

@@ -54,6 +54,7 @@ pub struct Metrics {
     poll_success: Gauges<1>,
     subscription_checks: Counters<1>,
     subscription_in_place: Gauges<0>,
+    eligibility: Times<1>,
     sampled: sampled::Sampled,
 }
 
@@ -90,6 +91,7 @@ impl Metrics {
             poll_success: Family::default(),
             subscription_checks: Family::default(),
             subscription_in_place: Family::default(),
+            eligibility: parts::times(ACCEPT_BUCKETS),
             sampled,
         };
         metrics.register(registry);
@@ -108,6 +110,11 @@ impl Metrics {
         registry.register("subscription_checks", "Looks at the subscription", self.subscription_checks.clone());
         let help = "Whether the subscription was there at the last look; no sample where none is kept";
         registry.register("subscription_in_place", help, self.subscription_in_place.clone());
+        let help = "From a question about eligibility to its answer";
+        registry.register_with_unit("eligibility_duration", help, Unit::Seconds, self.eligibility.clone());
+        for outcome in ["answered", "issues", "away", "refused", "mapping"] {
+            drop(self.eligibility.get_or_create(&[("outcome", outcome)]));
+        }
         // What has not happened yet is 0, not unknown: an alert on its increase sees the first time.
         for kind in Kind::ALL {
             drop(self.accept_duration.get_or_create(&[("kind", kind.word())]));
@@ -144,6 +151,11 @@ impl Metrics {
         if worked {
             self.poll_success.get_or_create(&[("poll", poll)]).set(now.as_second());
         }
+    }
+
+    /// A hospital was told whether a patient is insured, or why not.
+    pub fn eligibility(&self, outcome: &'static str, took: Duration) {
+        self.eligibility.get_or_create(&[("outcome", outcome)]).observe(took.as_secs_f64());
     }
 
     /// The subscription was looked at.

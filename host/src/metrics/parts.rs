@@ -71,9 +71,10 @@ impl Default for StoreFigures {
         for outcome in ["accepted", "duplicate", "unmappable", "not-stored"] {
             of(Kind::Feedback, Origin::Push, outcome); // nobody is asked for feedback
             Origin::ALL.iter().for_each(|origin| of(Kind::ClaimResponse, *origin, outcome));
+            of(Kind::Claim, Origin::Push, outcome);
         }
         for outcome in ["refused", "unanswered"] {
-            Kind::ALL.iter().for_each(|kind| of(*kind, Origin::Push, outcome));
+            Kind::DOORS.iter().chain([&Kind::Claim]).for_each(|kind| of(*kind, Origin::Push, outcome));
         }
         for outcome in ["ok", "failed"] {
             drop(figures.commits.get_or_create(&[("outcome", outcome)]));
@@ -157,6 +158,7 @@ const OPERATIONS: &[&str] = &[
     "Location",
     "Patient",
     "Subscription",
+    "graphql",
     "records",
     "reports_by_subject",
     "contact",

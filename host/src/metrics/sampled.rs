@@ -106,7 +106,7 @@ impl Sampled {
     }
 
     fn look_at_peers(&self, host: &Host) {
-        for (peer, name) in [(Peer::OpenImis, "openimis"), (Peer::Cht, "cht")] {
+        for (peer, name) in [(Peer::OpenImis, "openimis"), (Peer::Cht, "cht"), (Peer::Hospital, "hospital")] {
             let health = host.flow.health(peer);
             self.peer_open.get_or_create(&[("peer", name)]).set(i64::from(health.is_away()));
             self.peer_failures.get_or_create(&[("peer", name)]).set(i64::from(health.failures));

@@ -1,16 +1,20 @@
-//! Two stand-in peers for trying out and testing: an openIMIS and a CHT that live in memory and behave as the real
+//! Stand-in peers for trying out and testing: an openIMIS, a CHT and more that live in memory and behave as the real
 //! ones were measured to behave, errors included. No part of a production run.
 
 mod cht;
+mod hospital;
 mod keep;
 mod openhim;
 mod openimis;
 mod pages;
+mod registry;
 mod server;
 
 pub use cht::{Cht, ChtVersion};
+pub use hospital::{HOSPITAL_PASSWORD, Hospital, HospitalAnswer, SAMPLE_BUNDLE, sample_question};
 pub use openhim::{OPENHIM_PASSWORD, OPENHIM_USER, OpenHim, OpenHimAuth};
 pub use openimis::{ClaimStatus, OpenImis};
+pub use registry::{REGISTRY_PASSWORD, REGISTRY_TOKEN, Registry};
 pub use server::Fault;
 
 use server::Server;

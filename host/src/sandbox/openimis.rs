@@ -2,10 +2,14 @@
 
 mod claim;
 mod communication;
+mod facilities;
 mod fhir;
+mod graphql;
 mod lists;
+mod officer;
 mod patients;
 mod refusal;
+mod register;
 mod routes;
 mod seed;
 mod subscription;
@@ -26,6 +30,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 use subscription::{Notification, Subscription};
 use uuid::Uuid;
@@ -51,10 +56,13 @@ struct State {
     notifications: Vec<Notification>,
     patients: Patients,
     locations: Vec<Value>,
+    facilities: facilities::Facilities,
     /// Bearer tokens and when they end, in Unix seconds.
     tokens: HashMap<String, i64>,
     logins: usize,
     totals: Totals,
+    /// How long officers take; none: they wait to be told.
+    adjudicated_after: Option<Duration>,
 }
 
 impl Kept for OpenImis {
@@ -81,9 +89,11 @@ impl OpenImis {
             notifications: Vec::new(),
             patients: Patients(seed::patients()),
             locations: seed::locations(),
+            facilities: facilities::Facilities::default(),
             tokens: HashMap::new(),
             logins: 0,
             totals: Totals::default(),
+            adjudicated_after: None,
         };
         Self(Arc::new(Inner { address, http, gate: Gate::new(refuse), state: Mutex::new(state) }))
     }
@@ -197,6 +207,7 @@ impl OpenImis {
                 "uuid": claim.uuid.to_string(),
                 "insuree": state.patients.name(claim.insuree),
                 "status": claim.status.name(),
+                "open": matches!(claim.status, ClaimStatus::Checked | ClaimStatus::Processed),
                 "selected": claim.feedback_status == FeedbackStatus::Selected,
                 "feedback": feedback(claim),
             })

@@ -1,6 +1,6 @@
-//! The two pages for people: what has arrived, readable at a glance, reloaded every two seconds. No scripts.
+//! The pages for people: what has arrived, readable at a glance, reloaded every two seconds. No scripts.
 
-use super::{cht::Cht, openhim::Core, openimis::OpenImis};
+use super::{cht::Cht, hospital::Desk, openhim::Core, openimis::OpenImis};
 use serde_json::Value;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;\
@@ -24,7 +24,7 @@ pub(super) fn openimis(openimis: &OpenImis) -> String {
             &[
                 format!("{}<br><code>{}</code>", text(&claim["code"]), text(&claim["uuid"])),
                 text(&claim["insuree"]),
-                text(&claim["status"]),
+                status(&claim),
                 feedback,
             ],
         );
@@ -61,6 +61,77 @@ pub(super) fn openimis(openimis: &OpenImis) -> String {
 fn answer(payload: &Value) -> String {
     let code = &payload["extension"][0]["valueCodeableConcept"]["coding"][0]["code"];
     format!("{}: {}", text(code), text(&payload["contentString"]))
+}
+
+/// Where a claim stands, with buttons while an officer may still decide.
+fn status(claim: &Value) -> String {
+    let (status, uuid) = (text(&claim["status"]), text(&claim["uuid"]));
+    if claim["open"] != true {
+        return status;
+    }
+    let button = |word: &str, label: &str| format!("<button name=decision value={word}>{label}</button>");
+    format!(
+        "{status} <form method=post action=/sandbox/claim style=display:inline>\
+         <input type=hidden name=uuid value=\"{uuid}\">{} {}</form>",
+        button("pay", "Pay"),
+        button("reject", "Reject")
+    )
+}
+
+/// The hospital: what it sent, and what came back.
+pub(super) fn hospital(desk: &Desk) -> String {
+    let (sent, answers) = desk.shown();
+    let (mut said, mut told) = (String::new(), String::new());
+    for sent in sent {
+        row(&mut said, &[escape(&sent.what), sent.status.to_string(), summary(&sent.said)]);
+    }
+    for answer in answers {
+        let claim =
+            &answer.body["identifier"].as_array().and_then(|all| all.last()).map_or(&Value::Null, |id| &id["value"]);
+        let at = answer.at.strftime("%H:%M:%S").to_string();
+        row(&mut told, &[text(claim), summary(&answer.body), paid(&answer.body), at]);
+    }
+    let button = |path: &str, label: &str| {
+        format!("<form method=post action={path} style=display:inline><button>{label}</button></form> ")
+    };
+    page(
+        "Hospital (sandbox stand-in)",
+        &[
+            button("/sandbox/eligibility", "Is Jane Doe insured?") + &button("/sandbox/claim", "Claim for her visit"),
+            table("Answers that came back", &["Claim", "Decision", "Paid", "At (UTC)"], &told),
+            table("What was sent", &["What", "Status", "Said at once"], &said),
+        ],
+    )
+}
+
+/// What a FHIR resource says, in a few words.
+fn summary(resource: &Value) -> String {
+    let issues = resource["issue"].as_array().into_iter().flatten();
+    let issues: Vec<_> =
+        issues.map(|issue| format!("<span class=bad>{}</span>", text(&issue["diagnostics"]))).collect();
+    if !issues.is_empty() {
+        return issues.join("<br>");
+    }
+    match (resource["disposition"].as_str(), resource["outcome"].as_str()) {
+        (Some(words), outcome) => {
+            let class = if outcome == Some("complete") { "done" } else { "open" };
+            format!("<span class={class}>{}</span>", escape(words))
+        }
+        _ => text(&resource["outcome"]),
+    }
+}
+
+/// Line by line what is paid, and why not.
+fn paid(response: &Value) -> String {
+    let mut lines = Vec::new();
+    for item in response["item"].as_array().into_iter().flatten() {
+        let benefits = item["adjudication"].as_array().into_iter().flatten();
+        for benefit in benefits.filter(|one| one["category"]["coding"][0]["code"] == "benefit") {
+            let reason = text(&benefit["reason"]["text"]);
+            lines.push(format!("item {}: {} {reason}", text(&item["itemSequence"]), text(&benefit["amount"]["value"])));
+        }
+    }
+    lines.join("<br>")
 }
 
 /// CHT: the reports as a health worker's tasks, and the people they are about.

@@ -2,12 +2,13 @@
 
 use axum::{
     Router,
-    extract::{ConnectInfo, Request, State, connect_info::Connected},
-    http::header,
+    extract::{ConnectInfo, Query, Request, State, connect_info::Connected},
+    http::{Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
     serve::{IncomingStream, Listener},
 };
+use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
     io,
@@ -137,6 +138,13 @@ async fn silence(gate: &Gate, line: String, wire: &Wire, pause: Duration) -> Res
     tokio::time::sleep(pause).await;
     wire.cut();
     Response::default()
+}
+
+/// What a page's form sent, as an object of texts.
+pub(super) fn form(body: &[u8]) -> Option<Value> {
+    let uri: Uri = format!("/?{}", std::str::from_utf8(body).ok()?.trim()).parse().ok()?;
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).ok()?;
+    Some(Value::Object(pairs.into_iter().map(|(name, value)| (name, json!(value))).collect()))
 }
 
 /// Locks; a panic elsewhere does not make the data unusable here.

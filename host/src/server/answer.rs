@@ -3,9 +3,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use flow::door;
 
@@ -47,8 +45,14 @@ pub fn json_body(
     if let Some(refusal) = door::not_json(headers) {
         return Err(sent(refusal));
     }
+    whole_body(body, limit_bytes).map(Vec::from)
+}
+
+/// A body that was read to its end, or the refusal.
+#[allow(clippy::result_large_err)]
+pub fn whole_body(body: Result<Bytes, BytesRejection>, limit_bytes: usize) -> Result<Bytes, Response> {
     match body {
-        Ok(body) => Ok(body.into()),
+        Ok(body) => Ok(body),
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(sent(door::too_long(limit_bytes))),
         Err(_) => Err(sent(door::broken_off())),
     }
@@ -57,9 +61,8 @@ pub fn json_body(
 /// A year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Middleware: `door::HEADERS` on every answer; with TLS also the advice to come by TLS only.
-pub async fn secured(State(tls): State<bool>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// `door::HEADERS` on every answer; with TLS also the advice to come by TLS only.
+pub fn secure(response: &mut Response, tls: bool) {
     let headers = response.headers_mut();
     for (name, value) in door::HEADERS {
         headers.entry(name).or_insert(value); // the playground's pages have a policy of their own
@@ -67,5 +70,4 @@ pub async fn secured(State(tls): State<bool>, request: Request, next: Next) -> R
     if tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
-    response
 }

@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -25,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::StartError;
 use crate::clients::{Clients, Fingerprint};
 use crate::config::{Config, Server};
 use crate::worker::{Stop, asked};
@@ -65,10 +65,10 @@ pub struct Caller {
 }
 
 impl Doors {
-    /// As configured; reads the certificate.
-    pub fn new(config: &Config) -> Result<Self, tls::TlsError> {
+    /// As configured; reads the certificate and the keys in files.
+    pub fn new(config: &Config) -> Result<Self, StartError> {
         Ok(Self {
-            clients: Clients::new(config),
+            clients: Clients::new(config)?,
             limits: Limits::new(&config.server),
             admin_address: OnceLock::new(),
             certificate: tls::Certificate::load(&config.server.tls)?,
@@ -97,7 +97,6 @@ impl Doors {
         {
             tracing::warn!(%address, "plain HTTP where others may listen: set server.tls, or have TLS in front");
         }
-        let routes = self.guarded(routes);
         let places = Arc::new(Semaphore::new(self.settings.max_connections as usize));
         let held = Arc::<Held>::default();
         let graceful = GracefulShutdown::new();
@@ -137,12 +136,24 @@ impl Doors {
         }
     }
 
-    /// What every request meets first.
-    fn guarded(self: &Arc<Self>, routes: Router) -> Router {
-        routes
-            .layer(from_fn_with_state(self.clone(), within_time))
-            .layer(from_fn_with_state(self.clone(), within_rate))
-            .layer(from_fn_with_state(self.certificate.is_some(), answer::secured))
+    /// What every request meets first: how much its address may ask, and how long an answer may take. A client that sends its body drop by
+    /// drop, or a store that hangs, holds a connection no longer than that.
+    async fn guarded(
+        &self,
+        address: IpAddr,
+        answering: impl Future<Output = Result<Response, Infallible>>,
+    ) -> Result<Response, Infallible> {
+        let mut response = match self.limits.request(address) {
+            Ok(()) => match timeout(std_duration(self.settings.answer_timeout), answering).await {
+                Ok(response) => response?,
+                Err(_) => sent(flow::door::time_up()),
+            },
+            Err(wait) => {
+                throttled(wait, "too many requests from your address; nothing was acknowledged, send it again")
+            }
+        };
+        answer::secure(&mut response, self.certificate.is_some());
+        Ok(response)
     }
 }
 
@@ -222,7 +233,8 @@ impl Connection {
         let rest_bytes = MOST_DISCARDED * self.doors.settings.max_body_bytes;
         let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(caller);
-            routes.call(body::Whole::of(request, rest_bytes))
+            let (doors, answering) = (self.doors.clone(), routes.call(body::Whole::of(request, rest_bytes)));
+            async move { doors.guarded(caller.address, answering).await }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -232,22 +244,6 @@ impl Connection {
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(address = %self.peer, %error, "a connection ended early");
         }
-    }
-}
-
-/// A client that sends its body drop by drop, or a store that hangs, holds a connection no longer than this.
-async fn within_time(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
-    match timeout(std_duration(doors.settings.answer_timeout), next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => sent(flow::door::time_up()),
-    }
-}
-
-async fn within_rate(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<Caller>().map(|caller| caller.address);
-    match address.map_or(Ok(()), |address| doors.limits.request(address)) {
-        Ok(()) => next.run(request).await,
-        Err(wait) => throttled(wait, "too many requests from your address; nothing was acknowledged, send it again"),
     }
 }
 

@@ -205,7 +205,7 @@ impl SqlStore {
     /// is no longer kept.
     pub async fn retry(&self, id: MessageId, actor: &str, now: Timestamp) -> Result<bool, StoreError> {
         bounded(async {
-            let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+            let mut connection = self.tables.write().await?;
             let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
             let done = self.put_back(&mut tx, id, None, actor, now).await.map_err(failed)?;
             if done {
@@ -271,7 +271,7 @@ impl SqlStore {
             let Some(last) = page.last() else { break };
             after = last.id;
             count += bounded(async {
-                let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+                let mut connection = self.tables.write().await?;
                 let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
                 let mut put_back = 0;
                 for message in &page {
@@ -295,7 +295,7 @@ impl SqlStore {
     /// Takes a message out for good, with the reason. False: there is no such message, or it is delivered, on its way or discarded.
     pub async fn discard(&self, id: MessageId, reason: &str, actor: &str, now: Timestamp) -> Result<bool, StoreError> {
         bounded(async {
-            let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+            let mut connection = self.tables.write().await?;
             let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
             let done = sqlx::query(
                 "UPDATE message SET state = 'discarded', reason = $1, settled_at = $2
@@ -334,7 +334,7 @@ impl SqlStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         bounded(async {
-            let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+            let mut connection = self.tables.write().await?;
             audit(&mut connection, actor, action, id, detail, now).await.map_err(failed)
         })
         .await

@@ -12,6 +12,13 @@ use uuid::Uuid;
 
 use super::{Tables, failed, list_of, ms, pieces, placeholders, sql, text, word};
 
+/// What a new message is stored with, in the order of [`Row_`]'s values.
+pub(super) const INSERT_MESSAGE: &str =
+    "INSERT INTO message (kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, reason, issues,
+                          received_at, since, due_at, settled_at, traceparent)";
+pub(super) const INSERT_DOCUMENT: &str = "INSERT INTO document (message_id, received)";
+pub(super) const INSERT_NOTE: &str = "INSERT INTO trail (message_id, at, event, detail)";
+
 /// Key under which a delivered message is remembered when it is no longer kept.
 pub(super) fn forgotten_key(dedupe_key: &str) -> Vec<u8> {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, dedupe_key.as_bytes()).into_bytes().to_vec()
@@ -22,7 +29,7 @@ pub(super) fn issues_json(issues: &[mapping::Issue]) -> Option<String> {
 }
 
 /// A claim's code: openIMIS' have 8 characters; what somebody else sends must not burst an index.
-fn code(code: &str) -> String {
+pub(super) fn code(code: &str) -> String {
     text(&code.chars().take(200).collect::<String>())
 }
 
@@ -43,26 +50,26 @@ pub(super) struct Arriving {
 }
 
 /// What a new message is stored with.
-struct Row_<'a> {
-    new: &'a NewMessage,
-    traceparent: Option<&'a str>,
-    now: Timestamp,
-    dead: bool,
-    reason: Option<String>,
+pub(super) struct Row_<'a> {
+    pub new: &'a NewMessage,
+    pub traceparent: Option<&'a str>,
+    pub now: Timestamp,
+    pub dead: bool,
+    pub reason: Option<String>,
 }
 
 impl<'a> Row_<'a> {
-    fn of(Arriving { new, now, traceparent }: &'a Arriving) -> Self {
+    pub fn of(Arriving { new, now, traceparent }: &'a Arriving) -> Self {
         let first = new.issues.iter().min_by_key(|issue| issue.severity);
         let reason = first.map(|issue| text(&format!("cannot be mapped: {issue}")));
         Self { new, traceparent: traceparent.as_deref(), now: *now, dead: !new.issues.is_empty(), reason }
     }
 
-    fn state(&self) -> State {
+    pub fn state(&self) -> State {
         if self.dead { State::Dead } else { State::Pending }
     }
 
-    fn received(&self) -> String {
+    pub fn received(&self) -> String {
         format!("by {}, {} bytes", self.new.origin, self.new.body.len())
     }
 }
@@ -72,11 +79,11 @@ impl Tables {
     pub(super) async fn accept(
         &self,
         connection: &mut AnyConnection,
-        all: &[Arriving],
+        all: &[&Arriving],
     ) -> Result<Vec<Accepted>, sqlx::Error> {
         let mut accepted = HashMap::new();
         for piece in pieces(all) {
-            let mut open: Vec<&Arriving> = piece.iter().collect();
+            let mut open: Vec<&Arriving> = piece.to_vec();
             // On PostgreSQL another mediator may insert the same key in between: then it is found the next time round.
             while !open.is_empty() {
                 let there = self.there(connection, &open).await?;
@@ -148,9 +155,7 @@ impl Tables {
         let mut inserted = Vec::new();
         for piece in pieces(rows) {
             let statement = format!(
-                "INSERT INTO message (kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, reason, issues,
-                                      received_at, since, due_at, settled_at, traceparent)
-                 VALUES {} ON CONFLICT (dedupe_key) DO NOTHING RETURNING dedupe_key, id",
+                "{INSERT_MESSAGE} VALUES {} ON CONFLICT (dedupe_key) DO NOTHING RETURNING dedupe_key, id",
                 placeholders(piece.len(), 15)
             );
             let mut query = sqlx::query_as::<_, (String, i64)>(sql(statement));
@@ -197,9 +202,9 @@ impl Tables {
     ) -> Result<(), sqlx::Error> {
         for piece in pieces(stored) {
             let values = placeholders(piece.len(), 2);
-            let mut query = sqlx::query(sql(format!("INSERT INTO document (message_id, received) VALUES {values}")));
+            let mut query = sqlx::query(sql(format!("{INSERT_DOCUMENT} VALUES {values}")));
             for (row, id) in piece {
-                query = query.bind(id.0).bind(self.seal.close(&row.new.body, &row.new.lane));
+                query = query.bind(id.0).bind(self.seal.close(&row.new.body, &row.new.lane).into_owned());
             }
             query.execute(&mut *connection).await?;
         }
@@ -261,7 +266,7 @@ impl Tables {
              ON CONFLICT (message_id) DO UPDATE SET received = excluded.received",
         )
         .bind(id.0)
-        .bind(self.seal.close(&new.body, &lane))
+        .bind(self.seal.close(&new.body, &lane).into_owned())
         .execute(&mut *connection)
         .await?;
         let detail = format!("{}; was {old_state}, now {}", row.received(), row.state());
@@ -273,7 +278,7 @@ impl Tables {
     pub(super) async fn note(&self, connection: &mut AnyConnection, notes: &[Note]) -> Result<(), sqlx::Error> {
         for piece in pieces(notes) {
             let values = placeholders(piece.len(), 4);
-            let statement = format!("INSERT INTO trail (message_id, at, event, detail) VALUES {values}");
+            let statement = format!("{INSERT_NOTE} VALUES {values}");
             let mut query = sqlx::query(sql(statement));
             for note in piece {
                 query = query.bind(note.id.0).bind(ms(note.at)).bind(note.event).bind(text(&note.detail));

@@ -1,12 +1,47 @@
 //! Links between insurees and contacts, watermarks, and what is known of claims.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use flow::Kind;
 use flow::ports::StoreError;
+use hashlink::LruCache;
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Connection};
 
 use super::inbox::forgotten_key;
 use super::{Tables, at, failed, list_of, ms, pieces, sql};
+
+pub(super) const LINK: &str = "SELECT contact_id FROM link WHERE insuree_uuid = $1";
+/// The lane of a message that names its claim is the claim.
+pub(super) const INSUREE_OF: &str =
+    "SELECT insuree_uuid FROM message WHERE lane = $1 AND kind = $2 AND insuree_uuid IS NOT NULL";
+pub(super) const OTHERS: &str = "SELECT count(*) FROM link WHERE contact_id = $1 AND insuree_uuid <> $2";
+/// How many links are kept in memory: about a megabyte of them.
+const RECENT: usize = 4096;
+
+/// Links that were read lately. A link never changes, whoever made it.
+#[derive(Clone)]
+pub(super) struct RecentLinks(Arc<Mutex<LruCache<String, String>>>);
+
+impl Default for RecentLinks {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(LruCache::new(RECENT))))
+    }
+}
+
+impl RecentLinks {
+    pub fn contact(&self, insuree_uuid: &str) -> Option<String> {
+        self.all().get(insuree_uuid).cloned()
+    }
+
+    pub fn remember(&self, insuree_uuid: &str, contact_id: &str) {
+        self.all().insert(insuree_uuid.to_owned(), contact_id.to_owned());
+    }
+
+    fn all(&self) -> MutexGuard<'_, LruCache<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Tables {
     pub(super) async fn settled_keys(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {
@@ -34,23 +69,24 @@ impl Tables {
     }
 
     pub(super) async fn insuree_of(&self, claim_uuid: &str) -> Result<Option<String>, StoreError> {
-        // The lane of a message that names its claim is the claim.
-        sqlx::query_scalar(
-            "SELECT insuree_uuid FROM message WHERE lane = $1 AND kind = $2 AND insuree_uuid IS NOT NULL",
-        )
-        .bind(claim_uuid)
-        .bind(Kind::ClaimResponse.word())
-        .fetch_optional(&self.reader)
-        .await
-        .map_err(failed)
-    }
-
-    pub(super) async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError> {
-        sqlx::query_scalar("SELECT contact_id FROM link WHERE insuree_uuid = $1")
-            .bind(insuree_uuid)
+        sqlx::query_scalar(INSUREE_OF)
+            .bind(claim_uuid)
+            .bind(Kind::ClaimResponse.word())
             .fetch_optional(&self.reader)
             .await
             .map_err(failed)
+    }
+
+    pub(super) async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError> {
+        if let Some(contact) = self.recent.contact(insuree_uuid) {
+            return Ok(Some(contact));
+        }
+        let found: Option<String> =
+            sqlx::query_scalar(LINK).bind(insuree_uuid).fetch_optional(&self.reader).await.map_err(failed)?;
+        if let Some(contact) = &found {
+            self.recent.remember(insuree_uuid, contact);
+        }
+        Ok(found)
     }
 
     pub(super) async fn save_link(
@@ -60,7 +96,7 @@ impl Tables {
         how: &str,
         now: Timestamp,
     ) -> Result<String, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let mut connection = self.write().await?;
         let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
         let linked = self.link_and_go_on(&mut tx, insuree_uuid, contact_id, how, now).await.map_err(failed)?;
         tx.commit().await.map_err(failed)?;
@@ -75,18 +111,14 @@ impl Tables {
         how: &str,
         now: Timestamp,
     ) -> Result<Option<String>, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let mut connection = self.write().await?;
         let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
         // Twins may be matched at the same moment.
         if let Some(lock) = self.dialect.lock() {
             sqlx::query(lock).bind(contact_id).execute(&mut *tx).await.map_err(failed)?;
         }
-        let others: i64 = sqlx::query_scalar("SELECT count(*) FROM link WHERE contact_id = $1 AND insuree_uuid <> $2")
-            .bind(contact_id)
-            .bind(insuree_uuid)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(failed)?;
+        let others: i64 =
+            sqlx::query_scalar(OTHERS).bind(contact_id).bind(insuree_uuid).fetch_one(&mut *tx).await.map_err(failed)?;
         if others > 0 {
             return Ok(None);
         }
@@ -145,14 +177,8 @@ impl Tables {
     }
 
     pub(super) async fn save_watermark(&self, name: &str, moment: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO watermark (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = excluded.at",
-        )
-        .bind(name)
-        .bind(ms(moment))
-        .execute(&self.writer)
-        .await
-        .map(|_| ())
-        .map_err(failed)
+        let statement =
+            "INSERT INTO watermark (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = excluded.at";
+        self.execute(sqlx::query(statement).bind(name).bind(ms(moment))).await.map(drop)
     }
 }

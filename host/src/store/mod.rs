@@ -3,18 +3,23 @@
 //! The statements are the same for both but for the few words in [`Dialect`]. What is answered with "accepted" is on disk before.
 //!
 //! # Layout
-//! - `inbox`: taking messages in. `queue`: leasing and settling them. `writer`: many of both in one commit.
+//! - `inbox`: taking messages in. `queue`: leasing and settling them. `writer`: many of both in one commit; `direct`: the same on SQLite.
 //! - `links`: contacts and watermarks. `admin`: lists, trails, retry, discard, audit. `retention`: what is kept how long.
-//! - `patients`: contacts that may be an insuree. `places`: the imported table of places.
+//! - `patients`: contacts that may be an insuree. `places`: the imported table of places. `facilities`: a registry's facilities.
 //! - `filter`: which messages a list is about. `console`: counts for the console and the metrics.
-//! - `figures`: what the metrics tell of it.
+//! - `claims`: how hospitals' claims stand.
+//! - `figures`: what the metrics tell of it. `hot`: the statements that every message meets.
 //! - `openhim`: transactions that are to be told. `seal`: documents encrypted at rest.
 
 mod admin;
 pub mod backup;
+mod claims;
 mod console;
+mod direct;
+mod facilities;
 mod figures;
 mod filter;
+mod hot;
 mod inbox;
 mod links;
 mod open;
@@ -27,7 +32,9 @@ mod seal;
 mod writer;
 
 pub use admin::{AuditLine, Summary, TrailLine, View};
+pub use claims::Which;
 pub use console::Tally;
+pub use facilities::{FacilityFilter, FacilityLine, FacilityView, Holder, RunLine};
 pub use figures::{Backlog, Disk};
 pub use filter::Filter;
 pub use openhim::Pending;
@@ -36,6 +43,7 @@ pub use places::Imported;
 pub use retention::Pruned;
 pub use seal::check_key_file;
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,12 +53,16 @@ use flow::patients::{Person, Possible};
 use flow::ports::{Lease, Store, StoreError};
 use jiff::Timestamp;
 use mapping::patient::PlaceLink;
-use sqlx::any::AnyRow;
-use sqlx::{AnyPool, AssertSqlSafe, Row};
-use tokio::sync::mpsc;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::pool::PoolConnection;
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Row};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
 use crate::metrics::parts::{Arrival, StoreFigures};
 use crate::telemetry::{self, MESSAGE_ID, SpanKind};
+use direct::Wanted;
+use links::RecentLinks;
 use inbox::Arriving;
 use seal::Seal;
 use writer::Work;
@@ -74,9 +86,54 @@ struct Tables {
     dialect: Dialect,
     /// On SQLite one connection: it has one writer, and waiting for it here is fairer than its busy loop.
     writer: AnyPool,
+    /// On SQLite: held by who writes. The messages have a connection of their own (`direct`).
+    turn: Arc<Mutex<()>>,
     reader: AnyPool,
+    recent: RecentLinks,
     seal: Seal,
     figures: StoreFigures,
+}
+
+/// The right to write, and a connection to do it on.
+struct Turn {
+    connection: PoolConnection<Any>,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Deref for Turn {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Turn {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.connection
+    }
+}
+
+impl Tables {
+    /// Waits for its turn.
+    async fn write(&self) -> Result<Turn, StoreError> {
+        self.turn_and_connection().await.map_err(failed)
+    }
+
+    async fn turn_and_connection(&self) -> Result<Turn, sqlx::Error> {
+        let connection = self.writer.acquire().await?;
+        let turn = match self.dialect {
+            Dialect::Sqlite => Some(self.turn.clone().lock_owned().await),
+            Dialect::Postgres => None,
+        };
+        Ok(Turn { connection, _turn: turn })
+    }
+
+    /// One statement that writes; how many rows it changed.
+    async fn execute(&self, statement: Query<'_, Any, AnyArguments>) -> Result<u64, StoreError> {
+        let mut turn = self.write().await?;
+        statement.execute(&mut *turn).await.map(|done| done.rows_affected()).map_err(failed)
+    }
 }
 
 /// What differs between the databases.
@@ -133,7 +190,13 @@ pub struct Leased {
 impl SqlStore {
     /// [`Store::lease`] with the traces of the messages.
     pub async fn lease_traced(&self, wanted: &Lease<'_>) -> Result<Vec<Leased>, StoreError> {
-        bounded(self.tables.lease(wanted)).await
+        match self.tables.dialect {
+            Dialect::Sqlite => {
+                let wanted = Box::new(Wanted::of(wanted)?);
+                self.batched(|answer| Work::Lease(wanted, answer)).await
+            }
+            Dialect::Postgres => bounded(self.tables.lease(wanted)).await,
+        }
     }
 
     /// The moment by the clock that all who share the store go by: the database's, or this machine's for a file.
@@ -250,6 +313,14 @@ impl Store for SqlStore {
 
     async fn places(&self, location_codes: &[String]) -> Result<Vec<PlaceLink>, StoreError> {
         bounded(self.tables.places(location_codes)).await
+    }
+
+    async fn key_of(&self, message: MessageId) -> Result<Option<String>, StoreError> {
+        bounded(self.tables.key_of(message)).await
+    }
+
+    async fn wake(&self, dedupe_key: &str, now: Timestamp) -> Result<(), StoreError> {
+        bounded(self.tables.wake(dedupe_key, now)).await
     }
 
     async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {

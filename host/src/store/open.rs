@@ -11,17 +11,17 @@ use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use tokio::time::timeout;
 use url::Url;
 
+use super::direct::Direct;
 use super::seal::Seal;
 use super::{Dialect, LIMIT, SqlStore, Tables, bounded, failed, ms, writer};
 use crate::config::{Place, StoreSettings};
-use crate::metrics::parts::StoreFigures;
 
 /// Connections to PostgreSQL.
 const CONNECTIONS: u32 = 8;
 /// Readers of a SQLite file.
 const READERS: u32 = 4;
 /// What each connection to SQLite begins with. Full: what was acknowledged outlives a power failure.
-const SQLITE: &str =
+pub(super) const SQLITE: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
 /// What each connection to PostgreSQL begins with. A server that commits before the disk has it would make us acknowledge what a power
 /// failure takes away. The planner is kept to the indexes: what it knows of a table that was empty a minute ago is wrong in a full one.
@@ -37,17 +37,20 @@ impl SqlStore {
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let seal = Seal::from_file(settings.key_file.as_deref())?;
-        let tables = match settings.place()? {
+        let (tables, direct) = match settings.place()? {
             Place::Sqlite(path) => {
                 let named = |error: StoreError| StoreError(format!("{}: {}", path.display(), error.0));
-                sqlite(&path, seal).await.map_err(named)?
+                let tables = sqlite(&path, seal).await.map_err(named)?;
+                let direct = Direct::new(&path, &tables);
+                (tables, Some(direct))
             }
-            Place::Postgres(url) => postgres(url.expose_secret(), seal)
-                .await
-                .map_err(|error| StoreError(format!("PostgreSQL (store.url): {}", error.0)))?,
+            Place::Postgres(url) => {
+                let named = |error: StoreError| StoreError(format!("PostgreSQL (store.url): {}", error.0));
+                (postgres(url.expose_secret(), seal).await.map_err(named)?, None)
+            }
         };
         tables.check_seal().await?;
-        let batches = writer::start(tables.clone());
+        let batches = writer::start(tables.clone(), direct)?;
         Ok(Self { tables, batches, counted: Arc::default() })
     }
 
@@ -59,8 +62,8 @@ impl SqlStore {
     /// Gives back what a process that died had in its hands. Only for a store that nobody else leases from, before the first lease.
     pub async fn release_leases(&self, due: Timestamp) -> Result<u64, StoreError> {
         let statement = "UPDATE message SET state = 'pending', uncertain = 1, due_at = $1 WHERE state = 'leased'";
-        let released = sqlx::query(statement).bind(ms(due)).execute(&self.tables.writer);
-        bounded(async { released.await.map(|done| done.rows_affected()).map_err(failed) }).await
+        let released = sqlx::query(statement).bind(ms(due));
+        bounded(async { self.tables.execute(released).await }).await
     }
 
     /// Makes due what waits beyond `latest`, which only a clock that was wrong can have set; leases end at `lease_end` then.
@@ -73,8 +76,7 @@ impl SqlStore {
         let statement = "UPDATE message SET due_at = CASE state WHEN 'leased' THEN $1 ELSE $2 END
              WHERE state IN ('pending', 'leased') AND due_at > $3";
         let pulled = sqlx::query(statement).bind(ms(lease_end)).bind(ms(now)).bind(ms(latest));
-        let pulled = pulled.execute(&self.tables.writer);
-        bounded(async { pulled.await.map(|done| done.rows_affected()).map_err(failed) }).await
+        bounded(async { self.tables.execute(pulled).await }).await
     }
 
     /// Takes the turn for work that one of several mediators does at a time, until `until`. False: another one has it. A turn that ends
@@ -86,8 +88,7 @@ impl SqlStore {
         let statement = "INSERT INTO watermark (name, at) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE watermark.at <= $3 OR watermark.at > $4";
         let taken = sqlx::query(statement).bind(name).bind(ms(until)).bind(ms(now)).bind(ms(until) + 60_000);
-        let taken = taken.execute(&self.tables.writer);
-        bounded(async { taken.await.map(|done| done.rows_affected() == 1).map_err(failed) }).await
+        bounded(async { self.tables.execute(taken).await.map(|rows| rows == 1) }).await
     }
 
     /// Writes something in the way in which messages are stored: fails where they could not be stored.
@@ -96,7 +97,7 @@ impl SqlStore {
             return Err(StoreError("its writer has ended".to_owned()));
         }
         bounded(async {
-            let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+            let mut connection = self.tables.write().await?;
             let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
             let statement = "INSERT INTO watermark (name, at) VALUES ('ready', $1)
                  ON CONFLICT (name) DO UPDATE SET at = excluded.at";
@@ -118,6 +119,7 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
     let url = format!("sqlite://{}?mode=rwc", file.path());
     let connect = async |connections| {
         let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(LIMIT / 2);
+        let options = options.test_before_acquire(false); // no network that could be away: it would cost more than a look-up
         // On a full disk SQLite ends a transaction by itself, of which sqlx does not know: such a connection is of no use any more.
         let options = options.before_acquire(|connection, _| {
             let usable = !connection.is_in_transaction();
@@ -140,7 +142,8 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
             "commits are not on disk when they are acknowledged (synchronous = {synchronous})"
         )));
     }
-    Ok(Tables { dialect: Dialect::Sqlite, writer, reader, seal, figures: StoreFigures::default() })
+    let (turn, recent, figures) = Default::default();
+    Ok(Tables { dialect: Dialect::Sqlite, writer, turn, reader, recent, seal, figures })
 }
 
 async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
@@ -159,8 +162,8 @@ async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
     let migrating = unhurried.connect(url).await.map_err(|error| StoreError(without_password(error, url)))?;
     sqlx::migrate!("migrations/postgres").run(&migrating).await.map_err(failed)?;
     migrating.close().await;
-    let figures = StoreFigures::default();
-    Ok(Tables { dialect: Dialect::Postgres, reader: writer.clone(), writer, seal, figures })
+    let (turn, recent, figures) = Default::default();
+    Ok(Tables { dialect: Dialect::Postgres, reader: writer.clone(), writer, turn, recent, seal, figures })
 }
 
 /// Why no connection was made: a pool tries again until its time is up, and then tells no more than that.

@@ -64,8 +64,7 @@ impl SqlStore {
              SELECT id, $1, $2, $3 FROM message WHERE id = $4
              ON CONFLICT (message_id, transaction_id) DO UPDATE SET due_at = excluded.due_at";
         let added = sqlx::query(statement).bind(transaction).bind(ms(now)).bind(ms(due)).bind(message.0);
-        let added = added.execute(&self.tables.writer);
-        bounded(async { added.await.map(|done| done.rows_affected() == 1).map_err(failed) }).await
+        bounded(async { self.tables.execute(added).await.map(|rows| rows == 1) }).await
     }
 
     /// Takes those whose messages have come to an end that was not told yet; nobody else takes them until then. Others are put off by half
@@ -86,7 +85,7 @@ impl SqlStore {
             if first.is_none_or(|first| first > ms(now)) {
                 return Ok((Vec::new(), false));
             }
-            let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+            let mut connection = self.tables.write().await?;
             let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
             let skip_locked = match self.tables.dialect {
                 Dialect::Sqlite => "",
@@ -117,7 +116,7 @@ impl SqlStore {
     /// Gives some back untried.
     pub async fn put_reports_back(&self, reports: &[Pending], due: Timestamp) -> Result<(), StoreError> {
         bounded(async {
-            let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+            let mut connection = self.tables.write().await?;
             let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
             for report in reports {
                 let untried = Pending { tries: report.tries.saturating_sub(1), ..report.clone() };
@@ -139,15 +138,13 @@ impl SqlStore {
         let tries = if tried { i64::from(report.tries) } else { 0 };
         let statement = "UPDATE openhim_report SET due_at = $1, told = $2, tries = $3 WHERE id = $4";
         let put_off = sqlx::query(statement).bind(ms(due)).bind(told.map(State::word)).bind(tries).bind(report.id);
-        let put_off = put_off.execute(&self.tables.writer);
-        bounded(async { put_off.await.map(drop).map_err(failed) }).await
+        bounded(async { self.tables.execute(put_off).await.map(drop) }).await
     }
 
     /// Forgets one: it was told, or never will be.
     pub async fn remove_report(&self, report: &Pending) -> Result<(), StoreError> {
         let removed = sqlx::query("DELETE FROM openhim_report WHERE id = $1").bind(report.id);
-        let removed = removed.execute(&self.tables.writer);
-        bounded(async { removed.await.map(drop).map_err(failed) }).await
+        bounded(async { self.tables.execute(removed).await.map(drop) }).await
     }
 
     /// What the console of OpenHIM said last to the mediator of this name.
@@ -161,8 +158,8 @@ impl SqlStore {
     pub async fn save_openhim_settings(&self, urn: &str, settings: &str) -> Result<(), StoreError> {
         let statement = "INSERT INTO openhim_settings (urn, settings) VALUES ($1, $2)
              ON CONFLICT (urn) DO UPDATE SET settings = excluded.settings";
-        let saved = sqlx::query(statement).bind(urn).bind(settings).execute(&self.tables.writer);
-        bounded(async { saved.await.map(drop).map_err(failed) }).await
+        let saved = sqlx::query(statement).bind(urn).bind(settings);
+        bounded(async { self.tables.execute(saved).await.map(drop) }).await
     }
 
     /// How many are still to be told something.

@@ -110,8 +110,8 @@ impl Tables {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let uuid = insuree.insuree.to_string();
-        let sealed = |shown: &Value| self.seal.close(shown.to_string().as_bytes(), &uuid);
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let sealed = |shown: &Value| self.seal.close(shown.to_string().as_bytes(), &uuid).into_owned();
+        let mut connection = self.write().await?;
         let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
         self.close_proposals(&mut tx, &uuid).await.map_err(failed)?;
         for one in possible {

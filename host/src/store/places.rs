@@ -83,7 +83,7 @@ impl SqlStore {
         mut progress: impl FnMut(u64),
     ) -> Result<Imported, StoreError> {
         let told = self.compare_places(rows, replace).await?;
-        let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+        let mut connection = self.tables.write().await?;
         let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
         if replace {
             sqlx::query("DELETE FROM place").execute(&mut *tx).await.map_err(failed)?;

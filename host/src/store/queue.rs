@@ -12,19 +12,35 @@ use super::{Dialect, Leased, Tables, at, failed, list_of, ms, pieces, placeholde
 /// An attempt's end, ready to be written.
 #[derive(Clone)]
 pub(super) struct Settlement {
-    id: MessageId,
-    lease: i64,
-    state: State,
-    due_at: Option<i64>,
-    reason: String,
-    uncertain: i64,
+    pub id: MessageId,
+    pub lease: i64,
+    pub state: State,
+    pub due_at: Option<i64>,
+    pub reason: String,
+    pub uncertain: i64,
     /// A wait is not a try.
-    uncounted: i64,
-    issues: Option<String>,
-    sent: Option<Vec<u8>>,
-    settled_at: Option<i64>,
-    trail: Vec<TrailEntry>,
+    pub uncounted: i64,
+    pub issues: Option<String>,
+    pub sent: Option<Vec<u8>>,
+    pub settled_at: Option<i64>,
+    pub trail: Vec<TrailEntry>,
 }
+
+/// Ends an attempt, as long as its lease is the worker's.
+pub(super) const SETTLE: &str = "UPDATE message SET state = $1, due_at = coalesce($2, due_at), reason = $3,
+            uncertain = CASE WHEN uncertain > $4 THEN uncertain ELSE $5 END,
+            attempts = attempts - $6, issues = $7, settled_at = $8
+     WHERE id = $9 AND state = 'leased' AND leases = $10";
+pub(super) const SENT: &str = "UPDATE document SET sent = $1 WHERE message_id = $2";
+pub(super) const INSERT_TRAIL: &str = "INSERT INTO trail (message_id, at, event, detail, status, duration_ms)";
+/// One that cannot be read must not hold up the others.
+pub(super) const PARK: &str = "UPDATE message SET state = 'dead', reason = $1, settled_at = $2 WHERE id = $3";
+pub(super) const NEXT_DUE: &str = "SELECT due_at FROM message m
+     WHERE m.kind = $1 AND m.state IN ('pending', 'leased') AND NOT EXISTS (
+        SELECT 1 FROM message earlier
+        WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.settled_at IS NULL)
+     ORDER BY due_at, id LIMIT 1";
+pub(super) const NO_DOCUMENT: &str = "its document is no longer kept";
 
 impl Tables {
     pub(super) fn settlement(
@@ -51,7 +67,7 @@ impl Tables {
             uncertain: i64::from(uncertain),
             uncounted: i64::from(matches!(outcome, Outcome::Waiting { .. })),
             issues,
-            sent: mapped.map(|mapped| self.seal.close(mapped.as_bytes(), &message.lane)),
+            sent: mapped.map(|mapped| self.seal.close(mapped.as_bytes(), &message.lane).into_owned()),
             settled_at: (state != State::Pending).then(|| ms(now)),
             trail: trail.to_vec(),
         }
@@ -66,43 +82,33 @@ impl Tables {
         let mut settled = Vec::with_capacity(all.len());
         let mut trail = Vec::new();
         for one in all {
-            let done = sqlx::query(
-                "UPDATE message SET state = $1, due_at = coalesce($2, due_at), reason = $3,
-                        uncertain = CASE WHEN uncertain > $4 THEN uncertain ELSE $5 END,
-                        attempts = attempts - $6, issues = $7, settled_at = $8
-                 WHERE id = $9 AND state = 'leased' AND leases = $10",
-            )
-            .bind(one.state.word())
-            .bind(one.due_at)
-            .bind(one.reason.as_str())
-            .bind(one.uncertain)
-            .bind(one.uncertain)
-            .bind(one.uncounted)
-            .bind(one.issues.as_deref())
-            .bind(one.settled_at)
-            .bind(one.id.0)
-            .bind(one.lease)
-            .execute(&mut *connection)
-            .await?
-            .rows_affected()
+            let done = sqlx::query(SETTLE)
+                .bind(one.state.word())
+                .bind(one.due_at)
+                .bind(one.reason.as_str())
+                .bind(one.uncertain)
+                .bind(one.uncertain)
+                .bind(one.uncounted)
+                .bind(one.issues.as_deref())
+                .bind(one.settled_at)
+                .bind(one.id.0)
+                .bind(one.lease)
+                .execute(&mut *connection)
+                .await?
+                .rows_affected()
                 == 1;
             settled.push(done);
             if !done {
                 continue;
             }
             if let Some(sent) = &one.sent {
-                sqlx::query("UPDATE document SET sent = $1 WHERE message_id = $2")
-                    .bind(sent.as_slice())
-                    .bind(one.id.0)
-                    .execute(&mut *connection)
-                    .await?;
+                sqlx::query(SENT).bind(sent.as_slice()).bind(one.id.0).execute(&mut *connection).await?;
             }
             trail.extend(one.trail.iter().map(|entry| (one.id, entry)));
         }
         for piece in pieces(&trail) {
             let values = placeholders(piece.len(), 6);
-            let statement =
-                format!("INSERT INTO trail (message_id, at, event, detail, status, duration_ms) VALUES {values}");
+            let statement = format!("{INSERT_TRAIL} VALUES {values}");
             let mut query = sqlx::query(sql(statement));
             for (id, entry) in piece {
                 query = query
@@ -120,14 +126,14 @@ impl Tables {
 
     pub(super) async fn lease(&self, wanted: &Lease<'_>) -> Result<Vec<Leased>, StoreError> {
         let held = serde_json::to_string(wanted.held).map_err(failed)?;
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let mut connection = self.write().await?;
         let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
         let rows = sqlx::query(sql(lease_statement(self.dialect)))
             .bind(wanted.kind.word())
             .bind(ms(wanted.now))
-            .bind(ms(wanted.until))
-            .bind(i64::from(wanted.limit))
             .bind(held)
+            .bind(i64::from(wanted.limit))
+            .bind(ms(wanted.until))
             .fetch_all(&mut *tx)
             .await
             .map_err(failed)?;
@@ -135,8 +141,7 @@ impl Tables {
         leased.sort_by_key(|leased| leased.message.id);
         let unreadable = self.read_bodies(&mut tx, &mut leased).await?;
         for (id, why) in &unreadable {
-            // One that cannot be read must not hold up the others.
-            sqlx::query("UPDATE message SET state = 'dead', reason = $1, settled_at = $2 WHERE id = $3")
+            sqlx::query(PARK)
                 .bind(why.as_str())
                 .bind(ms(wanted.now))
                 .bind(id.0)
@@ -147,12 +152,16 @@ impl Tables {
             self.note(&mut tx, &[note]).await.map_err(failed)?;
         }
         tx.commit().await.map_err(failed)?;
-        for (id, _) in &unreadable {
-            self.figures.unreadable(wanted.kind);
-            tracing::error!(%id, kind = %wanted.kind, "dead letter: see `messages show {id}`");
-        }
+        self.tell_of_unreadable(wanted.kind, &unreadable);
         leased.retain(|leased| !unreadable.iter().any(|(id, _)| *id == leased.message.id));
         Ok(leased)
+    }
+
+    pub(super) fn tell_of_unreadable(&self, kind: Kind, unreadable: &[(MessageId, String)]) {
+        for (id, _) in unreadable {
+            self.figures.unreadable(kind);
+            tracing::error!(%id, %kind, "dead letter: see `messages show {id}`");
+        }
     }
 
     /// Gives the messages their bodies; returns those that have none, and why.
@@ -175,7 +184,7 @@ impl Tables {
         let mut unreadable = Vec::new();
         for Leased { message, .. } in leased {
             let opened = match bodies.remove(&message.id.0) {
-                None => Err("its document is no longer kept".to_owned()),
+                None => Err(NO_DOCUMENT.to_owned()),
                 Some(sealed) => self.seal.open(sealed, &message.lane),
             };
             match opened {
@@ -187,29 +196,20 @@ impl Tables {
     }
 
     pub(super) async fn next_due(&self, kind: Kind) -> Result<Option<Timestamp>, StoreError> {
-        let next: Option<i64> = sqlx::query_scalar(
-            "SELECT due_at FROM message m
-             WHERE m.kind = $1 AND m.state IN ('pending', 'leased') AND NOT EXISTS (
-                SELECT 1 FROM message earlier
-                WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.settled_at IS NULL)
-             ORDER BY due_at, id LIMIT 1",
-        )
-        .bind(kind.word())
-        .fetch_optional(&self.reader)
-        .await
-        .map_err(failed)?;
-        Ok(next.map(at))
+        let next: Result<Option<i64>, _> =
+            sqlx::query_scalar(NEXT_DUE).bind(kind.word()).fetch_optional(&self.reader).await;
+        Ok(next.map_err(failed)?.map(at))
     }
 }
 
 /// Takes due messages: chosen first and once (a planner may run a sub-query twice, which would take twice as many).
 ///
 /// What is earlier in a lane is asked by `settled_at`: asked by `state`, PostgreSQL takes the index of what is due, which it believes to be
-/// empty, and reads all that waits for each message.
-fn lease_statement(dialect: Dialect) -> String {
+/// empty, and reads all that waits for each message. SQLite numbers `$n` as they come: they come in order.
+pub(super) fn lease_statement(dialect: Dialect) -> String {
     let held = match dialect {
-        Dialect::Sqlite => "SELECT value FROM json_each($5)",
-        Dialect::Postgres => "SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST($5 AS JSON))",
+        Dialect::Sqlite => "SELECT value FROM json_each($3)",
+        Dialect::Postgres => "SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST($3 AS JSON))",
     };
     let lock = dialect.skip_locked();
     format!(
@@ -220,10 +220,10 @@ fn lease_statement(dialect: Dialect) -> String {
                 SELECT 1 FROM message earlier
                 WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.settled_at IS NULL)
             ORDER BY m.due_at, m.id LIMIT $4 {lock})
-         UPDATE message SET state = 'leased', due_at = $3, attempts = attempts + 1, leases = leases + 1,
+         UPDATE message SET state = 'leased', due_at = $5, attempts = attempts + 1, leases = leases + 1,
                 uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END
          WHERE id IN (SELECT id FROM due)
-         RETURNING id, kind, origin, lane, claim_uuid, since, attempts, leases, uncertain, traceparent"
+         RETURNING id, kind, origin, lane, claim_uuid, insuree_uuid, since, attempts, leases, uncertain, traceparent"
     )
 }
 

@@ -55,7 +55,7 @@ impl SqlStore {
 
 impl Tables {
     async fn prune_messages(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let mut connection = self.write().await?;
         let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
         let statement = format!(
             "SELECT m.id, m.dedupe_key, m.state FROM message m
@@ -92,7 +92,7 @@ impl Tables {
 
     /// Prunes the documents of one piece; returns how many, and up to when it looked.
     async fn prune_documents(&self, since: Timestamp, before: Timestamp) -> Result<(u64, Timestamp), StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
+        let mut connection = self.write().await?;
         let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
         let piece: Vec<(i64, i64)> = sqlx::query_as(
             "SELECT id, settled_at FROM message

@@ -3,6 +3,7 @@
 //! A sealed document is `0x01`, the first four bytes of the key's SHA-256, the nonce, the ciphertext with its tag. What does not begin
 //! so was stored without a key and is read as it is: JSON never begins with that byte.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,9 +54,9 @@ impl Seal {
         Ok(Self { keys: Arc::new(keys) })
     }
 
-    /// Seals a document of a lane.
-    pub fn close(&self, document: &[u8], lane: &str) -> Vec<u8> {
-        let Some(Key { name, key }) = self.keys.first() else { return document.to_vec() };
+    /// Seals a document of a lane; as it is where there is no key.
+    pub fn close<'d>(&self, document: &'d [u8], lane: &str) -> Cow<'d, [u8]> {
+        let Some(Key { name, key }) = self.keys.first() else { return Cow::Borrowed(document) };
         let mut nonce = [0; NONCE_LEN];
         // ring's only failure here is an operating system without random numbers; nothing could be kept safe then.
         SystemRandom::new().fill(&mut nonce).expect("the operating system gives random numbers");
@@ -72,7 +73,7 @@ impl Seal {
             )
             .expect("a document of a few megabytes can be sealed");
         sealed.extend_from_slice(tag.as_ref());
-        sealed
+        Cow::Owned(sealed)
     }
 
     /// Opens a document of a lane. The error says what to do.
@@ -117,8 +118,8 @@ impl Tables {
                 return Ok(());
             }
             sqlx::query("INSERT INTO seal (id, sample) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET sample = excluded.sample")
-                .bind(self.seal.close(SAMPLE, "sample"))
-                .execute(&self.writer)
+                .bind(self.seal.close(SAMPLE, "sample").into_owned())
+                .execute(&mut *self.write().await?)
                 .await
                 .map(|_| ())
                 .map_err(failed)

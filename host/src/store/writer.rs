@@ -7,11 +7,14 @@ use std::time::Instant;
 use flow::message::Accepted;
 use flow::ports::StoreError;
 use sqlx::Connection;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
+use super::direct::{Direct, Done, Taken, Wanted};
 use super::inbox::Arriving;
 use super::queue::Settlement;
-use super::{SqlStore, Tables, bounded, inbox};
+use super::{LIMIT, Leased, SqlStore, Tables, bounded, inbox};
 
 /// Largest number of messages in a commit.
 const LARGEST: usize = 256;
@@ -20,6 +23,8 @@ const LARGEST: usize = 256;
 pub(super) enum Work {
     Accept(Box<Arriving>, Answer<Accepted>),
     Settle(Box<Settlement>, Answer<bool>),
+    /// On SQLite: a commit of its own would cost as much as one with all that waits.
+    Lease(Box<Wanted>, Answer<Vec<Leased>>),
 }
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -30,28 +35,41 @@ impl SqlStore {
         let (answer, answered) = oneshot::channel();
         let ended = || StoreError("the store is closed".to_owned());
         bounded(async { self.batches.send(work(answer)).await.map_err(|_| ended()) }).await?;
-        answered.await.map_err(|_| ended())?
+        // One commit may be on its way to a disk that hangs, and this one after it.
+        match timeout(2 * LIMIT, answered).await {
+            Ok(answered) => answered.map_err(|_| ended())?,
+            Err(_) => Err(StoreError(format!("not stored within {} s", 2 * LIMIT.as_secs()))),
+        }
     }
 }
 
-/// Starts the writer. It ends with the last store that can hand it work.
-pub(super) fn start(tables: Tables) -> mpsc::Sender<Work> {
-    let (sender, mut receiver) = mpsc::channel(LARGEST * 4);
-    tokio::spawn(async move {
-        let mut waiting = Vec::new();
-        while !waiting.is_empty() || receiver.recv_many(&mut waiting, LARGEST).await > 0 {
-            // What was left over, the same key many times perhaps, must not keep the others out.
-            while waiting.len() < LARGEST
-                && let Ok(work) = receiver.try_recv()
-            {
-                waiting.push(work);
-            }
-            let (batch, rest) = Batch::of(std::mem::take(&mut waiting));
-            waiting = rest;
-            batch.write(&tables).await;
+/// Starts the writer. It ends with the last store that can hand it work. What goes to SQLite directly blocks, so it has a thread to itself.
+pub(super) fn start(tables: Tables, direct: Option<Direct>) -> Result<mpsc::Sender<Work>, StoreError> {
+    let (sender, receiver) = mpsc::channel(LARGEST * 4);
+    if direct.is_none() {
+        tokio::spawn(work_off(receiver, tables, None));
+        return Ok(sender);
+    }
+    let runtime = Handle::current();
+    let thread = std::thread::Builder::new().name("store-writer".to_owned());
+    let started = thread.spawn(move || runtime.block_on(work_off(receiver, tables, direct)));
+    started.map_err(|error| StoreError(format!("no thread for the store: {error}")))?;
+    Ok(sender)
+}
+
+async fn work_off(mut receiver: mpsc::Receiver<Work>, tables: Tables, mut direct: Option<Direct>) {
+    let mut waiting = Vec::new();
+    while !waiting.is_empty() || receiver.recv_many(&mut waiting, LARGEST).await > 0 {
+        // What was left over, the same key many times perhaps, must not keep the others out.
+        while waiting.len() < LARGEST
+            && let Ok(work) = receiver.try_recv()
+        {
+            waiting.push(work);
         }
-    });
-    sender
+        let (batch, rest) = Batch::of(std::mem::take(&mut waiting));
+        waiting = rest;
+        batch.write(&tables, &mut direct).await;
+    }
 }
 
 /// Work that goes into one commit.
@@ -61,6 +79,8 @@ struct Batch {
     accept_answers: Vec<Answer<Accepted>>,
     settlements: Vec<Settlement>,
     settle_answers: Vec<Answer<bool>>,
+    leases: Vec<Wanted>,
+    lease_answers: Vec<Answer<Vec<Leased>>>,
 }
 
 impl Batch {
@@ -81,35 +101,49 @@ impl Batch {
                     batch.settlements.push(*settlement);
                     batch.settle_answers.push(answer);
                 }
+                // Whoever went away would not know of what he has.
+                Work::Lease(_, answer) if answer.is_closed() => {}
+                Work::Lease(wanted, answer) => {
+                    batch.leases.push(*wanted);
+                    batch.lease_answers.push(answer);
+                }
             }
         }
         (batch, rest)
     }
 
     /// Writes all of it in one commit, or, where one of them is refused by the database, each by itself.
-    async fn write(self, tables: &Tables) {
+    async fn write(self, tables: &Tables, direct: &mut Option<Direct>) {
+        let accepts: Vec<&Arriving> = self.accepts.iter().collect();
         let settlements: Vec<&Settlement> = self.settlements.iter().collect();
-        match committed(tables, &self.accepts, &settlements).await {
-            Ok((accepted, settled)) => {
+        let (leases, mut by) = (&self.leases, By { tables, direct, down: None });
+        match by.commit(&accepts, &settlements, leases).await {
+            Ok((accepted, settled, taken)) => {
                 // Who waited may have gone away; what is stored stays.
                 for (answer, accepted) in self.accept_answers.into_iter().zip(accepted) {
-                    drop(answer.send(Ok(accepted)));
+                    drop(answer.send(accepted));
                 }
                 for (answer, settled) in self.settle_answers.into_iter().zip(settled) {
                     drop(answer.send(Ok(settled)));
                 }
+                for (answer, (leased, wanted)) in self.lease_answers.into_iter().zip(taken.into_iter().zip(leases)) {
+                    tables.tell_of_unreadable(wanted.kind, &leased.1);
+                    drop(answer.send(Ok(leased.0)));
+                }
             }
-            Err(Failure::OfOne(error)) if self.accepts.len() + settlements.len() > 1 => {
+            Err(Failure::OfOne(error)) if accepts.len() + settlements.len() + leases.len() > 1 => {
                 tracing::warn!(%error, "a commit of several messages was refused: each is written by itself");
-                // If the database goes away meanwhile, the others must not wait for it one after the other.
-                let mut down = None;
-                for (answer, one) in self.accept_answers.into_iter().zip(&self.accepts) {
-                    let written = alone(tables, std::slice::from_ref(one), &[], &mut down).await;
-                    drop(answer.send(written.map(|(mut accepted, _)| accepted.swap_remove(0))));
+                for (answer, one) in self.accept_answers.into_iter().zip(accepts) {
+                    let written = by.alone(&[one], &[]).await;
+                    drop(answer.send(written.and_then(|(mut accepted, _, _)| accepted.swap_remove(0))));
                 }
                 for (answer, one) in self.settle_answers.into_iter().zip(settlements) {
-                    let written = alone(tables, &[], &[one], &mut down).await;
-                    drop(answer.send(written.map(|(_, mut settled)| settled.swap_remove(0))));
+                    let written = by.alone(&[], &[one]).await;
+                    drop(answer.send(written.map(|(_, mut settled, _)| settled.swap_remove(0))));
+                }
+                // Asked again in a moment.
+                for answer in self.lease_answers {
+                    drop(answer.send(Ok(Vec::new())));
                 }
             }
             Err(failure) => {
@@ -120,13 +154,16 @@ impl Batch {
                 for answer in self.settle_answers {
                     drop(answer.send(Err(error.clone())));
                 }
+                for answer in self.lease_answers {
+                    drop(answer.send(Err(error.clone())));
+                }
             }
         }
     }
 }
 
 /// Why a commit did not come about.
-enum Failure {
+pub(super) enum Failure {
     /// One of the messages, or another mediator's at the same moment: by themselves the others may work.
     OfOne(StoreError),
     /// The database: nothing will work now.
@@ -155,28 +192,82 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-type Written = (Vec<Accepted>, Vec<bool>);
+type Written = (Vec<Result<Accepted, StoreError>>, Vec<bool>, Vec<Taken>);
 
-/// One message's commit, unless the database is known to be down.
-async fn alone(
-    tables: &Tables,
-    accepts: &[Arriving],
-    settlements: &[&Settlement],
-    down: &mut Option<StoreError>,
-) -> Result<Written, StoreError> {
-    if let Some(error) = down {
-        return Err(error.clone());
-    }
-    let written = committed(tables, accepts, settlements).await;
-    if let Err(Failure::OfAll(error)) = &written {
-        *down = Some(error.clone());
-    }
-    written.map_err(Failure::into_error)
+/// How a commit is made.
+struct By<'a> {
+    tables: &'a Tables,
+    direct: &'a mut Option<Direct>,
+    /// If the database goes away meanwhile, the others must not wait for it one after the other.
+    down: Option<StoreError>,
 }
 
-async fn committed(tables: &Tables, accepts: &[Arriving], settlements: &[&Settlement]) -> Result<Written, Failure> {
+impl By<'_> {
+    /// One message's commit, unless the database is known to be down.
+    async fn alone(&mut self, accepts: &[&Arriving], settlements: &[&Settlement]) -> Result<Written, StoreError> {
+        if let Some(error) = &self.down {
+            return Err(error.clone());
+        }
+        let written = self.commit(accepts, settlements, &[]).await;
+        if let Err(Failure::OfAll(error)) = &written {
+            self.down = Some(error.clone());
+        }
+        written.map_err(Failure::into_error)
+    }
+
+    async fn commit(
+        &mut self,
+        accepts: &[&Arriving],
+        settlements: &[&Settlement],
+        leases: &[Wanted],
+    ) -> Result<Written, Failure> {
+        let Some(direct) = self.direct else {
+            let (accepted, settled) = committed(self.tables, accepts, settlements).await?;
+            return Ok((accepted.into_iter().map(Ok).collect(), settled, Vec::new()));
+        };
+        let turn = self.tables.turn.lock().await;
+        let begun = Instant::now();
+        let done = direct.write(accepts, settlements, leases);
+        drop(turn);
+        // A look for what is due is no message.
+        if accepts.len() + settlements.len() > 0 || done.is_err() {
+            self.tables.figures.committed(accepts.len() + settlements.len(), begun, done.is_ok());
+        }
+        let Done { accepted, settled, taken } = done?;
+        let accepted = there_before(self.tables, accepts, accepted).await;
+        Ok((accepted, settled, taken))
+    }
+}
+
+/// What has a key that was there goes the long way, in a commit of its own: the rest is on disk.
+async fn there_before(
+    tables: &Tables,
+    accepts: &[&Arriving],
+    accepted: Vec<Option<Accepted>>,
+) -> Vec<Result<Accepted, StoreError>> {
+    let again: Vec<&Arriving> =
+        accepts.iter().zip(&accepted).filter(|(_, done)| done.is_none()).map(|(one, _)| *one).collect();
+    let known = match again.is_empty() {
+        true => Ok(Vec::new()),
+        false => committed(tables, &again, &[]).await.map(|(accepted, _)| accepted).map_err(Failure::into_error),
+    };
+    let mut known = known.map(Vec::into_iter);
+    let lost = || StoreError("a message was not stored".to_owned());
+    let mut next = || match &mut known {
+        Ok(known) => known.next().ok_or_else(lost),
+        Err(error) => Err(error.clone()),
+    };
+    accepted.into_iter().map(|done| done.map_or_else(&mut next, Ok)).collect()
+}
+
+/// By the pool of connections.
+async fn committed(
+    tables: &Tables,
+    accepts: &[&Arriving],
+    settlements: &[&Settlement],
+) -> Result<(Vec<Accepted>, Vec<bool>), Failure> {
     let work = async {
-        let mut connection = tables.writer.acquire().await?;
+        let mut connection = tables.turn_and_connection().await?;
         let mut tx = connection.begin_with(tables.dialect.begin()).await?;
         let accepted = tables.accept(&mut tx, accepts).await?;
         let settled = tables.settle(&mut tx, settlements).await?;

@@ -3,16 +3,20 @@
 
 mod bare;
 mod bench;
+mod bulk;
 mod client;
 mod disk;
 mod documents;
+mod edge;
 mod figures;
 mod peers;
 #[allow(dead_code)] // what only other tests need of it
 #[path = "../../postgres.rs"]
 mod postgres;
 mod prefill;
+mod rows;
 mod send;
+mod table;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,14 @@ enum Command {
     Prefill(prefill::Options),
     /// All measurements, as a Markdown table
     Bench(bench::Options),
+    /// The service's rows of the one table
+    Service(bench::service::Options),
+    /// Requests a second to the edge under Spin, beside a hello-world
+    Edge(edge::Options),
+    /// A large NDJSON file through `openimis-mediator map`
+    Bulk(bulk::Options),
+    /// What the parts of the bench found, as one table
+    Table(table::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -53,6 +65,10 @@ fn main() -> anyhow::Result<ExitCode> {
             Command::Disk(options) => disk::command(&options),
             Command::Prefill(options) => prefill::command(options).await,
             Command::Bench(options) => bench::command(options).await,
+            Command::Service(options) => bench::service::command(options).await,
+            Command::Edge(options) => edge::command(options).await,
+            Command::Bulk(options) => bulk::command(&options),
+            Command::Table(options) => table::command(&options),
         }
     })
 }

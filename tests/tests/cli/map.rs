@@ -1,10 +1,12 @@
 //! `map`: documents in, documents out.
 
+use std::process::Stdio;
 use std::time::Instant;
 
 use mediator_tests::fixtures;
-use mediator_tests::running::{sample_claim, sample_feedback};
+use mediator_tests::running::{program, sample_claim, sample_feedback};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::{components, expected, folder, run};
 
@@ -117,4 +119,97 @@ async fn a_thousand_documents_are_mapped_in_bulk() {
     assert!(ran.code == Some(0) && ran.err.contains("1000 mapped"), "{}", ran.err);
     assert_eq!(ran.out.lines().count(), 1000);
     println!("1000 documents in {:?}", begun.elapsed());
+}
+
+/// Feedbacks of claims in their order; every tenth cannot be mapped.
+fn many(count: usize) -> (String, Vec<Option<String>>) {
+    let feedback: Value = serde_json::from_str(&sample_feedback()).expect("JSON");
+    let (mut text, mut expected) = (String::new(), Vec::new());
+    for number in 0..count {
+        let mut one = feedback.clone();
+        let uuid = format!("00000000-0000-4000-8000-{number:012}");
+        one["claimuuid"] = json!(if number % 10 == 9 { "none" } else { uuid.as_str() });
+        text += &format!("{one}\n");
+        expected.push((number % 10 != 9).then(|| format!("Claim/{uuid}")));
+    }
+    (text, expected)
+}
+
+#[tokio::test]
+async fn the_order_of_the_lines_is_kept_whatever_the_number_of_jobs() {
+    let dir = folder();
+    let (text, expected) = many(5000); // more than a megabyte: several chunks for each job
+    std::fs::write(dir.path().join("many.ndjson"), &text).expect("a file");
+    for jobs in ["1", "2", "7"] {
+        let ran = run(&["map", "feedback", "many.ndjson", "--jobs", jobs], "", &components(), &dir).await;
+        let found: Vec<Option<String>> =
+            ran.lines().iter().map(|line| Some(line["about"][0]["reference"].as_str()?.to_owned())).collect();
+        assert!(found == expected, "{jobs} jobs: {} lines, {}", found.len(), ran.err);
+        assert!(ran.err.contains("4500 mapped (0 with warnings), 500 could not be mapped"), "{}", ran.err);
+    }
+}
+
+#[tokio::test]
+async fn what_is_worth_a_look_is_told_with_the_number_of_its_line() {
+    let dir = folder();
+    let claim: Value = serde_json::from_str(&sample_claim()).expect("JSON"); // with a warning
+    let mut plain = claim.clone();
+    plain["request"] = Value::Null;
+    std::fs::write(dir.path().join("claims.ndjson"), format!("{claim}\n\n{plain}\n{{}}\n")).expect("a file");
+    let args = ["map", "claim-response", "claims.ndjson", "--issues", "issues.ndjson"];
+    let ran = run(&args, "", &components(), &dir).await;
+    assert_eq!((ran.code, ran.lines().len()), (Some(1), 3), "{ran}");
+    let told = std::fs::read_to_string(dir.path().join("issues.ndjson")).expect("the file");
+    let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let short: Vec<Value> =
+        told.iter().map(|line| json!([line["line"], line["mapped"], line["resourceType"]])).collect();
+    assert_eq!(short, [json!([1, true, "OperationOutcome"]), json!([4, false, "OperationOutcome"])]);
+    assert_eq!(told[0]["issue"][0]["severity"], "warning");
+    assert!(told[1]["issue"].as_array().is_some_and(|issues| issues.len() > 3), "{}", told[1]);
+}
+
+#[tokio::test]
+async fn a_line_that_breaks_costs_its_own_line_only() {
+    let dir = folder();
+    let good = serde_json::from_str::<Value>(&sample_feedback()).expect("JSON").to_string();
+    let long = good.replacen('{', &format!("{{\"note\": \"{}\", ", "x".repeat(700 << 10)), 1); // several blocks
+    let mut bytes = format!("{good}\n{{\"name\": \"").into_bytes();
+    bytes.extend(b"\xe9\"}\n");
+    bytes.extend(format!("{long}\n{}\n{good}", "[".repeat(1 << 20)).into_bytes());
+    std::fs::write(dir.path().join("some.ndjson"), bytes).expect("a file");
+    let mut env = components();
+    // Room for a long document.
+    env.insert("OPENIMIS_MEDIATOR__COMPONENTS__MEMORY_LIMIT_BYTES".to_owned(), (8 << 20).to_string());
+    let ran = run(&["map", "feedback", "some.ndjson"], "", &env, &dir).await;
+    let kinds: Vec<Value> = ran.lines().iter().map(|line| line["resourceType"].clone()).collect();
+    let outcome = "OperationOutcome";
+    assert_eq!(kinds, ["Communication", outcome, "Communication", outcome, "Communication"], "{}", ran.err);
+    assert_eq!(ran.lines()[1]["issue"][0]["diagnostics"], "not UTF-8 text (byte 10)");
+}
+
+#[tokio::test]
+async fn a_file_without_line_ends_is_refused_before_it_fills_the_memory() {
+    let dir = folder();
+    let file = std::fs::File::create(dir.path().join("zeros.ndjson")).expect("a file");
+    file.set_len(200 << 20).expect("a hole");
+    let ran = run(&["map", "feedback", "zeros.ndjson"], "", &components(), &dir).await;
+    assert!(ran.code == Some(1) && ran.out.is_empty(), "{ran}");
+    assert!(ran.err.contains("line 1: longer than 64 MiB"), "{ran}");
+}
+
+#[tokio::test]
+async fn the_command_ends_quietly_when_nobody_reads_on() {
+    let dir = folder();
+    std::fs::write(dir.path().join("many.ndjson"), many(20_000).0).expect("a file");
+    let mut command = Command::new(program());
+    command
+        .args(["map", "feedback", "many.ndjson"])
+        .env_clear()
+        .envs(components())
+        .current_dir(&dir)
+        .kill_on_drop(true);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().await.expect("its end");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }

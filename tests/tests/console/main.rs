@@ -14,6 +14,7 @@ use tempfile::TempDir;
 mod act;
 mod browse;
 mod documents;
+mod facilities;
 mod guard;
 mod looks;
 mod patients;

@@ -8,8 +8,13 @@ use mediator_tests::running::workspace;
 use syn::{Attribute, Expr, Fields, Item, Lit, Meta, Type};
 
 /// Where settings may be defined.
-const PLACES: [&str; 4] =
-    ["host/src/config.rs", "host/src/config", "crates/flow/src/settings.rs", "crates/mapping/src"];
+const PLACES: [&str; 5] = [
+    "host/src/config.rs",
+    "host/src/config",
+    "crates/flow/src/settings.rs",
+    "crates/flow/src/settings",
+    "crates/mapping/src",
+];
 
 /// A table of the configuration.
 #[derive(Clone, Debug)]

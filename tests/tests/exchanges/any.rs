@@ -262,7 +262,39 @@ fn a_megabyte_of_nonsense_is_told_by_its_size_only() {
     let nonsense = "निरर्थक ".repeat(1 << 16);
     let quoted = serde_json::to_string(&nonsense).expect("JSON");
     let many = vec![r#"{"sequence": "x", "quantity": {"value": -1}}"#; 20_000].join(",");
+    // Everything refers to something long, by every way there is: none of it may be read again and again.
+    let long = "x".repeat(300_000);
+    let person = format!(
+        r#"{{"resource": {{"resourceType": "Practitioner", "id": "p", "identifier": [{{"value": "p"}}], "text": "{long}"}}}}"#
+    );
+    let stay = |participants: &str, of: &str| {
+        format!(
+            r#"{{"resource": {{"resourceType": "Encounter", "id": "e", "participant": [{participants}], "partOf": {of}}}}}"#
+        )
+    };
+    let by_id = vec![r#"{"individual": {"reference": "Practitioner/p"}}"#; 10_000].join(",");
+    let by_identifier = vec![r#"{"individual": {"identifier": {"value": "p"}}}"#; 10_000].join(",");
+    let conditions = vec![r#"{"condition": {"reference": "Condition/c"}}"#; 10_000].join(",");
+    let entries = [
+        person.clone(),
+        stay(&by_id, "{}"),
+        stay(&by_identifier, r##"{"reference": "#none"}"##),
+        format!(r#"{{"resource": {{"resourceType": "Condition", "id": "c", "text": "{long}"}}}}"#),
+        format!(r#"{{"resource": {{"resourceType": "Encounter", "diagnosis": [{conditions}]}}}}"#),
+    ];
+    let of_one = |count: usize, kind: &str| {
+        let act = |number: usize| {
+            format!(
+                r#"{{"resource": {{"resourceType": "{kind}", "id": "{number}", "encounter": {{"reference": "Encounter/e"}}}}}}"#
+            )
+        };
+        (0..count).map(act).collect::<Vec<_>>().join(",")
+    };
+    let bundle = |entries: &str| format!(r#"{{"resourceType": "Bundle", "type": "collection", "entry": [{entries}]}}"#);
     let documents = [
+        bundle(&entries.join(",")),
+        bundle(&[&person, &stay(&by_id, "{}"), &of_one(5000, "Procedure")].map(String::as_str).join(",")),
+        bundle(&[stay("", "{}"), of_one(5000, "Condition"), of_one(5000, "Location")].join(",")),
         nonsense.clone(),
         quoted.clone(),
         format!(r#"{{"resourceType": {quoted}}}"#),

@@ -176,6 +176,65 @@ fn codes_of_many_encounters_differ() {
     assert_eq!(codes.len(), 5000);
 }
 
+/// Servers that count their encounters all have a first one.
+#[test]
+fn the_same_number_at_two_hospitals_is_two_claims() {
+    let case = case("claim/encounter-with-a-number");
+    let settings: claim::Settings = case.read("settings.json");
+    let code = |settings: &claim::Settings| claim::envelope(&case.input, settings).claim_code.expect("a code");
+    let elsewhere = |facility: &str| {
+        let mut settings = settings.clone();
+        settings.facilities[0].openimis = facility.to_owned();
+        code(&settings)
+    };
+    assert_eq!(code(&settings), elsewhere("HF001"));
+    assert_ne!(code(&settings), elsewhere("HF002"));
+    let without_table = claim::Settings { default_facility: "HF001".to_owned(), ..claim::Settings::default() };
+    assert_eq!(code(&settings), code(&without_table), "the same facility, however it is found");
+}
+
+/// `count` items of one product at 1.05, 1.06, …
+fn claim_of(count: usize) -> (Case, String) {
+    let case = case("claim/claim-alone");
+    let mut claim: Value = serde_json::from_str(&case.input).expect("JSON");
+    let mut item = claim["item"][0].take();
+    let entries = item.as_object_mut().expect("an object");
+    entries.retain(|key, _| key != "net" && key != "sequence");
+    let price = |number: usize| serde_json::json!({"value": 105 + number, "currency": "NPR"});
+    let items: Vec<Value> = (0..count)
+        .map(|number| {
+            let mut item = item.clone();
+            item["unitPrice"] = price(number);
+            item
+        })
+        .collect();
+    claim["item"] = items.into();
+    claim.as_object_mut().expect("an object").remove("total");
+    (case, claim.to_string())
+}
+
+#[test]
+fn a_bill_of_hundreds_of_items_adds_up() {
+    let (case, input) = claim_of(700);
+    let mapped = map_claim(&Case { input, ..case }).expect("a claim");
+    let body: Value = serde_json::from_str(&mapped.body).expect("JSON");
+    assert_eq!(body["item"].as_array().map(Vec::len), Some(700));
+    let expected: usize = (0..700).map(|number| 2 * (105 + number)).sum();
+    assert_eq!(body["total"]["value"], expected as f64);
+}
+
+#[test]
+fn a_bill_without_end_is_one_issue_and_asks_nothing() {
+    let (case, input) = claim_of(1001);
+    let settings: claim::Settings = case.read("settings.json");
+    let issues = match claim::map(&input, None, &known(&case), &settings) {
+        Outcome::Issues(issues) => issues,
+        other => panic!("{other:?}"),
+    };
+    let told: Vec<String> = issues.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["error not-supported Claim.item: 1001 items; expected up to 1000 in one claim"]);
+}
+
 #[test]
 fn a_look_up_that_failed_is_asked_for_again_and_one_that_found_nothing_is_not() {
     let case = case("claim/encounter");
@@ -206,6 +265,31 @@ fn a_page_of_a_registry_is_taken_apart() {
     }
     assert!(facility::page("{}").is_err());
     assert!(facility::page(r#"{"resourceType": "Patient"}"#).is_err());
+}
+
+/// A registry may send the boundary of a district with each of its facilities, and its wards and beds.
+#[test]
+fn of_a_page_only_what_is_read_is_kept_and_wards_are_no_facilities() {
+    let boundary = "A".repeat(100_000);
+    let area = serde_json::json!({"resourceType": "Location", "id": "d", "physicalType": {"coding": [{"code": "jdn"}]},
+        "identifier": [{"value": "D-07"}], "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/location-boundary-geojson",
+        "valueAttachment": {"data": boundary}}]});
+    let place = |id: usize, kind: &str| {
+        serde_json::json!({"resourceType": "Location", "id": format!("p{id}"), "identifier": [{"value": format!("HF{id}")}],
+            "physicalType": {"coding": [{"code": kind}]}, "text": {"div": boundary}, "partOf": {"reference": "Location/d"}})
+    };
+    let kinds = ["bu", "wa", "ro", "bd", "si"];
+    let places = kinds.iter().enumerate().map(|(id, kind)| place(id, kind));
+    let entries: Vec<Value> = places.chain([area]).map(|resource| serde_json::json!({"resource": resource})).collect();
+    let page = serde_json::json!({"resourceType": "Bundle", "type": "searchset", "entry": entries}).to_string();
+    let found = facility::page(&page).expect("a page");
+    assert_eq!(found.facilities.len(), 2);
+    let settings: facility::Settings = case("facility/create").read("settings.json");
+    for (facility, code) in found.facilities.iter().zip(["HF0", "HF4"]) {
+        assert!(facility.len() < 1000, "{}", facility.len());
+        assert!(facility.contains("D-07"), "its district is with it: {facility}");
+        assert_eq!(facility::envelope(facility, &settings).code.as_deref(), Some(code));
+    }
 }
 
 #[test]

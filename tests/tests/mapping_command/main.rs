@@ -64,6 +64,25 @@ fn the_built_in_mappings_keep_the_contract_and_give_their_own_answers() {
 }
 
 #[test]
+fn the_built_in_mappings_that_ask_for_look_ups_keep_the_contract_and_give_their_own_answers() {
+    let root = mediator_tests::fixtures::root();
+    for (file, folders) in [
+        ("map_claim.wasm", &["claim", "claim-answer"][..]),
+        ("map_eligibility.wasm", &["eligibility"]),
+        ("map_facility.wasm", &["facility"]),
+    ] {
+        let cases: usize = folders.iter().map(|folder| mediator_tests::fixtures::cases(folder).len()).sum();
+        let ran = run(
+            workspace(),
+            &["mapping", "test", &built(file), "--exact", "--fixtures", &root.display().to_string()],
+        );
+        assert_eq!(ran.code, Some(0), "{}", ran.told);
+        assert!(ran.told.contains(&format!("{cases} of its own, ")), "{} has not {cases}", ran.told);
+        assert!(ran.told.contains("compared with the built-in mapping: 0 not kept"), "{}", ran.told);
+    }
+}
+
+#[test]
 fn what_is_not_kept_is_told_all_at_once_with_a_difference() {
     let dir = tempfile::tempdir().expect("a folder");
     // Gives back what it gets, as document and as key.

@@ -6,6 +6,7 @@
 mod account;
 mod away;
 mod cht_form;
+mod eligibility;
 mod polled;
 mod pushed;
 mod real;

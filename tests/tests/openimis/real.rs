@@ -234,7 +234,7 @@ impl OpenImis {
 }
 
 /// A code that no claim ever had, in ten characters.
-fn unused_code() -> String {
+pub fn unused_code() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let digits = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let mut number = since_1970().as_millis() as u64 * 36 + COUNT.fetch_add(1, Ordering::Relaxed) % 36;

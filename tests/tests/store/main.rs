@@ -22,6 +22,7 @@ mod inbox;
 mod links;
 mod openhim;
 mod patients;
+mod plans;
 mod queue;
 mod retention;
 mod seal;

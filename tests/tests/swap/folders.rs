@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use openimis_mediator::config::Config;
-use openimis_mediator::mapper::{Country, Limits, LoadError, MappingHost, Sources};
+use openimis_mediator::mapper::{Country, InUse, Interface, Limits, LoadError, MappingHost, Sources};
 
 use super::*;
 
@@ -48,10 +48,13 @@ fn mappings_of_a_country_go_before_the_others_one_by_one() {
     fs::create_dir_all(&versioned).expect("folders");
     fs::write(country.join("feedback.wasm"), other_feedback()).expect("a file");
     let host = open(np(dir.path()));
-    let files = || host.mappings().map(|mapping| mapping.file.strip_prefix(dir.path()).expect("below it").to_owned());
+    let files = || {
+        let below = |mapping: &InUse| mapping.file.strip_prefix(dir.path()).expect("below it").to_owned();
+        host.mappings().iter().map(below).collect::<Vec<PathBuf>>()
+    };
     assert_eq!(
         files(),
-        ["map_claim_response.wasm", "cht/np/feedback.wasm", "map_patient.wasm"].map(Into::into) as [PathBuf; 3]
+        ["map_claim_response.wasm", "cht/np/feedback.wasm", "map_patient.wasm"].map(PathBuf::from)
     );
     assert!(mapped(&host).contains(OTHER_WORD));
     assert!(mapped(&open(checked(dir.path()))).contains(WORD), "another country has nothing of it");
@@ -150,4 +153,25 @@ fn a_link_that_leads_nowhere_hides_no_change_of_another_file() {
     let [refused] = &reloaded.refused[..] else { panic!("{reloaded:?}") };
     assert_eq!(refused.file, dir.path().join("link.wasm"));
     assert_eq!(reloaded.switched.len(), 1, "{reloaded:?}");
+}
+
+/// As after an upgrade that forgot a file.
+#[test]
+fn a_mapping_that_may_be_missing_is_taken_when_it_comes_and_kept_when_it_goes() {
+    let dir = folder();
+    let host = open(checked(dir.path()));
+    assert_eq!(host.without(), [Interface::Claim, Interface::Eligibility, Interface::Facility]);
+    let missing = host.claim_code("{}", &mapping::claim::Settings::default()).expect_err("no component has it");
+    assert!(missing.to_string().contains("no component exports it"), "{missing}");
+
+    replace(dir.path(), "map_claim.wasm", &built("map_claim.wasm"));
+    let reloaded = host.reload();
+    assert_eq!((reloaded.switched.len(), reloaded.refused.len()), (1, 0), "{reloaded:?}");
+    assert_eq!((reloaded.switched[0].mapping, reloaded.switched[0].from.as_str()), (Interface::Claim, ""));
+    assert_eq!(host.without(), [Interface::Eligibility, Interface::Facility]);
+
+    fs::remove_file(dir.path().join("map_claim.wasm")).expect("a file to remove");
+    let reloaded = host.reload();
+    assert_eq!((reloaded.switched.len(), reloaded.refused.len()), (0, 1), "{reloaded:?}");
+    assert_eq!(host.claim_code("{}", &mapping::claim::Settings::default()).expect("it is still there"), None);
 }

@@ -47,6 +47,60 @@ pub(super) const REASONS: &[Entry] = &[
         action: "Most often the form (`mapping.claim_response.form`) is not installed, or a place (`mapping.patient`) does not exist: docs/cht.md. Repair, retry.",
     },
     Entry {
+        id: "answer-cannot-be-mapped",
+        sign: Reason(Dead, &["openIMIS' answer cannot be mapped: "]),
+        meaning: "openIMIS has the hospital's claim, and what it says of it cannot be told to the hospital. The issues on the message say why.",
+        action: "See the issue (below); retry. A claim is not sent twice: openIMIS is asked what it has.",
+    },
+    Entry {
+        id: "another-claim",
+        sign: Reason(Dead, &["openIMIS has another claim with the code "]),
+        meaning: "A claim with the code that this one gets is in openIMIS already, of another insuree, facility or day.",
+        action: "Let the hospital send the claim without a code of its own, or with another one. If the codes are computed, set `mapping.claim.code_prefix` or a greater `code_length`.",
+    },
+    Entry {
+        id: "claim-code-hidden",
+        sign: Reason(Waiting, &["openIMIS has a claim with this code and does not show it"]),
+        meaning: "openIMIS refuses the claim because of its code, and its GraphQL shows no such claim to the mediator's user.",
+        action: "Give the user the right to search claims (docs/openimis.md); it is tried again by itself.",
+    },
+    Entry {
+        id: "no-claim-response",
+        sign: Reason(Waiting, &["openIMIS answered without a claim's uuid"]),
+        meaning: "openIMIS took the claim and answered something unexpected. Before the claim is sent again openIMIS is asked for it.",
+        action: "Nothing; if it goes on look at what stands between the mediator and openIMIS.",
+    },
+    Entry {
+        id: "not-decided",
+        sign: Reason(Waiting, &["openIMIS has not decided on the claim yet"]),
+        meaning: "The hospital's claim is in openIMIS and is looked at now and then.",
+        action: "Nothing.",
+    },
+    Entry {
+        id: "never-decided",
+        sign: Reason(Dead, &["openIMIS has not decided on the claim within claims.follow_for"]),
+        meaning: "The hospital's claim has been followed for `claims.follow_for` (180 days), and openIMIS has not decided.",
+        action: "Ask the insurer. `messages retry <id>` follows it on.",
+    },
+    Entry {
+        id: "not-followed",
+        sign: Reason(Dead, &["this is not what the mediator stores of a claim that it follows"]),
+        meaning: "The document of a followed claim is damaged, or of another version of the mediator.",
+        action: "Discard it; let the hospital send the claim again: it gets openIMIS's answer.",
+    },
+    Entry {
+        id: "no-callback",
+        sign: Reason(Skipped, &["no address takes answers"]),
+        meaning: "`claims.callback.url` is not set, so nothing is posted; the hospital asks for the answer.",
+        action: "Nothing, if that is what you want. Else set it, start again, retry.",
+    },
+    Entry {
+        id: "hospital-refused",
+        sign: Reason(Dead, &["the hospital refused with "]),
+        meaning: "The hospital does not want this answer, now or later. Its own words follow.",
+        action: "Most often `claims.callback.url` is not the address that takes them. Correct, start again, retry.",
+    },
+    Entry {
         id: "given-up",
         sign: Reason(Dead, &["given up after "]),
         meaning: "It could not be delivered for `retry.give_up_after` (14 days). The last failure follows.",
@@ -171,6 +225,12 @@ pub(super) const REASONS: &[Entry] = &[
         sign: Reason(Waiting, &["openIMIS: "]),
         meaning: "No connection, or no answer in time.",
         action: "Look at `openimis.url`, the network, TLS (`tls.ca_file`) and `HTTPS_PROXY`/`NO_PROXY`. It is tried again by itself.",
+    },
+    Entry {
+        id: "hospital-unreachable",
+        sign: Reason(Waiting, &["the hospital: "]),
+        meaning: "No connection to `claims.callback.url`, or no answer in time.",
+        action: "Look at the address, the network, TLS (`tls.ca_file`) and `HTTPS_PROXY`/`NO_PROXY`. It is tried again by itself.",
     },
     Entry {
         id: "cht-unreachable",

@@ -24,6 +24,12 @@ pub(super) const REFUSALS: &[Entry] = &[
         action: "Correct the request; the text names the parameter.",
     },
     Entry {
+        id: "http-token",
+        sign: Refusal(StatusCode::UNAUTHORIZED, "login", "the token cannot be used"),
+        meaning: "A token (JWT) does not count: the text says why. Nothing is stored.",
+        action: "Expired: the sender gets a new one. Issuer, audience or key: compare the token with `[[tokens.issuers]]`. Not valid yet: a clock is wrong, see `tokens.leeway`.",
+    },
+    Entry {
         id: "http-login",
         sign: Refusal(StatusCode::UNAUTHORIZED, "login", ""),
         meaning: "No credentials, or wrong ones.",
@@ -34,6 +40,18 @@ pub(super) const REFUSALS: &[Entry] = &[
         sign: Refusal(StatusCode::FORBIDDEN, "forbidden", "has not the scope"),
         meaning: "The credentials are right, and the client may not do this.",
         action: "Add the scope to the client (`clients.scopes`) and start again.",
+    },
+    Entry {
+        id: "http-token-client",
+        sign: Refusal(StatusCode::FORBIDDEN, "forbidden", "no client of the mediator"),
+        meaning: "The token is right, and its subject is not a client of the mediator.",
+        action: "Add one to `[[clients]]` with `issuer` and `subject`, as the token says it in the issuer's `client_claim`, and start again.",
+    },
+    Entry {
+        id: "http-signature",
+        sign: Refusal(StatusCode::FORBIDDEN, "security", ""),
+        meaning: "This client signs what it posts, and the signature in `X-JWS-Signature` is missing or wrong, or no keys of the client are known. Nothing is stored.",
+        action: "The sender signs the very bytes that it sends, with a key that `clients.signature_jwks_file` or `signature_jwks_url` holds.",
     },
     Entry {
         id: "http-other-site",
@@ -100,6 +118,12 @@ pub(super) const REFUSALS: &[Entry] = &[
         sign: Refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", ""),
         meaning: "Work of the admin API ended unexpectedly.",
         action: "See the log; report it.",
+    },
+    Entry {
+        id: "http-keys",
+        sign: Refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", "the keys"),
+        meaning: "The public keys that verify a token or a signature could not be fetched, and none are kept.",
+        action: "The sender sends it again. See the log for the reason: `jwks_url` of `[[tokens.issuers]]` or of the client, its certificate, the network.",
     },
     Entry {
         id: "http-store",

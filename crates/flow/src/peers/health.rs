@@ -87,6 +87,7 @@ impl Health {
 pub(crate) struct Healths {
     openimis: Health,
     cht: Health,
+    hospital: Health,
 }
 
 impl Healths {
@@ -94,6 +95,7 @@ impl Healths {
         match peer {
             Peer::OpenImis => &mut self.openimis,
             Peer::Cht => &mut self.cht,
+            Peer::Hospital => &mut self.hospital,
         }
     }
 }
@@ -122,7 +124,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let mut healths = held(&self.healths);
         let openimis = healths.of(Peer::OpenImis).gate(Peer::OpenImis, now);
         match kind {
-            Kind::Feedback => openimis,
+            Kind::Feedback | Kind::Claim | Kind::Adjudication => openimis,
+            Kind::ClaimAnswer => healths.of(Peer::Hospital).gate(Peer::Hospital, now),
             Kind::ClaimResponse => match (healths.of(Peer::Cht).gate(Peer::Cht, now), openimis) {
                 (Gate::Open, Gate::Open) => Gate::Open,
                 (closed @ Gate::Closed { .. }, _) => closed,

@@ -3,7 +3,9 @@
 pub(crate) mod cht;
 pub mod cht_check;
 mod cht_contacts;
+pub(crate) mod graphql;
 mod health;
+mod hospital;
 mod locations;
 pub(crate) mod openimis;
 
@@ -11,7 +13,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::lock::{Mutex, MutexGuard};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
@@ -34,6 +36,8 @@ pub enum Peer {
     OpenImis,
     /// Where community health workers get their tasks.
     Cht,
+    /// Where claims come from, and openIMIS' answers go to.
+    Hospital,
 }
 
 impl fmt::Display for Peer {
@@ -41,6 +45,7 @@ impl fmt::Display for Peer {
         f.write_str(match self {
             Self::OpenImis => "openIMIS",
             Self::Cht => "CHT",
+            Self::Hospital => "the hospital",
         })
     }
 }
@@ -121,6 +126,19 @@ pub enum PeerError {
     Unreadable(Peer, StatusCode, String),
 }
 
+impl PeerError {
+    /// Without the peer's own words, which may name the person that was asked for.
+    pub fn unquoted(&self) -> String {
+        match self {
+            Self::Paused { peer, until, .. } => format!("{peer} is left alone until {until}"),
+            Self::NotSent(..) | Self::NoAnswer(..) => self.to_string(),
+            Self::Failed(peer, status, _) => format!("{peer} answered {status}"),
+            Self::Refused(peer, status, _) => format!("{peer} refused with {status}"),
+            Self::Unreadable(peer, status, _) => format!("{peer} answered {status} with something that is not its own"),
+        }
+    }
+}
+
 /// The answer of a peer, read as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -128,15 +146,20 @@ pub(crate) struct Answer {
     pub text: String,
     /// The peer's clock.
     pub date: Option<Timestamp>,
+    /// `name=value` of each cookie that it set.
+    pub cookies: Vec<String>,
 }
 
 impl Answer {
     fn read(response: Response<Vec<u8>>) -> Self {
         let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());
+        let cookies = response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let cookies = cookies.filter_map(|cookie| cookie.split(';').next());
         Self {
             status: response.status(),
             date: date.and_then(|text| Some(rfc2822::parse(text).ok()?.timestamp())),
             text: String::from_utf8_lossy(response.body()).into_owned(),
+            cookies: cookies.map(str::to_owned).collect(),
         }
     }
 

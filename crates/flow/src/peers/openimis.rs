@@ -52,6 +52,8 @@ const BAD_CREDENTIALS: &[&str] =
     &["INCORRECT_CREDENTIALS", "Authentication credentials were not provided.", "Invalid username/password."];
 /// openIMIS has had this claim's feedback before.
 const FEEDBACK_EXISTS: &str = "Feedback exists for this claim";
+/// openIMIS has a claim with this code; around it the code.
+const CLAIM_EXISTS: [&str; 2] = ["Claim with code", "already exists"];
 /// The claim or patient is not, or no longer, there.
 const NOT_THERE: &str = "failed to retrieve";
 
@@ -105,9 +107,13 @@ fn outcome_text(body: &str) -> Option<String> {
 }
 
 /// The login has run out, or was never taken. With its database down openIMIS answers 401 as well, with the database's words.
-fn is_login_refused(answer: &Answer) -> bool {
+pub(super) fn is_login_refused(answer: &Answer) -> bool {
     let says = outcome_text(&answer.text);
     answer.status == StatusCode::UNAUTHORIZED && says.is_none_or(|text| BAD_CREDENTIALS.contains(&text.as_str()))
+}
+
+fn is_claim_exists(text: &str) -> bool {
+    CLAIM_EXISTS.iter().all(|words| text.contains(words))
 }
 
 /// Every business error of openIMIS is a 500; only its text tells which.
@@ -120,7 +126,7 @@ fn judge(answer: Answer) -> Result<Answer, PeerError> {
         // Not its own words: a proxy, a wrong address, or its page for a fault. None of them says anything of the request.
         return Err(PeerError::Failed(PEER, status, "no OperationOutcome".to_owned()));
     };
-    let permanent = PERMANENT.iter().any(|known| text.contains(known)) || text == FEEDBACK_EXISTS;
+    let permanent = PERMANENT.iter().any(|known| text.contains(known)) || text == FEEDBACK_EXISTS || is_claim_exists(&text);
     // 403 is a missing right: the request works once the right is given. A 401 that comes here is its database's fault.
     let repairable = matches!(status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED);
     let refused = permanent || (status.is_client_error() && !repairable);
@@ -132,6 +138,11 @@ impl PeerError {
     /// openIMIS' word for "I have it already".
     pub(crate) fn is_feedback_exists(&self) -> bool {
         matches!(self, Self::Refused(PEER, _, text) if text == FEEDBACK_EXISTS)
+    }
+
+    /// openIMIS' words for "I have a claim with this code".
+    pub(crate) fn is_claim_exists(&self) -> bool {
+        matches!(self, Self::Refused(PEER, _, text) if is_claim_exists(text))
     }
 
     /// openIMIS' words for "no such claim or patient".
@@ -160,8 +171,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 self.learn(PEER, &judged);
                 return judged;
             }
-            // Unless another message has renewed the login by now.
-            held(&self.token).take_if(|token| token.bearer() == bearer);
+            self.forget_login(&bearer);
             if last {
                 break;
             }
@@ -209,13 +219,13 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         }
     }
 
-    fn credentials_refused(&self) -> PeerError {
+    pub(super) fn credentials_refused(&self) -> PeerError {
         let wait = self.settings.retry.pause;
         self.leave_alone(PEER, wait, "it refused openimis.username and password: correct them and start again")
     }
 
     /// `Bearer …` of the current login, or of a new one.
-    async fn token(&self, trail: &mut Trail) -> Result<String, PeerError> {
+    pub(super) async fn token(&self, trail: &mut Trail) -> Result<String, PeerError> {
         if let Some(bearer) = self.current_login() {
             return Ok(bearer);
         }
@@ -229,6 +239,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             self.learn(PEER, &login);
         }
         login.inspect_err(|error| turn.failed(error, self.clock.now()))
+    }
+
+    /// The login that was refused; not the one that another message has made by now.
+    pub(super) fn forget_login(&self, bearer: &str) {
+        held(&self.token).take_if(|token| token.bearer() == bearer);
     }
 
     fn current_login(&self) -> Option<String> {

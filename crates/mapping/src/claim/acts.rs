@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::lines::Line;
+use super::parties::names;
 use super::products::Coded;
 use super::source::{Act, Medication};
 use super::{Subject, Work};
@@ -11,19 +12,25 @@ use crate::issue::Issue;
 use crate::json::{Node, Scalar};
 use crate::r4::{Reference, plain};
 
+/// What is claimed of an encounter.
+const KINDS: [&str; 3] = ["MedicationRequest", "Procedure", "ServiceRequest"];
+
 impl<'w> Work<'w> {
     pub(super) fn acts(&mut self, subject: &'w Subject<'w>) -> Vec<Line> {
         let documents = self.documents;
+        let entries: Vec<(&str, &Entry)> =
+            KINDS.iter().flat_map(|kind| documents.of(kind).map(|entry| (*kind, entry))).collect();
+        if !self.is_claimable(entries.len(), "Bundle.entry") {
+            return Vec::new();
+        }
         let mut lines: Vec<Line> = Vec::new();
-        for kind in ["MedicationRequest", "Procedure", "ServiceRequest"] {
-            for entry in documents.of(kind) {
-                let Some(act) = documents.parse::<Act>(entry, &mut self.issues) else { continue };
-                if !counts(kind, &act) || !self.is_of(subject, entry, act.encounter.value()) {
-                    continue;
-                }
-                let sequence = u32::try_from(lines.len() + 1).unwrap_or(u32::MAX);
-                lines.extend(self.act(kind, entry, &act).map(|line| Line { sequence, ..line }));
+        for (kind, entry) in entries {
+            let Some(act) = documents.parse::<Act>(entry, &mut self.issues) else { continue };
+            if !counts(kind, &act) || !self.is_of(subject, entry, act.encounter.value()) {
+                continue;
             }
+            let sequence = u32::try_from(lines.len() + 1).unwrap_or(u32::MAX);
+            lines.extend(self.act(kind, entry, &act).map(|line| Line { sequence, ..line }));
         }
         lines
     }
@@ -56,9 +63,17 @@ impl<'w> Work<'w> {
         Some(Line { path, sequence: 0, is_service, uuid, code: product.code, quantity, price })
     }
 
+    /// A drug may be in the table by its own id, which tells strength and form; OpenMRS' codes tell the substance only.
     fn medication(&mut self, path: &str, reference: &Reference, from: &Entry) -> Coded {
-        let Some(entry) = self.documents.resolve(reference, from, &["Medication"]) else {
-            self.unresolved(&format!("{path}Reference"), "a Medication of the Bundle");
+        let entry = self.documents.resolve(reference, from, &["Medication"]);
+        let mut tokens = names(reference);
+        tokens.extend(entry.and_then(Entry::own_id).map(|id| format!("Medication/{id}")));
+        let row = tokens.iter().find_map(|token| self.settings.items.iter().find(|row| row.source == *token));
+        if let Some(row) = row {
+            return self.product_of_row(path, row);
+        }
+        let Some(entry) = entry else {
+            self.unresolved(&format!("{path}Reference"), "a Medication of the Bundle, or a row of items for it");
             return Coded::Unknown;
         };
         let Some(medication) = self.documents.parse::<Medication>(entry, &mut self.issues) else {

@@ -3,14 +3,15 @@
 use jiff::civil::Date;
 
 use super::dates::Dates;
-use super::parties::{Insuree, openimis_code};
+use super::insuree::Insuree;
+use super::parties::openimis_code;
 use super::settings::WithoutCoverage;
-use super::source::Coverage;
 use super::{Subject, Work};
+use crate::insured::Coverage;
 use crate::issue::{Issue, IssueType};
 use crate::lookup::{By, Resource};
 use crate::policy::policies;
-use crate::r4::{OpenImisId, each, openimis_identifier, optional_day, plain};
+use crate::r4::{MANY, OpenImisId, each, openimis_identifier, optional_day, plain};
 
 impl<'w> Work<'w> {
     /// The claim's own coverage where it names openIMIS', else the latest policy of the insuree that holds on the first day.
@@ -61,7 +62,7 @@ impl<'w> Work<'w> {
     fn of_claim_or_bundle(&mut self, subject: &'w Subject<'w>, day: Date) -> Option<String> {
         let (entry, claim) = subject.claim.as_ref()?;
         let path = format!("{}.insurance", entry.path);
-        for (_, insurance) in each(&claim.insurance, &path, "insurances", &mut self.issues) {
+        for (_, insurance) in each(&claim.insurance, &path, "insurances", &mut self.issues).into_iter().take(MANY) {
             let Some(reference) = insurance.coverage.value() else { continue };
             match self.documents.resolve(reference, entry, &["Coverage"]) {
                 Some(entry) => {

@@ -1,5 +1,7 @@
 //! Diagnoses: from the claim or the encounter's conditions, translated to openIMIS' table.
 
+use std::collections::BTreeSet;
+
 use super::settings::Icd10;
 use super::source::{Condition, whole};
 use super::{Subject, Work};
@@ -7,10 +9,12 @@ use crate::bundle::Entry;
 use crate::codes;
 use crate::fhir::IG;
 use crate::issue::{Issue, IssueType, Severity};
-use crate::r4::{Concept, Reference, each, plain, shown};
+use crate::r4::{Concept, Reference, each, plain, same_system, shown};
 
 /// openIMIS holds a main diagnosis and four more; it drops the others without a word.
 const MAX: usize = 5;
+/// Of no more than these are the five chosen.
+const MAX_READ: usize = 100;
 /// Longest code in openIMIS' table of diagnoses.
 const MAX_CODE: usize = 6;
 
@@ -24,8 +28,9 @@ impl<'w> Work<'w> {
             found = self.of_encounter(subject);
         }
         let mut codes: Vec<String> = Vec::new();
+        let mut seen: BTreeSet<String> = BTreeSet::new();
         for (path, code) in found {
-            if codes.contains(&code) {
+            if !seen.insert(code.clone()) {
                 let text = format!("{} is there twice; written once", shown(&code));
                 let issue = Issue::error(IssueType::Conflict, path, text);
                 self.issues.push(Issue { severity: Severity::Information, ..issue });
@@ -48,6 +53,9 @@ impl<'w> Work<'w> {
         let Some((entry, claim)) = &subject.claim else { return Vec::new() };
         let path = format!("{}.diagnosis", entry.path);
         let mut all = each(&claim.diagnosis, &path, "diagnoses", &mut self.issues);
+        if !self.is_readable(all.len(), &path) {
+            return Vec::new();
+        }
         all.sort_by_key(|(_, diagnosis)| whole(&diagnosis.sequence).unwrap_or(u32::MAX));
         let mut found = Vec::new();
         for (path, diagnosis) in all {
@@ -65,12 +73,24 @@ impl<'w> Work<'w> {
         found
     }
 
+    /// Each may name the same long Condition, so there is an end to them.
+    fn is_readable(&mut self, count: usize, path: &str) -> bool {
+        if count > MAX_READ {
+            let text = format!("{count} diagnoses; expected up to {MAX_READ}");
+            self.error(IssueType::NotSupported, path, text);
+        }
+        count <= MAX_READ
+    }
+
     /// The encounter's list by rank, else all its conditions that are diagnoses.
     fn of_encounter(&mut self, subject: &'w Subject<'w>) -> Vec<(String, String)> {
         let mut found = Vec::new();
         if let Some((from, encounter)) = &subject.encounter {
             let path = format!("{}.diagnosis", from.path);
             let mut listed = each(&encounter.diagnosis, &path, "diagnoses", &mut self.issues);
+            if !self.is_readable(listed.len(), &path) {
+                return Vec::new();
+            }
             listed.sort_by_key(|(_, diagnosis)| whole(&diagnosis.rank).unwrap_or(u32::MAX));
             for (path, diagnosis) in listed {
                 let Some(reference) = diagnosis.condition.value() else { continue };
@@ -138,7 +158,7 @@ impl<'w> Work<'w> {
         if let Some(code) = of(&|system| system.replace("_ig//", "_ig/").starts_with(&own)) {
             return self.short(path, code.to_owned());
         }
-        if let Some(code) = of(&|system| self.settings.icd10_systems.iter().any(|known| known == system)) {
+        if let Some(code) = of(&|system| self.settings.icd10_systems.iter().any(|known| same_system(known, system))) {
             let written = icd10(code, self.settings.icd10);
             if written.is_none() {
                 self.issues.push(Issue::unusable(path.to_owned(), "an ICD-10 code such as A02.1", shown(code)));
@@ -172,20 +192,16 @@ impl<'w> Work<'w> {
         self.error(IssueType::NotFound, path, text);
     }
 
-    /// Whether a resource belongs to the encounter, or to none, or to a part of it.
-    pub(super) fn is_of(&self, subject: &Subject, from: &Entry, encounter: Option<&Reference>) -> bool {
-        let (Some((own, _)), Some(reference)) = (&subject.encounter, encounter) else { return true };
-        match self.documents.resolve(reference, from, &["Encounter"]) {
-            Some(entry) if entry.path == own.path => true,
-            Some(entry) => {
-                let part = self.documents.parse::<super::Encounter>(entry, &mut Vec::new());
-                let part_of = part.as_ref().and_then(|part| part.part_of.value());
-                part_of
-                    .and_then(|whole| self.documents.resolve(whole, entry, &["Encounter"]))
-                    .is_some_and(|whole| whole.path == own.path)
-            }
-            None => false,
-        }
+    /// Whether a resource belongs to the encounter, or to none, or to a part of it. One whose encounter nobody knows is left out, and told.
+    pub(super) fn is_of(&mut self, subject: &Subject, from: &Entry, encounter: Option<&Reference>) -> bool {
+        let (Some(_), Some(reference)) = (&subject.encounter, encounter) else { return true };
+        let Some(entry) = self.documents.resolve(reference, from, &["Encounter"]) else {
+            let text = "its encounter is not in the document; left out";
+            let issue = Issue::error(IssueType::NotFound, format!("{}.encounter", from.path), text);
+            self.issues.push(issue.as_warning());
+            return false;
+        };
+        subject.encounters.contains(&entry.index)
     }
 }
 

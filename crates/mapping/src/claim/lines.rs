@@ -1,5 +1,7 @@
 //! The claim's lines: items and services with quantity and price, and what they add up to.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rust_decimal::Decimal;
 
 use super::products::Coded;
@@ -9,6 +11,9 @@ use crate::decimal::{Number, PLACES, fits, is_bounded, rounded};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::Node;
 use crate::r4::{Money, each, plain, shown};
+
+/// More items than the bill of any hospital stay.
+const MAX_LINES: usize = 1000;
 
 /// One line of openIMIS' claim.
 #[derive(Debug)]
@@ -32,7 +37,10 @@ impl<'w> Work<'w> {
             Some((entry, claim)) => {
                 let path = format!("{}.item", entry.path);
                 let items = each(&claim.item, &path, "items", &mut self.issues);
-                self.items(&items, &mut currencies)
+                match self.is_claimable(items.len(), &path) {
+                    true => self.items(&items, &mut currencies),
+                    false => Vec::new(),
+                }
             }
             None => self.acts(subject),
         };
@@ -56,9 +64,18 @@ impl<'w> Work<'w> {
         (lines, self.currency(&currencies))
     }
 
+    /// Every item may be a question to openIMIS, so there is an end to them.
+    pub(super) fn is_claimable(&mut self, count: usize, path: &str) -> bool {
+        if count > MAX_LINES {
+            let text = format!("{count} items; expected up to {MAX_LINES} in one claim");
+            self.error(IssueType::NotSupported, path, text);
+        }
+        count <= MAX_LINES
+    }
+
     fn items(&mut self, items: &[(String, &Item)], currencies: &mut Vec<(String, String)>) -> Vec<Line> {
         let mut lines = Vec::new();
-        let mut sequences = Vec::new();
+        let mut sequences = BTreeSet::new();
         for (index, (path, item)) in items.iter().enumerate() {
             currencies.extend(currency(&format!("{path}.unitPrice"), item.unit_price.value()));
             currencies.extend(currency(&format!("{path}.net"), item.net.value()));
@@ -79,7 +96,7 @@ impl<'w> Work<'w> {
         lines
     }
 
-    fn sequence(&mut self, path: &str, item: &Item, index: usize, seen: &mut Vec<u32>) -> Option<u32> {
+    fn sequence(&mut self, path: &str, item: &Item, index: usize, seen: &mut BTreeSet<u32>) -> Option<u32> {
         let path = format!("{path}.sequence");
         let sequence = match &item.sequence {
             Node::Absent => u32::try_from(index + 1).ok(),
@@ -87,17 +104,14 @@ impl<'w> Work<'w> {
         };
         match sequence {
             None => self.issues.push(Issue::unusable(path, "a whole number from 1", "something else")),
-            Some(number) if seen.contains(&number) => {
+            Some(number) if !seen.insert(number) => {
                 self.error(
                     IssueType::Conflict,
                     path,
                     format!("{number} is there twice; expected another for each item"),
                 );
             }
-            Some(number) => {
-                seen.push(number);
-                return Some(number);
-            }
+            Some(number) => return Some(number),
         }
         None
     }
@@ -184,11 +198,11 @@ impl<'w> Work<'w> {
     }
 
     fn twice(&mut self, lines: &[Line]) {
-        for (index, line) in lines.iter().enumerate() {
-            let same =
-                |other: &&Line| other.uuid == line.uuid && other.quantity == line.quantity && other.price == line.price;
-            if let Some(first) = lines[..index].iter().find(same) {
-                let text = format!("{} is claimed at {} already; both were written", shown(&line.code), first.path);
+        let mut first: BTreeMap<(&str, Decimal, Decimal), &str> = BTreeMap::new();
+        for line in lines {
+            let same = (line.uuid.as_str(), line.quantity, line.price);
+            if let Some(first) = first.insert(same, &line.path) {
+                let text = format!("{} is claimed at {first} already; both were written", shown(&line.code));
                 self.issues.push(Issue::error(IssueType::Conflict, line.path.clone(), text).as_warning());
             }
         }

@@ -5,18 +5,22 @@ pub mod answer;
 mod cover;
 mod dates;
 mod diagnoses;
+mod identity;
+mod insuree;
 mod lines;
 mod parties;
+mod places;
 mod products;
 mod settings;
 mod source;
 mod write;
 
-use jiff::tz::Offset;
-use uuid::Uuid;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bundle::{Documents, Entry, parts};
-use crate::fhir::{CODE, IG, shape_of};
+use jiff::tz::Offset;
+
+use crate::bundle::{Documents, Entry};
+use crate::fhir::shape_of;
 use crate::issue::{Issue, IssueType};
 use crate::lookup::{Answer, Outcome, Questions};
 use crate::r4::{each, misshapen, offset, plain, tell_misshapen};
@@ -25,9 +29,10 @@ use source::{Claim, Encounter};
 pub(crate) use parties::openimis_code;
 pub use settings::{FacilityRow, Icd10, ItemKind, ItemRow, Settings, WithoutCoverage};
 
-/// Longest claim code that openIMIS' own screens take.
-const MAX_CODE: usize = 20;
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Visits hold encounters, which may hold others: more levels than anybody has.
+const MAX_LEVELS: usize = 12;
+/// Longest guarantee that openIMIS holds.
+const MAX_GUARANTEE: usize = 50;
 
 /// What can be told of a claim before it is mapped, and even if it cannot be.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -41,7 +46,7 @@ pub fn envelope(document: &str, settings: &Settings) -> Envelope {
     let mut issues = Vec::new();
     let Ok(documents) = Documents::read(document, &["Claim"], &mut issues) else { return Envelope::default() };
     let subject = Subject::of(&documents, &mut issues);
-    Envelope { claim_code: subject.code(settings, &mut issues) }
+    Envelope { claim_code: subject.code(&documents, settings, &mut issues) }
 }
 
 /// Turns what a hospital sends into the body of openIMIS' `POST Claim/`.
@@ -82,6 +87,8 @@ pub fn map(document: &str, received: Option<&str>, known: &[Answer], settings: &
 struct Subject<'w> {
     claim: Option<(&'w Entry<'w>, Claim<'w>)>,
     encounter: Option<(&'w Entry<'w>, Encounter<'w>)>,
+    /// The encounter and those that are part of it, by their places in the document.
+    encounters: BTreeSet<usize>,
 }
 
 /// What a call works with.
@@ -112,7 +119,7 @@ impl<'w> Work<'w> {
     /// Reads everything, so that all problems come up; none if something is missing.
     fn parts(&mut self, subject: &'w Subject<'w>, received: Option<&str>) -> Option<Parts<'w>> {
         self.check_status(subject);
-        let code = subject.code(self.settings, &mut self.issues);
+        let code = subject.code(self.documents, self.settings, &mut self.issues);
         let visit_type = self.visit_type(subject);
         let insuree = self.insuree(subject);
         let dates = self.dates(subject, received);
@@ -207,6 +214,10 @@ impl<'w> Work<'w> {
             let category = info.category.value();
             let is = |code: &&&str| category.is_some_and(|category| category.codes().any(|found| found == **code));
             match (["guarantee", "explanation"].iter().find(is), plain(&info.value_string)) {
+                (Some(&"guarantee"), Some(text)) if text.chars().count() > MAX_GUARANTEE => {
+                    let expected = format!("a guarantee of up to {MAX_GUARANTEE} characters, as openIMIS holds");
+                    self.issues.push(Issue::unusable(format!("{path}.valueString"), &expected, shape_of(text)));
+                }
                 (Some(code), Some(text)) if notes.iter().all(|(other, _)| other != code) => notes.push((code, text)),
                 _ => {
                     let text = "openIMIS has a place for guarantee and explanation, once and as text; left out";
@@ -226,13 +237,15 @@ impl<'w> Subject<'w> {
             issues.push(Issue::error(IssueType::Conflict, other.path.clone(), text));
         }
         let claim = claims.first().and_then(|entry| Some((*entry, documents.parse::<Claim>(entry, issues)?)));
-        let encounter = encounter(documents, claim.as_ref(), issues)
-            .and_then(|entry| Some((entry, documents.parse::<Encounter>(entry, issues)?)));
+        let wholes = wholes(documents);
+        let encounter = encounter(documents, claim.as_ref(), &wholes, issues);
+        let encounters = encounter.map(|entry| parts_of(entry.index, &wholes)).unwrap_or_default();
+        let encounter = encounter.and_then(|entry| Some((entry, documents.parse::<Encounter>(entry, issues)?)));
         if claim.is_none() && encounter.is_none() && issues.iter().all(|issue| issue.severity > crate::Severity::Error)
         {
             issues.push(Issue::missing("Bundle.entry", "a Claim or an Encounter"));
         }
-        Self { claim, encounter }
+        Self { claim, encounter, encounters }
     }
 
     /// FHIRPath of an element of the claim; where there is none, of the claim that is written.
@@ -247,53 +260,43 @@ impl<'w> Subject<'w> {
             _ => self.of_claim(claim),
         }
     }
+}
 
-    /// The claim's own openIMIS code, else one that is computed from the encounter, else from the claim's identifier or id.
-    fn code(&self, settings: &Settings, issues: &mut Vec<Issue>) -> Option<String> {
-        if let Some((entry, claim)) = &self.claim
-            && let Some(code) = claim.identifier.items().find_map(|identifier| identifier.of_openimis(CODE))
-        {
-            if code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Some(code.to_owned());
-            }
-            let path = format!("{}.identifier.where(type.coding.code = 'Code').value", entry.path);
-            let expected = format!("a claim code of up to {MAX_CODE} letters and digits");
-            issues.push(Issue::unusable(path, &expected, shape_of(code)));
-            return None;
-        }
-        let Some(identity) = self.identity() else {
-            let path = self.claim.as_ref().map_or("Bundle.entry".to_owned(), |(entry, _)| format!("{}.id", entry.path));
-            issues.push(Issue::missing(
-                path,
-                "an encounter or claim with an id or identifier, which the claim's code is made of",
-            ));
-            return None;
-        };
-        Some(claim_code(&identity, settings))
-    }
+/// Each encounter of the document, and the one of the document that it is part of.
+fn wholes(documents: &Documents) -> BTreeMap<usize, Option<usize>> {
+    let whole = |entry: &Entry| {
+        let encounter = documents.parse::<Encounter>(entry, &mut Vec::new())?;
+        let whole = documents.resolve(encounter.part_of.value()?, entry, &["Encounter"])?;
+        Some(whole.index)
+    };
+    documents
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "Encounter")
+        .map(|entry| (entry.index, whole(entry)))
+        .collect()
+}
 
-    fn identity(&self) -> Option<String> {
-        if let Some((entry, encounter)) = &self.encounter {
-            let id = entry.own_id().map(str::to_owned);
-            let identifier = || encounter.identifier.items().find_map(|found| found.tokens().into_iter().next());
-            if let Some(identity) = id.or_else(identifier).or_else(|| entry.full_url.clone()) {
-                return Some(format!("Encounter/{}", identity.to_lowercase()));
-            }
+/// An encounter and those that are part of it, or of a part: OpenMRS' visits hold encounters.
+fn parts_of(encounter: usize, wholes: &BTreeMap<usize, Option<usize>>) -> BTreeSet<usize> {
+    let mut parts = BTreeSet::from([encounter]);
+    for _ in 0..MAX_LEVELS {
+        let before = parts.len();
+        let of_parts = wholes.iter().filter(|(_, whole)| whole.is_some_and(|whole| parts.contains(&whole)));
+        let more: Vec<usize> = of_parts.map(|(part, _)| *part).collect();
+        parts.extend(more);
+        if parts.len() == before {
+            break;
         }
-        let (_, claim) = self.claim.as_ref()?;
-        let mut encounters = claim.item.items().flat_map(|item| item.encounter.items());
-        if let Some((_, id)) = encounters.find_map(parts) {
-            return Some(format!("Encounter/{}", id.to_lowercase()));
-        }
-        let identifier = claim.identifier.items().find_map(|found| found.tokens().into_iter().next());
-        identifier.or_else(|| plain(&claim.id).map(str::to_owned)).map(|identity| format!("Claim/{identity}"))
     }
+    parts
 }
 
 /// The encounter of the claim's items, or the document's only one that is no part of another.
 fn encounter<'w>(
     documents: &'w Documents<'w>,
     claim: Option<&(&'w Entry<'w>, Claim<'w>)>,
+    wholes: &BTreeMap<usize, Option<usize>>,
     issues: &mut Vec<Issue>,
 ) -> Option<&'w Entry<'w>> {
     if let Some((entry, claim)) = claim {
@@ -302,37 +305,12 @@ fn encounter<'w>(
             return Some(found);
         }
     }
-    let all: Vec<&Entry> = documents.of("Encounter").collect();
-    let is_root = |entry: &&&Entry| {
-        let part_of = documents.parse::<Encounter>(entry, &mut Vec::new()).and_then(|parsed| match parsed.part_of {
-            crate::json::Node::Value(reference) => documents.resolve(&reference, entry, &["Encounter"]).map(|_| ()),
-            _ => None,
-        });
-        part_of.is_none()
-    };
-    let roots: Vec<&&Entry> = all.iter().filter(is_root).collect();
-    if let [_, others @ ..] = &roots[..] {
-        for other in others {
-            let text =
-                format!("another encounter beside {}; expected one, or those that are part of it", roots[0].path);
-            issues.push(Issue::error(IssueType::Conflict, other.path.clone(), text));
-        }
+    let is_root = |entry: &&Entry| wholes.get(&entry.index).is_some_and(Option::is_none);
+    let mut roots = documents.of("Encounter").filter(is_root);
+    let first = roots.next()?;
+    for other in roots {
+        let text = format!("another encounter beside {}; expected one, or those that are part of it", first.path);
+        issues.push(Issue::error(IssueType::Conflict, other.path.clone(), text));
     }
-    roots.first().map(|entry| **entry)
-}
-
-/// The same identity has the same code for ever: digits of a UUIDv5, in an alphabet without letters that look like digits.
-fn claim_code(identity: &str, settings: &Settings) -> String {
-    let uuid = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{IG}/Claim?of={identity}").as_bytes());
-    let mut code = settings.code_prefix.clone();
-    let (mut low, mut high) = (uuid.as_u128() & ((1 << 60) - 1), uuid.as_u128() >> 80); // beside version and variant
-    for digit in 0..21 {
-        if code.len() >= usize::from(settings.code_length) {
-            break;
-        }
-        let bits = if digit < 12 { &mut low } else { &mut high };
-        code.push(char::from(ALPHABET[(*bits & 31) as usize]));
-        *bits >>= 5;
-    }
-    code
+    Some(first)
 }

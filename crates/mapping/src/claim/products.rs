@@ -11,7 +11,7 @@ use crate::fhir::{UUID, uuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::document;
 use crate::lookup::Resource;
-use crate::r4::{Concept, OpenImisId, plain, shown};
+use crate::r4::{Concept, MANY, OpenImisId, plain, shown};
 
 /// Longest code of an item or service in openIMIS.
 const MAX_CODE: usize = 6;
@@ -85,13 +85,16 @@ impl Work<'_> {
         if let Some(row) = tokens.iter().find_map(|token| settings.items.iter().find(|row| row.source == *token)) {
             return self.product_of_row(path, row);
         }
-        // Without a system, or with openIMIS' own, the code may be openIMIS'.
-        let own = concept.coding.items().find_map(|coding| {
-            let is_own = plain(&coding.system).is_none_or(|system| system.contains("openimis_fhir_r4_ig"));
-            plain(&coding.code).filter(|_| is_own)
-        });
-        let own = own.or_else(|| plain(&concept.text).filter(|_| concept.coding.items().next().is_none()));
-        let own = own.filter(|code| code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_graphic()));
+        // With openIMIS' own system, or without any, the code may be openIMIS'. OpenMRS writes its own uuids without a system, too.
+        let fits = |code: &&str| code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_graphic());
+        let of = |is_own: fn(Option<&str>) -> bool| {
+            let mut coding = concept.coding.items().take(MANY).filter(|coding| is_own(plain(&coding.system)));
+            coding.find_map(|coding| plain(&coding.code).filter(fits))
+        };
+        let own = of(|system| system.is_some_and(|system| system.contains("openimis_fhir_r4_ig")));
+        let own = own.or_else(|| of(|system| system.is_none()));
+        let text = || plain(&concept.text).filter(|_| concept.coding.items().next().is_none()).filter(fits);
+        let own = own.or_else(text);
         if let (Some(code), Some(is_service)) = (own, is_service) {
             return self.product_of_code(path, code, is_service, None).into();
         }
@@ -105,7 +108,7 @@ impl Work<'_> {
         Coded::Unknown
     }
 
-    fn product_of_row(&mut self, path: &str, row: &ItemRow) -> Coded {
+    pub(super) fn product_of_row(&mut self, path: &str, row: &ItemRow) -> Coded {
         let is_service = match row.kind {
             ItemKind::LeftOut => return Coded::LeftOut,
             ItemKind::Service => true,

@@ -23,7 +23,8 @@ pub enum ItemKind {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ItemRow {
-    /// The other system's code as `system|code`, or the code alone where it comes without a system.
+    /// The other system's code as `system|code`, or the code alone where it comes without a system; `Medication/<id>` for one drug, which
+    /// goes before its code: OpenMRS' codes tell the substance, not strength and form.
     ///
     /// Required, for example `"https://cielterminology.org|70116"`.
     pub source: String,
@@ -115,7 +116,8 @@ pub struct Settings {
     ///
     /// Default: `""`: as it comes. For example `"$"`.
     pub currency: String,
-    /// By what an insurance number is known among a patient's identifiers: the identifier's system, its type's code or its type's text.
+    /// By what an insurance number is known: the system of a patient's identifier, its type's code or its type's text, or the type of an
+    /// OpenMRS person attribute.
     ///
     /// Default: `["SN", "MB", "Insurance Number"]`.
     pub insurance_number: Vec<String>,

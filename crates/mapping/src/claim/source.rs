@@ -121,22 +121,16 @@ resources! {
     Medication {
         code: Node<Concept<'a>>,
     }
+    /// `Practitioner`, and `PractitionerRole`, which names one.
     Person {
         identifier: List<Identifier<'a>>,
-        gender: Node<Text<'a>>,
-        birth_date: Node<Text<'a>>,
+        practitioner: Node<Reference<'a>>,
     }
     /// `Organization` and `Location`.
     Place {
         identifier: List<Identifier<'a>>,
         part_of: Node<Reference<'a>>,
         managing_organization: Node<Reference<'a>>,
-    }
-    Coverage {
-        identifier: List<Identifier<'a>>,
-        status: Node<Text<'a>>,
-        subscriber_id: Node<Text<'a>>,
-        period: Node<Period<'a>>,
     }
     /// What openIMIS answers about something: its uuid, code and price, in FHIR's or GraphQL's words.
     Found {

@@ -11,13 +11,14 @@ use jiff::tz::Offset;
 use serde::Deserialize;
 
 use crate::Mapped;
-use crate::bundle::Documents;
-use crate::fhir::{CODE, UUID, day, uuid};
+use crate::bundle::{Documents, Entry};
+use crate::fhir::{CODE, UUID, day, shape_of, uuid};
+use crate::insured::{Patient, insurance_number};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
-use crate::lookup::{Answer, By, Lookup, Outcome, Questions, Resource};
+use crate::lookup::{Answer, By, Lookup, MAX_CODE, Outcome, Questions, Resource, is_askable};
 use crate::policy::policies;
-use crate::r4::{Concept, Identifier, List, Period, Reference, offset, optional_day, plain};
+use crate::r4::{Concept, Identifier, List, MANY, Period, Reference, offset, optional_day, plain};
 
 pub use settings::Settings;
 
@@ -42,7 +43,15 @@ struct Request<'a> {
     #[serde(borrow, default)]
     created: Node<Text<'a>>,
     #[serde(borrow, default)]
+    insurance: List<Insurance<'a>>,
+    #[serde(borrow, default)]
     item: List<Asked<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Insurance<'a> {
+    #[serde(borrow, default)]
+    coverage: Node<Reference<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,15 +60,7 @@ struct Asked<'a> {
     _product: Node<Concept<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Patient<'a> {
-    #[serde(borrow, default)]
-    id: Node<Text<'a>>,
-    #[serde(borrow, default)]
-    identifier: List<Identifier<'a>>,
-}
-
-object_shape!(Request, Asked, Patient);
+object_shape!(Request, Insurance, Asked);
 
 /// Turns a FHIR `CoverageEligibilityRequest` (or a `Bundle` with one) into the `CoverageEligibilityResponse` that answers it.
 ///
@@ -113,16 +114,18 @@ fn answer(
         let issue = Issue::error(IssueType::NotSupported, format!("{}.item", entry.path), text);
         issues.push(Issue { severity: Severity::Information, ..issue });
     }
-    let on = day_asked(&request, &entry.path, received, offset, issues);
+    let today = received.and_then(|text| day(text, offset).ok());
+    let on = day_asked(&request, &entry.path, today, offset, issues);
     let (patient, lookup) = asked_patient(documents, entry, &request, settings, issues)?;
     let mut answer = write::Answer {
-        request: plain(&request.id).map(|id| format!("{NAME}/{id}")),
+        request: entry.name(),
         patient,
         purpose: PURPOSES
             .into_iter()
             .filter(|known| request.purpose.items().any(|asked| asked.trimmed() == *known))
             .collect(),
         on: on?,
+        created: today.or(on)?,
         insuree: None,
         covers: Vec::new(),
         currency: &settings.currency,
@@ -154,7 +157,7 @@ fn answer(
 fn day_asked(
     request: &Request,
     path: &str,
-    received: Option<&str>,
+    today: Option<Date>,
     offset: Offset,
     issues: &mut Vec<Issue>,
 ) -> Option<Date> {
@@ -163,7 +166,6 @@ fn day_asked(
     let named = [(&request.serviced_date, "servicedDate"), (start.unwrap_or(&Node::Absent), "servicedPeriod.start")]
         .into_iter()
         .find_map(|(node, name)| optional_day(node, &format!("{path}.{name}"), offset, issues));
-    let today = received.and_then(|text| day(text, offset).ok());
     let created = || optional_day(&request.created, &format!("{path}.created"), offset, &mut Vec::new());
     let found = named.or(today).or_else(created).filter(|_| issues.len() == before);
     if found.is_none() && issues.len() == before {
@@ -175,7 +177,7 @@ fn day_asked(
 /// How the hospital names the patient, and how openIMIS is asked for the insuree.
 fn asked_patient(
     documents: &Documents,
-    entry: &crate::bundle::Entry,
+    entry: &Entry,
     request: &Request,
     settings: &Settings,
     issues: &mut Vec<Issue>,
@@ -205,14 +207,34 @@ fn asked_patient(
         .chain(patient.iter().flat_map(|patient| patient.identifier.items()))
         .collect();
     let of = |code: &str| identifiers.iter().find_map(|identifier| identifier.of_openimis(code));
-    let number =
-        identifiers.iter().find(|found| found.is_one_of(&settings.insurance_number)).and_then(|found| found.value());
-    let lookup = match (of(UUID).and_then(uuid), of(CODE).or(number)) {
+    let where_it_is = resource.map_or(path, |entry| format!("{}.identifier", entry.path));
+    let number = || {
+        let coverages = request.insurance.items().take(MANY).filter_map(|insurance| insurance.coverage.value());
+        let coverages: Vec<&Entry> =
+            coverages.filter_map(|reference| documents.resolve(reference, entry, &["Coverage"])).collect();
+        insurance_number(&settings.insurance_number, patient.as_ref(), reference, documents, &coverages)
+    };
+    let number = match of(CODE) {
+        Some(code) => Ok(Some(code.to_owned())),
+        None => number(),
+    };
+    let lookup = match (of(UUID).and_then(uuid), number) {
         (Some(uuid), _) => Lookup { resource: Resource::Patient, by: By::Uuid, value: uuid.to_string() },
-        (None, Some(number)) => Lookup { resource: Resource::Patient, by: By::Code, value: number.to_owned() },
-        (None, None) => {
-            let path = resource.map_or(path, |entry| format!("{}.identifier", entry.path));
-            issues.push(Issue::missing(path, "the insurance number or openIMIS' uuid of the patient"));
+        (None, Ok(Some(number))) if is_askable(&number) => {
+            Lookup { resource: Resource::Patient, by: By::Code, value: number }
+        }
+        (None, Ok(Some(number))) => {
+            let expected = format!("an insurance number of up to {MAX_CODE} characters, as openIMIS holds");
+            issues.push(Issue::unusable(where_it_is, &expected, shape_of(&number)));
+            return None;
+        }
+        (None, Ok(None)) => {
+            issues.push(Issue::missing(where_it_is, "the insurance number or openIMIS' uuid of the patient"));
+            return None;
+        }
+        (None, Err(count)) => {
+            let text = format!("{count} different insurance numbers; expected one");
+            issues.push(Issue::error(IssueType::Conflict, where_it_is, text));
             return None;
         }
     };

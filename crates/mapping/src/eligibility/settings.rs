@@ -8,7 +8,8 @@ use crate::r4::offset;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// By what an insurance number is known among a patient's identifiers: the identifier's system, its type's code or its type's text.
+    /// By what an insurance number is known: the system of a patient's identifier, its type's code or its type's text, or the type of an
+    /// OpenMRS person attribute.
     ///
     /// Default: `["SN", "MB", "Insurance Number"]`.
     pub insurance_number: Vec<String>,

@@ -13,6 +13,7 @@ pub(super) struct Answer<'a> {
     pub patient: Option<String>,
     pub purpose: Vec<&'static str>,
     pub on: Date,
+    pub created: Date,
     pub insuree: Option<String>,
     pub covers: Vec<Policy>,
     pub currency: &'a str,
@@ -27,8 +28,7 @@ struct Response<'a> {
     patient: Patient<'a>,
     serviced_date: String,
     created: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<Reference<'a>>,
+    request: Question<'a>,
     outcome: &'static str,
     disposition: &'static str,
     insurer: Named,
@@ -44,6 +44,14 @@ struct Response<'a> {
 enum Patient<'a> {
     Named(Reference<'a>),
     OpenImis(Box<ReferenceOut>),
+    Unnamed(Named),
+}
+
+/// FHIR requires it, also of a question without a name.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Question<'a> {
+    Named(Reference<'a>),
     Unnamed(Named),
 }
 
@@ -125,8 +133,10 @@ impl Answer<'_> {
                 (None, None) => Patient::Unnamed(Named { display: "unknown" }),
             },
             serviced_date: self.on.to_string(),
-            created: self.on.to_string(),
-            request: self.request.as_deref().map(|reference| Reference { reference }),
+            created: self.created.to_string(),
+            request: self.request.as_deref().map_or(Question::Unnamed(Named { display: "unnamed" }), |reference| {
+                Question::Named(Reference { reference })
+            }),
             outcome: if is_known { "complete" } else { "error" },
             disposition,
             insurer: Named { display: "openIMIS" },

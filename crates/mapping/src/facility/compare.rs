@@ -239,15 +239,3 @@ fn catchments(existing: &Existing) -> Vec<Catchment> {
     };
     existing.catchments.items().filter_map(read).collect()
 }
-
-/// A name as it is compared: its words, whatever the case, the punctuation and the side of the Atlantic.
-pub(super) fn words(name: &str) -> Vec<String> {
-    name.split(|character: char| !character.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| match word.to_lowercase() {
-            word if word == "center" => "centre".to_owned(),
-            word => word,
-        })
-        .filter(|word| word != "the")
-        .collect()
-}

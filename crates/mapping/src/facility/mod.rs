@@ -3,6 +3,7 @@
 //! openIMIS has no place for a registry's `Endpoint`. It is let through, so that registries may send what mCSD says, and not written.
 
 mod compare;
+mod names;
 mod page;
 mod settings;
 mod source;
@@ -18,6 +19,7 @@ use crate::json::document;
 use crate::lookup::{Answer, By, Outcome, Questions, Resource};
 use crate::r4::shown;
 use compare::{Existing, GraphNode, Input};
+use names::Name;
 use wanted::Wanted;
 
 pub use page::{Page, page};
@@ -153,13 +155,13 @@ fn existing<'k>(
 /// A new facility with the name of another one in its district is often the same under another number.
 fn same_name(wanted: &Wanted, district: &str, questions: &mut Questions, settings: &Settings, issues: &mut Vec<Issue>) {
     let (Some(name), false) = (wanted.name.as_deref(), wanted.is_closed) else { return };
-    if wanted.national_id.as_ref().is_some_and(|id| settings.distinct.contains(id)) {
+    if wanted.national_id.as_ref().is_some_and(|id| id.is_one_of(&settings.distinct)) {
         return;
     }
     let Some(others) = questions.ask(Resource::HealthFacility, By::District, district) else { return };
-    let own = compare::words(name);
+    let own = Name::of(name);
     for other in others.iter().filter_map(|text| document::<Existing>(text, "HealthFacility").ok()) {
-        if other.name().is_some_and(|name| compare::words(name) == own) {
+        if other.name().is_some_and(|name| Name::of(name).is_like(&own)) {
             let code = other.code().map(shown).unwrap_or_default();
             let text = format!(
                 "{code} in the same district has the same name; is it the same facility? An admin decides: a row of codes, or distinct"

@@ -1,15 +1,35 @@
 //! A page of a registry's answer, taken apart: one Bundle for each facility, with what it refers to.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::source::{Location, is_facility};
-use crate::bundle::{Documents, Entry};
+use crate::bundle::Documents;
 use crate::issue::Issue;
 use crate::json::{Node, Text, document, object_shape};
+use crate::lookup::shorten;
 use crate::r4::{List, Reference, plain};
 
 /// How many steps from a facility its organizations and areas are taken along.
 const MAX_STEPS: usize = 24;
+/// The elements of locations and organizations that are read.
+const READ: [&str; 14] = [
+    "active",
+    "address",
+    "contained",
+    "id",
+    "identifier",
+    "managingOrganization",
+    "mode",
+    "name",
+    "partOf",
+    "physicalType",
+    "resourceType",
+    "status",
+    "telecom",
+    "type",
+];
 
 /// A page of facilities.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -47,8 +67,9 @@ struct Links<'a> {
 
 object_shape!(Bundle, Link, Links);
 
-/// Takes a registry's answer apart: a FHIR `Bundle` of type searchset. A resource that is there twice is read once; areas are no
-/// facilities of their own. Endpoints are left out: openIMIS has no place for them.
+/// Takes a registry's answer apart: a FHIR `Bundle` of type searchset. A resource that is there twice is read once; areas and wards are no
+/// facilities of their own. Endpoints are left out: openIMIS has no place for them. So is whatever else is not read: the boundary of an
+/// area alone may be longer than all the rest.
 ///
 /// # Errors
 /// Other JSON.
@@ -58,30 +79,57 @@ pub fn page(text: &str) -> Result<Page, Vec<Issue>> {
     let documents = Documents::read(text, &[], &mut warnings)?;
     let next = bundle.link.items().find(|link| plain(&link.relation) == Some("next"));
     let next = next.and_then(|link| plain(&link.url)).map(str::to_owned);
+    let mut parts = Parts { documents: &documents, known: BTreeMap::new() };
     let mut facilities = Vec::new();
     for entry in documents.of("Location") {
         let Some(location) = documents.parse::<Location>(entry, &mut warnings) else { continue };
         if is_facility(&location) {
-            facilities.push(alone(&documents, entry));
+            facilities.push(parts.alone(entry.index));
         }
     }
+    shorten(&mut warnings);
     Ok(Page { facilities, next, warnings: warnings.into_iter().map(Issue::as_warning).collect() })
 }
 
-/// A Bundle of a resource and what it refers to, as text.
-fn alone(documents: &Documents, first: &Entry) -> String {
-    let mut taken: Vec<&Entry> = Vec::new();
-    let mut next: Vec<&Entry> = documents.entries.iter().filter(|entry| entry.path == first.path).collect();
-    while let Some(entry) = next.pop() {
-        if taken.iter().any(|other| other.path == entry.path) || taken.len() >= MAX_STEPS {
-            continue;
+/// What is read of the page's resources, each once: an area belongs to many facilities.
+struct Parts<'p, 'd> {
+    documents: &'p Documents<'d>,
+    known: BTreeMap<usize, Part>,
+}
+
+struct Part {
+    text: String,
+    refers_to: Vec<usize>,
+}
+
+impl Parts<'_, '_> {
+    /// A Bundle of a resource and what it refers to, as text.
+    fn alone(&mut self, first: usize) -> String {
+        let mut taken: Vec<usize> = Vec::new();
+        let mut next = vec![first];
+        while let Some(index) = next.pop() {
+            if taken.contains(&index) || taken.len() >= MAX_STEPS {
+                continue;
+            }
+            taken.push(index);
+            next.extend(&self.part(index).refers_to);
         }
-        taken.push(entry);
-        let Some(links) = documents.parse::<Links>(entry, &mut Vec::new()) else { continue };
-        for reference in [&links.part_of, &links.managing_organization].into_iter().filter_map(Node::value) {
-            next.extend(documents.resolve(reference, entry, &["Location", "Organization"]));
-        }
+        taken.retain(|index| !self.documents.entries[*index].is_contained()); // it is in the text of another one
+        let entries: Vec<&str> = taken.iter().filter_map(|index| Some(self.known.get(index)?.text.as_str())).collect();
+        format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{}]}}"#, entries.join(","))
     }
-    let entries: Vec<String> = taken.iter().map(|entry| entry.as_json()).collect();
-    format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{}]}}"#, entries.join(","))
+
+    fn part(&mut self, index: usize) -> &Part {
+        let documents = self.documents;
+        self.known.entry(index).or_insert_with(|| {
+            let entry = &documents.entries[index];
+            let links = documents.parse::<Links>(entry, &mut Vec::new());
+            let references = links.iter().flat_map(|links| [&links.part_of, &links.managing_organization]);
+            let refers_to = references
+                .filter_map(|reference| documents.resolve(reference.value()?, entry, &["Location", "Organization"]))
+                .map(|entry| entry.index)
+                .collect();
+            Part { text: entry.brief(&READ), refers_to }
+        })
+    }
 }

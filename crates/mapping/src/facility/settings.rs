@@ -19,7 +19,7 @@ pub struct Settings {
     ///
     /// Default: `[]`: the official one, else the first.
     pub national_id: Vec<String>,
-    /// openIMIS' codes of facilities whose national id is not their code there. openIMIS holds up to 8 characters.
+    /// openIMIS' codes of facilities whose national id (alone or as `system|id`) is not their code there. openIMIS holds up to 8 characters.
     ///
     /// Optional, for example
     /// ```toml
@@ -94,7 +94,7 @@ pub struct Settings {
     ///
     /// Default: `"ID"`.
     pub suspended_status: String,
-    /// National ids of facilities that have the name of another one in their district and are really another one.
+    /// National ids (alone or as `system|id`) of facilities that have the name of another one in their district and are really another one.
     ///
     /// Default: `[]`.
     pub distinct: Vec<String>,

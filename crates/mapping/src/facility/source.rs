@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::json::{Node, Scalar, Text, object_shape};
-use crate::r4::{Address, Concept, ContactPoint, List, Reference};
+use crate::r4::{Address, Concept, ContactPoint, List, Reference, plain};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -12,6 +12,8 @@ pub(super) struct Location<'a> {
     pub identifier: List<OfficialIdentifier<'a>>,
     #[serde(borrow, default)]
     pub status: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    mode: Node<Text<'a>>,
     #[serde(borrow, default)]
     pub name: Node<Text<'a>>,
     #[serde(borrow, default, rename = "type")]
@@ -60,11 +62,44 @@ pub(super) struct OfficialIdentifier<'a> {
 
 object_shape!(Location, Organization, OfficialIdentifier);
 
-/// Whether a `Location` is a place where people are treated, and no area or jurisdiction.
+/// Whether a `Location` is a place where people are treated as a whole: no area or jurisdiction, no wing, ward, room or bed, and no kind of
+/// place.
 pub(super) fn is_facility(location: &Location) -> bool {
     let physical = location.physical_type.value().into_iter().flat_map(Concept::codes);
+    let mut physical =
+        physical.filter(|code| matches!(*code, "jdn" | "area" | "wi" | "wa" | "lvl" | "co" | "ro" | "bd"));
     let kinds = location.kind.items().flat_map(Concept::codes);
-    !physical
-        .chain(kinds)
-        .any(|code| matches!(code, "jdn" | "area" | "jurisdiction" | "urn:ihe:iti:mcsd:2019:jurisdiction"))
+    let mut areas =
+        kinds.filter(|code| matches!(*code, "jdn" | "area" | "jurisdiction" | "urn:ihe:iti:mcsd:2019:jurisdiction"));
+    physical.next().is_none() && areas.next().is_none() && plain(&location.mode) != Some("kind")
+}
+
+/// Whether an organization is a facility itself: mCSD gives each facility a `Location` and an `Organization`.
+pub(super) fn is_paired(organization: &Organization) -> bool {
+    let mut kinds = organization.kind.items().flat_map(Concept::codes);
+    kinds.any(|code| matches!(code, "facility" | "urn:ihe:iti:mcsd:2019:facility"))
+}
+
+/// A national id, and with the system that it is of.
+#[derive(Clone, Debug)]
+pub(super) struct NationalId {
+    pub value: String,
+    with_system: Option<String>,
+}
+
+impl NationalId {
+    pub fn of(identifier: &OfficialIdentifier) -> Option<Self> {
+        let value = plain(&identifier.value)?.to_owned();
+        let with_system = plain(&identifier.system).map(|system| format!("{system}|{value}"));
+        Some(Self { value, with_system })
+    }
+
+    /// Whether a row of a table is of this id.
+    pub fn is(&self, source: &str) -> bool {
+        source == self.value || self.with_system.as_deref() == Some(source)
+    }
+
+    pub fn is_one_of(&self, sources: &[String]) -> bool {
+        sources.iter().any(|source| self.is(source))
+    }
 }

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
+use super::names::Name;
 use super::settings::{MAX_CODE, Settings};
-use super::source::{Location, OfficialIdentifier, Organization, is_facility};
+use super::source::{Location, NationalId, OfficialIdentifier, Organization, is_facility, is_paired};
 use crate::bundle::{Documents, Entry, parts};
 use crate::codes::{self, CodeRow};
 use crate::issue::{Issue, IssueType, Severity};
-use crate::json::Text;
-use crate::r4::{Concept, ContactPoint, Identifier, List, misshapen, plain, shown, tell_misshapen};
+use crate::json::{Scalar, Text};
+use crate::r4::{Concept, ContactPoint, Identifier, List, MANY, misshapen, plain, shown, tell_misshapen};
 
 /// How far up a facility's areas and owners are followed.
 const MAX_STEPS: usize = 12;
@@ -17,7 +18,7 @@ const MAX_STEPS: usize = 12;
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub path: String,
-    pub national_id: Option<String>,
+    pub national_id: Option<NationalId>,
     pub code: Option<String>,
     pub name: Option<String>,
     level: Option<String>,
@@ -105,14 +106,14 @@ impl Reader<'_, '_> {
         let owner = owners.first();
         let path = &self.entry.path;
         let national_id = self.national_id(owner, issues);
-        let types: Vec<String> = location.kind.items().flat_map(Concept::tokens).collect();
+        let types: Vec<String> = location.kind.items().take(MANY).flat_map(Concept::tokens).collect();
         let of_owners: Vec<String> =
-            owners.iter().flat_map(|owner| owner.kind.items().flat_map(Concept::tokens)).collect();
+            owners.iter().flat_map(|owner| owner.kind.items().take(MANY).flat_map(Concept::tokens)).collect();
         let all_types: Vec<String> = types.iter().chain(&of_owners).cloned().collect();
         let telecom = |system: &str| contact(&location.telecom, system).or_else(|| contact(&owner?.telecom, system));
         let (status, is_closed) = self.status(owner, issues);
         let wanted = Wanted {
-            code: national_id.as_deref().and_then(|id| self.code(id, issues)),
+            code: national_id.as_ref().and_then(|id| self.code(id, issues)),
             name: self.name(owner, issues),
             level: self.table(
                 "levels",
@@ -190,7 +191,7 @@ impl Reader<'_, '_> {
         owners
     }
 
-    fn national_id(&self, owner: Option<&Organization>, issues: &mut Vec<Issue>) -> Option<String> {
+    fn national_id(&self, owner: Option<&Organization>, issues: &mut Vec<Issue>) -> Option<NationalId> {
         let names = &self.settings.national_id;
         let pick = |identifiers: &List<OfficialIdentifier>| {
             let usable = || {
@@ -211,7 +212,7 @@ impl Reader<'_, '_> {
             } else {
                 usable().find(wanted)
             };
-            found.and_then(|found| plain(&found.value)).map(str::to_owned)
+            found.and_then(NationalId::of)
         };
         let id = pick(&self.location.identifier).or_else(|| pick(&owner?.identifier));
         if id.is_none() {
@@ -220,16 +221,16 @@ impl Reader<'_, '_> {
         id
     }
 
-    fn code(&self, id: &str, issues: &mut Vec<Issue>) -> Option<String> {
-        if let Some(row) = self.settings.codes.iter().find(|row| row.source == id) {
+    fn code(&self, id: &NationalId, issues: &mut Vec<Issue>) -> Option<String> {
+        if let Some(row) = self.settings.codes.iter().find(|row| id.is(&row.source)) {
             return Some(row.openimis.trim().to_owned());
         }
-        if id.chars().count() <= MAX_CODE {
-            return Some(id.to_owned());
+        if id.value.chars().count() <= MAX_CODE && !id.value.chars().any(char::is_control) {
+            return Some(id.value.clone());
         }
         let path = format!("{}.identifier", self.entry.path);
         let expected = format!("up to {MAX_CODE} characters, as openIMIS holds, or a row of codes");
-        issues.push(Issue::unusable(path, &expected, shown(id)));
+        issues.push(Issue::unusable(path, &expected, shown(&id.value)));
         None
     }
 
@@ -291,7 +292,7 @@ impl Reader<'_, '_> {
             seen.push(entry.path.clone());
             let Some(area) = self.documents.parse::<Location>(entry, &mut Vec::new()) else { break };
             tokens.extend(entry.id.as_ref().map(|id| format!("Location/{id}")));
-            tokens.extend(area.identifier.items().flat_map(|identifier| {
+            tokens.extend(area.identifier.items().take(MANY).flat_map(|identifier| {
                 let value = plain(&identifier.value);
                 let with_system =
                     plain(&identifier.system).zip(value).map(|(system, value)| format!("{system}|{value}"));
@@ -319,11 +320,17 @@ impl Reader<'_, '_> {
     }
 
     fn status(&self, owner: Option<&Organization>, issues: &mut Vec<Issue>) -> (String, bool) {
-        let inactive =
-            owner.is_some_and(|owner| matches!(owner.active.value(), Some(crate::json::Scalar::Bool(false))));
+        let inactive = owner.filter(|owner| matches!(owner.active.value(), Some(Scalar::Bool(false))));
+        let closed = inactive.is_some_and(|owner| self.is_itself(owner));
+        if inactive.is_some() && !closed {
+            // A ministry that was renamed must not close a thousand facilities.
+            let text = "the organization is not active, but is another one than the facility; the facility's own status was taken";
+            let issue = Issue::error(IssueType::Conflict, format!("{}.managingOrganization", self.entry.path), text);
+            issues.push(issue.as_warning());
+        }
         match plain(&self.location.status) {
             Some("inactive") => (self.settings.closed_status.clone(), true),
-            _ if inactive => (self.settings.closed_status.clone(), true),
+            _ if closed => (self.settings.closed_status.clone(), true),
             Some("suspended") => (self.settings.suspended_status.clone(), false),
             None | Some("active") => ("AC".to_owned(), false),
             Some(_) => {
@@ -332,6 +339,18 @@ impl Reader<'_, '_> {
                 ("AC".to_owned(), false)
             }
         }
+    }
+
+    /// Whether the organization is the facility's own: said so, or of the same identifier or name.
+    fn is_itself(&self, owner: &Organization) -> bool {
+        let ids = |identifiers: &List<OfficialIdentifier>| -> Vec<String> {
+            identifiers.items().filter_map(|found| plain(&found.value).map(str::to_owned)).collect()
+        };
+        let (own, others) = (ids(&self.location.identifier), ids(&owner.identifier));
+        let names = plain(&self.location.name).zip(plain(&owner.name));
+        is_paired(owner)
+            || own.iter().any(|id| others.contains(id))
+            || names.is_some_and(|(one, other)| Name::of(one).is_like(&Name::of(other)))
     }
 
     /// The address in one line.

@@ -41,7 +41,8 @@ document: `calendar` must be `gregorian` (the mediator's default is `bikram-samb
 `mapping.claim_response.calendar`), `utc-offset-minutes` is not used, and the field `date` is not written.";
 
 impl Starter {
-    fn of(interface: Interface) -> Self {
+    /// None: a mapping that asks for look-ups is no first project.
+    fn of(interface: Interface) -> Option<Self> {
         macro_rules! starter {
             ($name:literal, $settings:expr, $note:expr) => {
                 Self {
@@ -53,13 +54,14 @@ impl Starter {
                 }
             };
         }
-        match interface {
+        Some(match interface {
             Interface::ClaimResponse => {
                 starter!("claim-response", Some(include_str!("starter/claim-response.settings.json")), CALENDAR)
             }
             Interface::Feedback => starter!("feedback", None, ""),
             Interface::Patient => starter!("patient", Some(include_str!("starter/patient.settings.json")), ""),
-        }
+            Interface::Claim | Interface::Eligibility | Interface::Facility => return None,
+        })
     }
 }
 
@@ -72,7 +74,9 @@ pub fn write(folder: &Path, interface: Interface) -> anyhow::Result<ExitCode> {
     if folder.exists() {
         bail!("{} is there already", folder.display());
     }
-    let Starter { code, input, expected, settings, note } = Starter::of(interface);
+    let Some(Starter { code, input, expected, settings, note }) = Starter::of(interface) else {
+        bail!("there is no starter for {}: wit/mapping and components/ show how it is written", interface.name());
+    };
     let filled = |text: &str| {
         let file = name.replace('-', "_");
         text.replace("{{name}}", name)

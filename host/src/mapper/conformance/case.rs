@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use flow::ports::MapperError;
 use mapping::claim_response::ContactLink;
-use mapping::{MapResult, claim_response, feedback, patient};
+use mapping::lookup::{Answer, By, Lookup, Outcome, Resource};
+use mapping::{Issue, IssueType, MapResult, claim, claim_response, eligibility, facility, feedback, patient};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::super::Interface;
@@ -17,21 +20,35 @@ type Table = &'static [(&'static str, &'static str, &'static [(&'static str, &'s
 static BUILT_IN: Table = include!(concat!(env!("OUT_DIR"), "/fixtures.rs"));
 
 /// What may stand beside `input.json`.
-const FURTHER: [&str; 7] = [
+const FURTHER: [&str; 12] = [
     "settings.json",
     "contact.json",
     "claim-date.json",
     "insuree.json",
     "locations.json",
+    KNOWN,
+    "received.json",
+    "sent.json",
+    "original.json",
+    "valuated.json",
     expected::DOCUMENT,
     expected::ISSUES,
 ];
+
+/// What openIMIS says to look-ups: of the case, else of the folder that it lies in.
+const KNOWN: &str = "known.json";
+/// A mapping that goes on asking does not come to an end.
+const ROUNDS: usize = 6;
+/// Tells that a mapping wants to know what the case does not say.
+pub(super) const LOOKS_UP: &str = "looks up ";
 
 /// One input of a mapping.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// Of which mapping.
     pub interface: Interface,
+    /// Its fixtures' folder: the mapping's name, or that of one of its functions.
+    folder: &'static str,
     name: String,
     files: Vec<(&'static str, Cow<'static, str>)>,
     /// What goes in.
@@ -45,6 +62,32 @@ pub enum With {
     ClaimResponse { date: Option<String>, contact: Option<ContactLink>, settings: claim_response::Settings },
     Feedback { insuree: Option<String>, settings: feedback::Settings },
     Patient { locations: Vec<String>, settings: patient::Settings },
+    Claim { received: Option<String>, known: Vec<Answer>, settings: Box<claim::Settings> },
+    ClaimAnswer { sent: String, original: String, valuated: Option<String>, settings: Box<claim::Settings> },
+    Eligibility { received: Option<String>, known: Vec<Answer>, settings: eligibility::Settings },
+    Facility { known: Vec<Answer>, settings: Box<facility::Settings> },
+}
+
+/// One line of `known.json`: what openIMIS has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    resource: Resource,
+    by: By,
+    value: String,
+    found: Vec<serde_json::Value>,
+}
+
+/// Where the cases of a mapping are.
+fn folders(interface: Interface) -> &'static [&'static str] {
+    match interface {
+        Interface::ClaimResponse => &["claim-response"],
+        Interface::Feedback => &["feedback"],
+        Interface::Patient => &["patient"],
+        Interface::Claim => &["claim", "claim-answer"],
+        Interface::Eligibility => &["eligibility"],
+        Interface::Facility => &["facility"],
+    }
 }
 
 /// A folder of cases that cannot be read.
@@ -55,35 +98,44 @@ pub struct CaseError(PathBuf, String);
 impl Case {
     /// The inputs that the program carries.
     pub fn built_in(interface: Interface) -> Vec<Self> {
-        let of_it = BUILT_IN.iter().filter(|(mapping, ..)| *mapping == interface.name());
-        let made = of_it.map(|(_, name, files)| {
+        let of_it = BUILT_IN.iter().filter(|(folder, ..)| folders(interface).contains(folder));
+        let made = of_it.map(|(folder, name, files)| {
             let files = files.iter().map(|(file, text)| (*file, Cow::Borrowed(*text))).collect();
-            Self::new(interface, (*name).to_owned(), files)
+            Self::new(interface, folder, (*name).to_owned(), files)
         });
         made.filter_map(Result::ok).collect() // the tests see to it that each can be read
     }
 
-    /// An input alone, everything else as by default.
-    pub(super) fn input_only(interface: Interface, name: &str, input: String) -> Option<Self> {
-        Self::new(interface, name.to_owned(), vec![("input.json", input.into())]).ok()
+    /// An input alone, everything else as by default; once for each function that takes a document.
+    pub(super) fn input_only(interface: Interface, name: &str, input: &str) -> Vec<Self> {
+        let files = || vec![("input.json", Cow::Owned(input.to_owned()))];
+        let made = folders(interface).iter().map(|folder| Self::new(interface, folder, name.to_owned(), files()));
+        made.filter_map(Result::ok).collect()
     }
 
     /// The cases of a mapping in a folder: `<folder>/<mapping>/<case>/`. None if the folder is not there.
     pub fn in_folder(interface: Interface, folder: &Path) -> Result<Vec<Self>, CaseError> {
-        let folder = folder.join(interface.name());
+        let mut cases = Vec::new();
+        for name in folders(interface) {
+            cases.extend(Self::in_folder_of(interface, name, &folder.join(name))?);
+        }
+        Ok(cases)
+    }
+
+    fn in_folder_of(interface: Interface, name: &'static str, folder: &Path) -> Result<Vec<Self>, CaseError> {
         if !folder.is_dir() {
             return Ok(Vec::new());
         }
-        let failed = |error: std::io::Error| CaseError(folder.clone(), error.to_string());
-        let entries = fs::read_dir(&folder).map_err(failed)?;
+        let failed = |error: std::io::Error| CaseError(folder.to_owned(), error.to_string());
+        let entries = fs::read_dir(folder).map_err(failed)?;
         let mut paths: Vec<PathBuf> =
             entries.map(|entry| Ok(entry?.path())).collect::<Result<_, _>>().map_err(failed)?;
         paths.retain(|path| path.is_dir());
         paths.sort();
-        paths.iter().map(|path| Self::read(interface, path)).collect()
+        paths.iter().map(|path| Self::read(interface, name, path)).collect()
     }
 
-    fn read(interface: Interface, path: &Path) -> Result<Self, CaseError> {
+    fn read(interface: Interface, folder: &'static str, path: &Path) -> Result<Self, CaseError> {
         let failed = |file: &str, error: String| CaseError(path.join(file), error);
         let read =
             |file: &'static str| fs::read_to_string(path.join(file)).map_err(|error| failed(file, error.to_string()));
@@ -91,12 +143,18 @@ impl Case {
         for file in FURTHER.into_iter().filter(|file| path.join(file).is_file()) {
             files.push((file, read(file)?.into()));
         }
+        let of_all = path.with_file_name(KNOWN);
+        if !path.join(KNOWN).is_file() && of_all.is_file() {
+            let text = fs::read_to_string(of_all).map_err(|error| failed(KNOWN, error.to_string()))?;
+            files.push((KNOWN, text.into()));
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self::new(interface, name, files).map_err(|(file, error)| failed(file, error))
+        Self::new(interface, folder, name, files).map_err(|(file, error)| failed(file, error))
     }
 
     fn new(
         interface: Interface,
+        folder: &'static str,
         name: String,
         files: Vec<(&'static str, Cow<'static, str>)>,
     ) -> Result<Self, (&'static str, String)> {
@@ -112,13 +170,30 @@ impl Case {
             Interface::Patient => {
                 With::Patient { locations: value(&files, "locations.json")?, settings: value(&files, "settings.json")? }
             }
+            Interface::Claim if folder == "claim-answer" => With::ClaimAnswer {
+                sent: text(&files, "sent.json").unwrap_or("{}").to_owned(),
+                original: text(&files, "original.json").unwrap_or("{}").to_owned(),
+                valuated: value(&files, "valuated.json")?,
+                settings: value(&files, "settings.json")?,
+            },
+            Interface::Claim => With::Claim {
+                received: value(&files, "received.json")?,
+                known: known(&files)?,
+                settings: value(&files, "settings.json")?,
+            },
+            Interface::Eligibility => With::Eligibility {
+                received: value(&files, "received.json")?,
+                known: known(&files)?,
+                settings: value(&files, "settings.json")?,
+            },
+            Interface::Facility => With::Facility { known: known(&files)?, settings: value(&files, "settings.json")? },
         };
-        Ok(Self { interface, name, files, with })
+        Ok(Self { interface, folder, name, files, with })
     }
 
     /// `<mapping>/<case>`.
     pub fn name(&self) -> String {
-        format!("{}/{}", self.interface.name(), self.name)
+        format!("{}/{}", self.folder, self.name)
     }
 
     /// The document.
@@ -127,7 +202,34 @@ impl Case {
     }
 
     fn file(&self, name: &str) -> Option<&str> {
-        self.files.iter().find(|(file, _)| *file == name).map(|(_, text)| text.as_ref())
+        text(&self.files, name)
+    }
+
+    /// Runs a mapping that asks for look-ups, with `known` as openIMIS. What it asks beyond that is told as issues.
+    pub(in super::super) fn drive(
+        &self,
+        known: &[Answer],
+        map: impl Fn(&[Answer]) -> Result<Outcome, MapperError>,
+    ) -> Result<MapResult, MapperError> {
+        let unusable = |what: &str| MapperError::Unusable(self.interface.name().to_owned(), what.to_owned());
+        let mut answers: Vec<Answer> = Vec::new();
+        for _ in 0..ROUNDS {
+            let wanted = match map(&answers)? {
+                Outcome::Mapped(mapped) => return Ok(Ok(mapped)),
+                Outcome::Issues(issues) => return Ok(Err(issues)),
+                Outcome::Needs(wanted) => wanted,
+            };
+            if wanted.is_empty() || wanted.iter().any(|lookup| answers.iter().any(|answer| answer.lookup == *lookup)) {
+                return Err(unusable("it needs look-ups and names none, or one that has an answer"));
+            }
+            let found = |lookup: &Lookup| known.iter().find(|answer| answer.lookup == *lookup);
+            let unknown: Vec<Issue> = wanted.iter().filter(|lookup| found(lookup).is_none()).map(looks_up).collect();
+            if !unknown.is_empty() {
+                return Ok(Err(unknown));
+            }
+            answers.extend(wanted.iter().filter_map(found).cloned());
+        }
+        Err(unusable("it goes on asking for look-ups"))
     }
 
     /// What the mapping that is built into the program says.
@@ -139,7 +241,24 @@ impl Case {
             }
             With::Feedback { insuree, settings } => feedback::map(input, insuree.as_deref(), settings),
             With::Patient { locations, settings } => patient::map(input, locations, settings),
+            With::Claim { received, known, settings } => {
+                self.built_in_drive(known, |known| claim::map(input, received.as_deref(), known, settings))
+            }
+            With::ClaimAnswer { sent, original, valuated, settings } => {
+                claim::answer::map(input, sent, original, valuated.as_deref(), settings)
+            }
+            With::Eligibility { received, known, settings } => {
+                self.built_in_drive(known, |known| eligibility::map(input, received.as_deref(), known, settings))
+            }
+            With::Facility { known, settings } => {
+                self.built_in_drive(known, |known| facility::map(input, known, settings))
+            }
         }
+    }
+
+    fn built_in_drive(&self, known: &[Answer], map: impl Fn(&[Answer]) -> Outcome) -> MapResult {
+        let failed = |error: MapperError| Err(vec![Issue::fatal(self.folder, error.to_string())]);
+        self.drive(known, |known| Ok(map(known))).unwrap_or_else(failed)
     }
 
     /// What the folder says must come out.
@@ -156,13 +275,31 @@ impl Case {
     }
 }
 
+fn looks_up(Lookup { resource, by, value }: &Lookup) -> Issue {
+    Issue::error(IssueType::NotFound, "", format!("{LOOKS_UP}{resource:?} by {by:?}: {value}"))
+}
+
+fn text<'f>(files: &'f [(&'static str, Cow<'static, str>)], name: &str) -> Option<&'f str> {
+    files.iter().find(|(file, _)| *file == name).map(|(_, text)| text.as_ref())
+}
+
+/// What openIMIS says in a case.
+fn known(files: &[(&'static str, Cow<'static, str>)]) -> Result<Vec<Answer>, (&'static str, String)> {
+    let known: Vec<Known> = value(files, KNOWN)?;
+    let answer = |known: Known| Answer {
+        lookup: Lookup { resource: known.resource, by: known.by, value: known.value },
+        found: known.found.iter().map(ToString::to_string).collect(),
+    };
+    Ok(known.into_iter().map(answer).collect())
+}
+
 /// A further file's value; its default if there is none.
 fn value<T: DeserializeOwned + Default>(
     files: &[(&'static str, Cow<'static, str>)],
     name: &'static str,
 ) -> Result<T, (&'static str, String)> {
-    match files.iter().find(|(file, _)| *file == name) {
-        Some((_, text)) => serde_json::from_str(text).map_err(|error| (name, error.to_string())),
+    match text(files, name) {
+        Some(text) => serde_json::from_str(text).map_err(|error| (name, error.to_string())),
         None => Ok(T::default()),
     }
 }

@@ -1,12 +1,12 @@
 //! What a community health worker does: fills in the feedback form, which CHT's outbound push then sends on, by the
 //! mapping of the documentation (`openimis-interoperability.md`).
 
-use super::Cht;
+use super::{super::server::form, Cht};
 use axum::{
     Json,
     body::Bytes,
-    extract::{Query, State},
-    http::{StatusCode, Uri, header},
+    extract::State,
+    http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -67,12 +67,6 @@ pub(super) async fn feedback(State(cht): State<Cht>, body: Bytes) -> Response {
 fn no(status: u16, text: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, Json(json!({"error": text}))).into_response()
-}
-
-fn form(body: &[u8]) -> Option<Value> {
-    let uri: Uri = format!("/?{}", std::str::from_utf8(body).ok()?.trim()).parse().ok()?;
-    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).ok()?;
-    Some(Value::Object(pairs.into_iter().map(|(name, value)| (name, json!(value))).collect()))
 }
 
 impl Cht {

@@ -206,7 +206,7 @@ impl Claim {
         self.body["item"].as_array().into_iter().flatten()
     }
 
-    fn claimed(&self) -> f64 {
+    pub fn claimed(&self) -> f64 {
         let of_item = |item: &Value| price(item) * quantity(item);
         self.body["total"]["value"].as_f64().unwrap_or_else(|| self.items().map(of_item).sum())
     }

@@ -6,7 +6,9 @@ use super::{
     claim::Claim,
     communication,
     fhir::identifier_value,
+    graphql,
     lists::{Ask, bundle},
+    officer,
     refusal::{Refusal, json_body},
     subscription::Subscription,
 };
@@ -46,8 +48,10 @@ pub(super) fn router(openimis: &OpenImis) -> Router {
         .route(&at("Patient/{id}/"), get(get_patient))
         .route(&at("Location/"), get(list_locations))
         .route(&at("Location/{id}/"), get(without_user))
+        .route(graphql::PATH, post(graphql::answer))
         .layer(middleware::from_fn_with_state(openimis.clone(), authenticate))
         .route(&at("login/"), post(login))
+        .route("/sandbox/claim", post(officer::decide))
         .route("/", get(page))
         .method_not_allowed_fallback(not_allowed)
         .fallback(elsewhere)
@@ -173,6 +177,7 @@ async fn post_claim(State(openimis): State<OpenImis>, body: Bytes) -> Created {
         let subscribers: Vec<_> = state.subscriptions.iter().filter(wanting).cloned().collect();
         (claim, subscribers)
     };
+    openimis.adjudicate_later(claim.uuid);
     let response = claim.response();
     let mut notifying = tokio::task::JoinSet::new();
     for subscriber in subscribers {

@@ -124,7 +124,7 @@ impl SqlStore {
             }
             tokio::time::sleep(PAUSE).await;
             put_back += bounded(async {
-                let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+                let mut connection = self.tables.write().await?;
                 let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
                 let done = self.tables.put_back_waiting(&mut tx, &insuree_uuid, &why, now).await.map_err(failed)?;
                 tx.commit().await.map_err(failed)?;
@@ -143,7 +143,7 @@ impl SqlStore {
         actor: &str,
         now: Timestamp,
     ) -> Result<Result<(String, u64), Decided>, StoreError> {
-        let mut connection = self.tables.writer.acquire().await.map_err(failed)?;
+        let mut connection = self.tables.write().await?;
         let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
         let (state, action) = match decision {
             Decision::Confirm => ("confirmed", "confirm match"),

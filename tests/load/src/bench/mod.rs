@@ -3,8 +3,9 @@
 mod processes;
 mod report;
 mod rounds;
+pub mod service;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::postgres::{self, Cluster};
 use crate::send::{Kind, send};
 use crate::{disk, prefill, send};
 use processes::{Mediator, Peers, bare};
-use report::{Report, number};
+use report::Report;
+pub use report::number;
 
 /// What is measured, and with what.
 #[derive(Args, Clone, Debug)]
@@ -80,14 +82,7 @@ pub async fn command(options: Options) -> anyhow::Result<ExitCode> {
     let mut report = Report::new(&options);
     floor(&options, &mut report).await?;
 
-    let file = options.dir.join("mediator.db");
-    for ending in ["", "-wal", "-shm"] {
-        let path = format!("{}{ending}", file.display());
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context(path),
-            _ => {}
-        }
-    }
+    let file = fresh_file(&options.dir)?;
     both_rounds(&options, Store { name: "SQLite", url: format!("sqlite:{}", file.display()) }, &mut report).await?;
     // A PostgreSQL in which the database mediator_bench may be made anew. By the environment: it holds a password.
     let named = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
@@ -95,7 +90,9 @@ pub async fn command(options: Options) -> anyhow::Result<ExitCode> {
     let own = cluster.as_ref().map(Cluster::database);
     match named.as_ref().or(own.as_ref()) {
         Some(server) => {
-            let store = Store { name: "PostgreSQL", url: fresh_database(server, &mut report).await? };
+            let (url, note) = fresh_database(server).await?;
+            report.beside("PostgreSQL", note);
+            let store = Store { name: "PostgreSQL", url };
             both_rounds(&options, store, &mut report).await?;
         }
         None => report.note("SKIPPED PostgreSQL: DATABASE_URL is not set, and its server programs are not installed."),
@@ -149,8 +146,21 @@ fn load(options: &Options, url: &str, run: u32) -> send::Options {
     }
 }
 
-/// An empty database on the server; one that an earlier bench left is dropped.
-async fn fresh_database(server: &str, report: &mut Report) -> anyhow::Result<String> {
+/// A SQLite file that is not there; one that an earlier bench left is removed.
+fn fresh_file(dir: &Path) -> anyhow::Result<PathBuf> {
+    let file = dir.join("mediator.db");
+    for ending in ["", "-wal", "-shm"] {
+        let path = format!("{}{ending}", file.display());
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context(path),
+            _ => {}
+        }
+    }
+    Ok(file)
+}
+
+/// An empty database on the server, and what is worth knowing of it; one that an earlier bench left is dropped.
+async fn fresh_database(server: &str) -> anyhow::Result<(String, String)> {
     const NAME: &str = "mediator_bench";
     sqlx::any::install_default_drivers();
     let mut connection = AnyConnection::connect(server).await.context("PostgreSQL (DATABASE_URL)")?;
@@ -162,7 +172,6 @@ async fn fresh_database(server: &str, report: &mut Report) -> anyhow::Result<Str
         fsync == "on",
         "this PostgreSQL runs with fsync = {fsync}: what it calls committed may be lost, so it is no figure"
     );
-    report.beside("PostgreSQL", format!("{version}, fsync {fsync}, synchronous_commit {commit}"));
     connection.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {NAME} WITH (FORCE)"))).await?;
     connection.execute(AssertSqlSafe(format!("CREATE DATABASE {NAME}"))).await?;
     let (address, options) = server.split_once('?').map_or((server, String::new()), |(a, o)| (a, format!("?{o}")));
@@ -170,5 +179,6 @@ async fn fresh_database(server: &str, report: &mut Report) -> anyhow::Result<Str
         Some(rest) => rest.split('/').next().unwrap_or_default(),
         None => anyhow::bail!("DATABASE_URL: expected postgres://user@host/database"),
     };
-    Ok(format!("postgres://{host}/{NAME}{options}"))
+    let note = format!("{version}, fsync {fsync}, synchronous_commit {commit}");
+    Ok((format!("postgres://{host}/{NAME}{options}"), note))
 }

@@ -117,7 +117,7 @@ fn times(report: &mut Report, name: &str, when: &str, figures: &Figures) {
 }
 
 /// Waits until the peers have so many documents. Returns deliveries a second between the first and the last twentieth of them, if there is a between.
-async fn delivered(peers: &mut Peers, wanted: u64) -> anyhow::Result<Option<f64>> {
+pub async fn delivered(peers: &mut Peers, wanted: u64) -> anyhow::Result<Option<f64>> {
     let mut seen = vec![(Instant::now(), peers.counts().await?.arrived())];
     while let Some((at, arrived)) = seen.last().copied()
         && arrived < wanted

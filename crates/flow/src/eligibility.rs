@@ -1,0 +1,90 @@
+//! Whether a patient is insured: asked at a hospital's desk, answered at once from openIMIS, and nothing of it is kept.
+
+use http::{HeaderValue, StatusCode, header};
+use mapping::lookup::Outcome;
+use mapping::{Issue, Mapped, Severity};
+
+use crate::Flow;
+use crate::door::{self, Answer};
+use crate::lookups::{Known, Unanswered};
+use crate::peers::{PeerError, Trail};
+use crate::ports::{Clock, Http, Mapper, MapperError, Store};
+
+/// Why a question has no answer.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// It cannot be answered as it is.
+    Issues(Vec<Issue>),
+    /// openIMIS cannot be asked, or not this.
+    Peer(PeerError),
+    /// The mapping failed by itself.
+    Mapping(MapperError),
+    /// It took too long.
+    TimeUp,
+}
+
+impl From<Unanswered> for NoAnswer {
+    fn from(error: Unanswered) -> Self {
+        match error {
+            Unanswered::Peer(error) => Self::Peer(error),
+            Unanswered::Mapping(error) => Self::Mapping(error),
+        }
+    }
+}
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// Answers a `CoverageEligibilityRequest` with a `CoverageEligibilityResponse`.
+    pub async fn eligibility(&self, request: &str) -> Result<Mapped, NoAnswer> {
+        let received = self.clock.now().to_string();
+        let settings = &self.settings.mapping.eligibility;
+        let (mut known, mut trail) = (Known::default(), Trail::default());
+        loop {
+            let told = self.mapper.eligibility(request, Some(&received), known.answers(), settings).await;
+            match told.map_err(NoAnswer::Mapping)? {
+                Outcome::Mapped(mapped) => return Ok(mapped),
+                Outcome::Issues(issues) => return Err(NoAnswer::Issues(issues)),
+                Outcome::Needs(wanted) => self.find_out(&mut known, wanted, &mut trail).await?,
+            }
+        }
+    }
+}
+
+impl NoAnswer {
+    /// One word for a metric.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Issues(_) => "issues",
+            Self::Peer(PeerError::Refused(..)) => "refused",
+            Self::Peer(_) | Self::TimeUp => "away",
+            Self::Mapping(_) => "mapping",
+        }
+    }
+}
+
+/// What the hospital is sent. What openIMIS said of a failure stays in the log: it may quote the patient.
+pub fn answer(told: &Result<Mapped, NoAnswer>) -> Answer {
+    match told {
+        Ok(mapped) => door::fhir(StatusCode::OK, mapped.body.clone()),
+        Err(NoAnswer::Issues(issues)) => {
+            let unreadable = issues.iter().any(|issue| issue.severity == Severity::Fatal);
+            let status = if unreadable { StatusCode::BAD_REQUEST } else { StatusCode::UNPROCESSABLE_ENTITY };
+            door::outcome(status, issues)
+        }
+        Err(NoAnswer::Peer(PeerError::Refused(..))) => {
+            let text = "openIMIS did not take the question; the mediator's log says why";
+            door::refusal(StatusCode::BAD_GATEWAY, "processing", text)
+        }
+        Err(NoAnswer::Peer(_) | NoAnswer::TimeUp) => later("openIMIS does not answer now; ask again later"),
+        Err(NoAnswer::Mapping(MapperError::Busy(_))) => later("too many questions at a time; ask again later"),
+        Err(NoAnswer::Mapping(_)) => {
+            let text = "the mediator's mapping failed; its log says why";
+            door::refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", text)
+        }
+    }
+}
+
+fn later(text: &str) -> Answer {
+    let mut answer = door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text);
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+    answer
+}

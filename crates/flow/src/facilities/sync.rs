@@ -1,0 +1,346 @@
+//! A run over the registry.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use mapping::facility::{Envelope, Settings};
+use url::Url;
+
+use super::decide::{Decided, Item, with_decisions};
+use super::known::Known;
+use super::registry::RegistryError;
+use super::write::Mutation;
+use super::{Action, Asked, Counts, Event, Kept, Ledger, Record, Registry, Run, RunEnd, State, Tell};
+use crate::Flow;
+use crate::peers::PeerError;
+use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
+
+/// Most pages of one run: a registry that says "next" for ever must not keep us for ever.
+const PAGES: u32 = 100_000;
+/// Facilities that are tried again at a time.
+const AGAIN: u32 = 100;
+/// Wait after a retry was interrupted.
+const WAIT: SignedDuration = SignedDuration::from_mins(1);
+
+/// Why a run goes on later, or was not begun.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The registry or openIMIS cannot be used at the moment.
+    #[error("{reason}")]
+    Interrupted {
+        /// What is the matter.
+        reason: String,
+        /// When to go on.
+        next_at: Timestamp,
+        /// What came of it so far.
+        counts: Counts,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What stops a page.
+enum Halt {
+    Registry(RegistryError),
+    Peer(PeerError),
+    Mapper(MapperError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<PeerError> for Halt {
+    fn from(error: PeerError) -> Self {
+        Self::Peer(error)
+    }
+}
+
+impl From<RegistryError> for Halt {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl From<MapperError> for Halt {
+    fn from(error: MapperError) -> Self {
+        Self::Mapper(error)
+    }
+}
+
+/// What one process knows during a run.
+struct Session {
+    settings: Settings,
+    /// Read when the first facility needs it.
+    known: Option<Known>,
+    /// Which entry of the registry came with a code: a second one would undo the first.
+    codes: HashMap<String, String>,
+    is_dry: bool,
+    is_whole: bool,
+}
+
+impl Counts {
+    fn count(&mut self, record: &Record) {
+        let counted = match (record.state, record.action) {
+            (State::Failed | State::Due, _) => &mut self.failed,
+            (State::PossibleDuplicate, _) => &mut self.possible_duplicates,
+            (State::Done, Some(Action::Create)) => &mut self.created,
+            (State::Done, Some(Action::Update)) => &mut self.updated,
+            (State::Done, _) => &mut self.unchanged,
+        };
+        *counted += 1;
+    }
+}
+
+impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    /// Brings the registry's facilities to openIMIS: those that changed since the last run, or all. Takes up a run that was interrupted.
+    pub async fn sync_facilities(&self, registry: &Registry, asked: &Asked, tell: Tell<'_>) -> Result<Counts, Stopped> {
+        let now = self.clock.now();
+        let last = self.store.last_facility_sync().await?;
+        let since = last.filter(|_| !asked.whole).map(|last| last.saturating_add(-registry.overlap).unwrap_or(last));
+        let mut run = match asked.dry_run {
+            true => Run::dry(asked.whole, since, now),
+            false => self.store.begin_facility_run(asked, since, now).await?,
+        };
+        if run.next_page.is_none() {
+            run.counts = Counts::default();
+        }
+        let mut session = self.session(asked.dry_run, run.whole || run.since.is_none()).await?;
+        let done = self.all_pages(registry, &mut run, &mut session, tell).await;
+        let done = match done {
+            Ok(()) => self.again(false, Some(&mut run), &mut session, tell).await,
+            halted => halted,
+        };
+        let end = match done {
+            Ok(()) => RunEnd::Done,
+            Err(Halt::Store(error)) => return Err(error.into()),
+            Err(halt) => self.interrupted(halt, registry.retry),
+        };
+        if !asked.dry_run {
+            self.store.end_facility_run(&run, &end, self.clock.now()).await?;
+        }
+        match end {
+            RunEnd::Done => Ok(run.counts),
+            RunEnd::Interrupted { reason, next_at } => {
+                Err(Stopped::Interrupted { reason, next_at, counts: run.counts })
+            }
+        }
+    }
+
+    /// Tries those again that an admin wants to be tried again.
+    pub async fn retry_facilities(&self, tell: Tell<'_>) -> Result<Counts, Stopped> {
+        let mut session = self.session(false, true).await?;
+        let mut run = Run::dry(false, None, self.clock.now());
+        match self.again(true, Some(&mut run), &mut session, tell).await {
+            Ok(()) => Ok(run.counts),
+            Err(Halt::Store(error)) => Err(error.into()),
+            Err(halt) => match self.interrupted(halt, WAIT) {
+                RunEnd::Interrupted { reason, next_at } => {
+                    Err(Stopped::Interrupted { reason, next_at, counts: run.counts })
+                }
+                RunEnd::Done => Ok(run.counts),
+            },
+        }
+    }
+
+    async fn session(&self, is_dry: bool, is_whole: bool) -> Result<Session, StoreError> {
+        let settings = with_decisions(&self.settings.mapping.facility, &self.store.facility_decisions().await?);
+        Ok(Session { settings, known: None, codes: HashMap::new(), is_dry, is_whole })
+    }
+
+    fn interrupted(&self, halt: Halt, wait: SignedDuration) -> RunEnd {
+        let now = self.clock.now();
+        let after = |wait: SignedDuration| now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        let (reason, next_at) = match halt {
+            Halt::Registry(error) => (error.to_string(), after(error.wait.unwrap_or(wait))),
+            Halt::Peer(PeerError::Paused { peer, until, reason }) => (format!("{peer} is left alone: {reason}"), until),
+            Halt::Peer(error) => (error.to_string(), after(wait)),
+            Halt::Mapper(error) => (error.to_string(), after(wait)),
+            Halt::Store(error) => (error.to_string(), after(wait)),
+        };
+        RunEnd::Interrupted { reason, next_at }
+    }
+
+    async fn all_pages(
+        &self,
+        registry: &Registry,
+        run: &mut Run,
+        session: &mut Session,
+        tell: Tell<'_>,
+    ) -> Result<(), Halt> {
+        let first = registry.first_page(run.since);
+        let mut url = match &run.next_page {
+            Some(next) => registry.follow(&registry.url, next)?,
+            None => first.clone(),
+        };
+        let mut may_begin_anew = run.next_page.is_some();
+        for _ in 0..PAGES {
+            let answered = match registry.page(&self.http, &url).await {
+                // A registry keeps its pages for a while only.
+                Err(error) if may_begin_anew && error.unknown_page => {
+                    may_begin_anew = false;
+                    (url, run.next_page, run.counts) = (first.clone(), None, Counts::default());
+                    continue;
+                }
+                answered => answered?,
+            };
+            may_begin_anew = false;
+            if run.read_up_to.is_none() || run.next_page.is_none() {
+                // The registry's clock counts: what it dates before our own would never be found. A clock that runs ahead counts no more than ours.
+                let now = self.clock.now();
+                run.read_up_to = Some(answered.date.map_or(now, |date| date.min(now)));
+            }
+            let page = self.mapper.facility_page(&answered.text).await?.map_err(|issues| {
+                let issue = issues.first().map(ToString::to_string).unwrap_or_default();
+                RegistryError::new(format!("sent a page that cannot be read: {issue}"))
+            })?;
+            // Of the copy: a page that is not done to its end is read again, and counted again.
+            let mut counts = run.counts;
+            counts.listed += page.facilities.len() as u64;
+            let items: Vec<Item> = page.facilities.into_iter().map(|document| Item::new(document)).collect();
+            let records = self.treat(items, session, &mut counts, tell).await?;
+            let next = page.next.map(|next| registry.follow(&url, &next)).transpose()?;
+            run.counts = counts;
+            tell(Event::Page { total: answered.total, counts });
+            run.next_page = next.as_ref().map(Url::to_string);
+            if !session.is_dry {
+                self.store.record_facilities(Some(run), &records, self.clock.now()).await?;
+            }
+            match next {
+                Some(next) if next != url => url = next,
+                Some(_) => return Err(RegistryError::new("names a page as its own next one").into()),
+                None => return Ok(()),
+            }
+        }
+        Err(RegistryError::new(format!("has more than {PAGES} pages")).into())
+    }
+
+    /// Tries those again that are not done and were not treated in this run.
+    async fn again(
+        &self,
+        only_due: bool,
+        mut run: Option<&mut Run>,
+        session: &mut Session,
+        tell: Tell<'_>,
+    ) -> Result<(), Halt> {
+        let before = run.as_ref().map_or_else(|| self.clock.now(), |run| run.started_at);
+        let mut after = 0;
+        loop {
+            let unsettled = self.store.unsettled_facilities(only_due, before, after, AGAIN).await?;
+            let Some(last) = unsettled.last() else { return Ok(()) };
+            after = last.id;
+            let items: Vec<Item> = unsettled.into_iter().map(|one| Item::new(one.document)).collect();
+            let mut counts = run.as_ref().map(|run| run.counts).unwrap_or_default();
+            counts.again += items.len() as u64;
+            let records = self.treat(items, session, &mut counts, tell).await?;
+            tell(Event::Page { total: None, counts });
+            if let Some(run) = run.as_deref_mut() {
+                run.counts = counts;
+            }
+            if !session.is_dry {
+                self.store.record_facilities(None, &records, self.clock.now()).await?;
+            }
+        }
+    }
+
+    /// Facilities, to openIMIS. Returns what became of those that the ledger does not have so already.
+    async fn treat(
+        &self,
+        items: Vec<Item>,
+        session: &mut Session,
+        counts: &mut Counts,
+        tell: Tell<'_>,
+    ) -> Result<Vec<Record>, Halt> {
+        let sources: Vec<String> = items.iter().map(|item| item.source.clone()).collect();
+        let kept: HashMap<String, Kept> =
+            self.store.kept_facilities(&sources).await?.into_iter().map(|kept| (kept.source.clone(), kept)).collect();
+        let (mut records, mut writes) = (Vec::new(), Vec::new());
+        for item in &items {
+            let envelope = match self.facility_envelope(&item.document, &session.settings).await {
+                Err(error @ MapperError::Unusable(..)) => return Err(error.into()),
+                Err(error) => {
+                    records.push(item.failed(&Envelope::default(), error.to_string()));
+                    continue;
+                }
+                Ok(envelope) => envelope,
+            };
+            if let Some(reason) = session.takes_code(&item.source, envelope.code.as_deref()) {
+                records.push(item.failed(&envelope, reason));
+                continue;
+            }
+            if !session.is_whole && kept.get(&item.source).is_some_and(|kept| kept.is_so(&envelope)) {
+                counts.unchanged += 1;
+                continue;
+            }
+            let known = match &mut session.known {
+                Some(known) => known,
+                none => none.insert(self.known_facilities(tell).await?),
+            };
+            match self.decide_facility(item, &envelope, known, &session.settings).await? {
+                Decided::Settled(record) => records.push(record),
+                Decided::Write { mutation, record } => writes.push((mutation, record)),
+            }
+        }
+        records.extend(self.written(writes, session, tell).await?);
+        for record in &records {
+            counts.count(record);
+            tell(Event::Facility(record));
+        }
+        Ok(records)
+    }
+
+    async fn written(
+        &self,
+        writes: Vec<(Mutation, Record)>,
+        session: &mut Session,
+        tell: Tell<'_>,
+    ) -> Result<Vec<Record>, Halt> {
+        let (mutations, mut records): (Vec<Mutation>, Vec<Record>) = writes.into_iter().unzip();
+        if session.is_dry || mutations.is_empty() {
+            return Ok(records);
+        }
+        let written = self.write_facilities(&mutations, tell).await?;
+        for (record, written) in records.iter_mut().zip(written) {
+            let Err(reason) = written else { continue };
+            if let (Some(known), Some(code), Some(Action::Create)) = (&mut session.known, &record.code, record.action) {
+                known.take_away(code);
+            }
+            (record.state, record.action, record.reason) = (State::Failed, None, Some(reason));
+        }
+        Ok(records)
+    }
+}
+
+impl Session {
+    /// Why this entry may not have the code: another one of this run has it.
+    fn takes_code(&mut self, source: &str, code: Option<&str>) -> Option<String> {
+        let code = code?;
+        let first = self.codes.entry(code.to_owned()).or_insert_with(|| source.to_owned());
+        (first != source).then(|| format!("{first} of the registry has the same code: which of the two is it?"))
+    }
+}
+
+impl Kept {
+    fn is_so(&self, envelope: &Envelope) -> bool {
+        self.state == State::Done && envelope.fingerprint.is_some() && self.fingerprint == envelope.fingerprint
+    }
+}
+
+impl Run {
+    fn dry(whole: bool, since: Option<Timestamp>, started_at: Timestamp) -> Self {
+        Self {
+            id: 0,
+            whole,
+            since,
+            read_up_to: None,
+            next_page: None,
+            counts: Counts::default(),
+            started_at,
+            resumed: false,
+        }
+    }
+}

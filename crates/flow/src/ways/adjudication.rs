@@ -1,0 +1,50 @@
+//! A hospital's claim at openIMIS: looked at now and then until it is decided; each new status goes to the hospital.
+
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use mapping::claim::answer::is_final;
+use mapping::ids::ClaimUuid;
+
+use super::claim::Followed;
+use crate::Flow;
+use crate::decide;
+use crate::deliver::{Attempt, Stop};
+use crate::message::{Message, Outcome};
+use crate::ports::{Clock, Http, Mapper, Store};
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    pub(crate) async fn follow_adjudication(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {
+        self.following.store(true, Ordering::Relaxed);
+        let body = String::from_utf8_lossy(&message.body);
+        let followed = serde_json::from_str::<Followed>(&body).ok();
+        let Some((followed, uuid)) = followed.and_then(|it| ClaimUuid::parse(&it.claim).map(|uuid| (it, uuid))) else {
+            return Ok(Outcome::dead("this is not what the mediator stores of a claim that it follows"));
+        };
+        // What openIMIS said when it took the claim is told already. Whoever is woken asks at once.
+        let first = message.received_at.saturating_add(self.settings.claims.follow_first).unwrap_or(Timestamp::MAX);
+        if message.lease == 1 && self.clock.now() < first {
+            return Ok(Outcome::Waiting { at: first, reason: "openIMIS has not decided on the claim yet".to_owned() });
+        }
+        let told = match self.claim_now(uuid, attempt).await {
+            Ok(told) => told,
+            Err(error) if error.is_not_there() => {
+                return Ok(Outcome::Skipped { reason: "openIMIS no longer has the claim".to_owned() });
+            }
+            Err(error) => return Err(self.stop(&error, false, message)),
+        };
+        self.tell_hospital(&told, uuid, followed.sent.get(), followed.original.get(), message, attempt).await?;
+        let status = told.envelope.status.map_or_else(String::new, |status| format!("{status:?}").to_lowercase());
+        if told.envelope.status.is_some_and(is_final) {
+            return Ok(Outcome::Delivered { note: format!("openIMIS has decided: {status}") });
+        }
+        let now = self.clock.now();
+        Ok(match decide::follow_at(now, message.received_at, &self.settings.claims) {
+            Some(at) => Outcome::Waiting { at, reason: format!("openIMIS has not decided on the claim yet: {status}") },
+            None => {
+                let reason = format!("openIMIS has not decided on the claim within claims.follow_for: {status}");
+                Outcome::dead(reason)
+            }
+        })
+    }
+}

@@ -1,0 +1,281 @@
+//! A hospital's claim: look up, map, post the `Claim` to openIMIS, tell the hospital, follow what becomes of it.
+
+use std::borrow::Cow;
+
+use http::Method;
+use mapping::claim::answer::is_final;
+use mapping::claim_response::{ClaimStatus, Envelope, envelope};
+use mapping::ids::ClaimUuid;
+use mapping::lookup;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::claims::ANOTHER_CLAIM;
+use crate::deliver::{Attempt, Stop, unmappable};
+use crate::lookups::{Known, Unanswered};
+use crate::message::{Kind, Message, NewMessage, Origin, Outcome};
+use crate::peers::{Peer, PeerError};
+use crate::ports::{Clock, Http, Mapper, Store};
+use crate::{Flow, decide};
+
+const BY_CODE: &str =
+    "query ClaimByCode($code: String!) { claims(code: $code, first: 2) { edges { node { uuid code } } } }";
+const VALUATED: &str =
+    "query ClaimValuated($uuid: String!) { claims(uuid: $uuid, first: 2) { edges { node { uuid valuated } } } }";
+
+/// A claim that is followed: all that is needed to tell the hospital of it, however long that takes.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Followed<'a> {
+    /// openIMIS' uuid of the claim.
+    #[serde(borrow)]
+    pub claim: Cow<'a, str>,
+    /// Its code.
+    #[serde(borrow)]
+    pub code: Option<Cow<'a, str>>,
+    /// As openIMIS got it.
+    #[serde(borrow)]
+    pub sent: &'a RawValue,
+    /// As the hospital sent it.
+    #[serde(borrow)]
+    pub original: &'a RawValue,
+}
+
+/// What openIMIS says of a claim.
+pub(super) struct Told {
+    pub envelope: Envelope,
+    pub claim_response: String,
+}
+
+impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
+    pub(crate) async fn deliver_claim(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {
+        let original = String::from_utf8_lossy(&message.body);
+        let received = message.received_at.to_string();
+        let settings = &self.settings.mapping.claim;
+        let mut known = Known::default();
+        let mapped = loop {
+            match self.mapper.claim(&original, Some(&received), known.answers(), settings).await {
+                Ok(lookup::Outcome::Mapped(mapped)) => break mapped,
+                Ok(lookup::Outcome::Issues(issues)) => return Err(unmappable("the claim", issues).into()),
+                Ok(lookup::Outcome::Needs(wanted)) => {
+                    let found = self.find_out(&mut known, wanted, &mut attempt.trail).await;
+                    found.map_err(|error| self.unanswered(&error, message))?;
+                }
+                Err(error) => return Err(self.parked(&error, message)),
+            }
+        };
+        for warning in &mapped.warnings {
+            attempt.trail.note(self.clock.now(), "mapped", warning.to_string());
+        }
+        attempt.mapped = Some(mapped.body.clone());
+        let code = mapped.idempotency_key.strip_prefix("eclaim/").unwrap_or_default();
+        // What an earlier attempt may have sent is asked for first.
+        let there =
+            if message.uncertain { self.claim_of_code(code, &mapped.body, message, attempt).await? } else { None };
+        let (told, how) = match there {
+            Some(told) => (told, "openIMIS has it from an earlier attempt as claim"),
+            None => match self.post_claim(&mapped.body, attempt).await {
+                Ok(told) => (told, "openIMIS keeps it as claim"),
+                Err(error) if error.is_claim_exists() => {
+                    match self.claim_of_code(code, &mapped.body, message, attempt).await? {
+                        Some(told) => (told, "openIMIS had it before as claim"),
+                        None => {
+                            let reason = "openIMIS has a claim with this code and does not show it".to_owned();
+                            let (now, retry) = (self.clock.now(), &self.settings.retry);
+                            return Ok(decide::again(reason, true, message, now, retry));
+                        }
+                    }
+                }
+                Err(error) => return Err(self.stop(&error, true, message)),
+            },
+        };
+        let Some(uuid) = told.envelope.claim_uuid else {
+            let reason = "openIMIS answered without a claim's uuid".to_owned();
+            return Ok(decide::again(reason, true, message, self.clock.now(), &self.settings.retry));
+        };
+        self.tell_hospital(&told, uuid, &mapped.body, &original, message, attempt).await?;
+        if !told.envelope.status.is_some_and(is_final) {
+            self.follow(&told, uuid, &mapped.body, &original, message).await?;
+        }
+        Ok(Outcome::Delivered { note: format!("{how} {uuid}") })
+    }
+
+    pub(super) fn unanswered(&self, error: &Unanswered, message: &Message) -> Stop {
+        match error {
+            Unanswered::Peer(error) => self.stop(error, false, message),
+            Unanswered::Mapping(error) => self.parked(error, message),
+        }
+    }
+
+    async fn post_claim(&self, body: &str, attempt: &mut Attempt) -> Result<Told, PeerError> {
+        let answer = self.openimis(Method::POST, "Claim/", Some(body.to_owned()), &mut attempt.trail).await?;
+        let envelope = envelope(&answer.text);
+        if envelope.claim_uuid.is_none() {
+            return Err(PeerError::Unreadable(Peer::OpenImis, answer.status, "expected a ClaimResponse".to_owned()));
+        }
+        Ok(Told { envelope, claim_response: answer.text })
+    }
+
+    /// What openIMIS says of the claim with this code, if it has one. A claim of somebody else that has the same code stops the message:
+    /// its answer is not for this hospital.
+    async fn claim_of_code(
+        &self,
+        code: &str,
+        sent: &str,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<Option<Told>, Stop> {
+        let failed = |error: PeerError| self.stop(&error, false, message);
+        let data = self.graphql(BY_CODE, json!({"code": code}), &mut attempt.trail).await.map_err(failed)?;
+        let uuid =
+            nodes(&data).find(|node| node["code"] == code).and_then(|node| ClaimUuid::parse(node["uuid"].as_str()?));
+        let Some(uuid) = uuid else { return Ok(None) };
+        let claim = self.openimis_resource("Claim", uuid, &mut attempt.trail).await.map_err(failed)?;
+        if !is_same_claim(sent, &claim.text) {
+            let reason = format!("{ANOTHER_CLAIM} {code}, of another insuree, facility or day");
+            return Err(Outcome::dead(reason).into());
+        }
+        self.claim_now(uuid, attempt).await.map(Some).map_err(failed)
+    }
+
+    /// What openIMIS says of a claim now.
+    pub(super) async fn claim_now(&self, uuid: ClaimUuid, attempt: &mut Attempt) -> Result<Told, PeerError> {
+        let answer = self.openimis_resource("ClaimResponse", uuid, &mut attempt.trail).await?;
+        Ok(Told { envelope: envelope(&answer.text), claim_response: answer.text })
+    }
+
+    /// What openIMIS pays for the whole claim: its FHIR cannot tell an item that is not paid from one that is paid in full.
+    async fn valuated(&self, uuid: ClaimUuid, attempt: &mut Attempt) -> Result<Option<String>, PeerError> {
+        let uuid = uuid.to_string();
+        let data = self.graphql(VALUATED, json!({"uuid": uuid}), &mut attempt.trail).await?;
+        let found = nodes(&data).find(|node| node["uuid"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&uuid)));
+        Ok(found.and_then(|node| match &node["valuated"] {
+            Value::String(amount) => Some(amount.clone()),
+            Value::Number(amount) => Some(amount.to_string()),
+            _ => None,
+        }))
+    }
+
+    /// Stores openIMIS' word for the hospital: each status once, however often this is done.
+    pub(super) async fn tell_hospital(
+        &self,
+        told: &Told,
+        uuid: ClaimUuid,
+        sent: &str,
+        original: &str,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<(), Stop> {
+        let valuated = match told.envelope.status {
+            Some(ClaimStatus::Valuated) => {
+                self.valuated(uuid, attempt).await.map_err(|error| self.stop(&error, false, message))?
+            }
+            _ => None,
+        };
+        let settings = &self.settings.mapping.claim;
+        let answer =
+            self.mapper.claim_answer(&told.claim_response, sent, original, valuated.as_deref(), settings).await;
+        let answer = match answer {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(issues)) => return Err(unmappable("openIMIS' answer", issues).into()),
+            Err(error) => return Err(self.parked(&error, message)),
+        };
+        for warning in &answer.warnings {
+            attempt.trail.note(self.clock.now(), "answer mapped", warning.to_string());
+        }
+        let new = NewMessage {
+            kind: Kind::ClaimAnswer,
+            origin: Origin::Poll,
+            dedupe_key: answer.idempotency_key,
+            lane: format!("hospital/{uuid}"),
+            claim_uuid: Some(uuid.to_string()),
+            claim_code: told.envelope.claim_code.clone(),
+            insuree_uuid: told.envelope.insuree_uuid.map(|uuid| uuid.to_string()),
+            body: answer.body.into_bytes(),
+            issues: Vec::new(),
+        };
+        let accepted = self.store.accept(new, self.clock.now()).await?;
+        attempt.trail.note(self.clock.now(), "answer", format!("message {} is for the hospital", accepted.id()));
+        Ok(())
+    }
+
+    /// Stores that the claim is followed until openIMIS has decided.
+    async fn follow(
+        &self,
+        told: &Told,
+        uuid: ClaimUuid,
+        sent: &str,
+        original: &str,
+        message: &Message,
+    ) -> Result<(), Stop> {
+        let raw = |text| serde_json::from_str::<&RawValue>(text);
+        let (Ok(sent), Ok(original)) = (raw(sent), raw(original)) else {
+            return Err(Outcome::dead("mapping claim gave no JSON: repair or replace the component, then retry").into());
+        };
+        let claim = uuid.to_string();
+        let code = told.envelope.claim_code.as_deref();
+        let followed = Followed { claim: claim.as_str().into(), code: code.map(Into::into), sent, original };
+        let body = match serde_json::to_vec(&followed) {
+            Ok(body) => body,
+            Err(error) => return Err(self.stop_again(&error.to_string(), message)),
+        };
+        let new = NewMessage {
+            kind: Kind::Adjudication,
+            origin: Origin::Poll,
+            dedupe_key: format!("adjudication/{uuid}"),
+            lane: format!("adjudication/{uuid}"),
+            claim_uuid: Some(claim),
+            claim_code: told.envelope.claim_code.clone(),
+            insuree_uuid: told.envelope.insuree_uuid.map(|uuid| uuid.to_string()),
+            body,
+            issues: Vec::new(),
+        };
+        self.store.accept(new, self.clock.now()).await?;
+        self.following.store(true, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn stop_again(&self, reason: &str, message: &Message) -> Stop {
+        let (now, retry) = (self.clock.now(), &self.settings.retry);
+        Stop::Outcome(decide::again(reason.to_owned(), true, message, now, retry))
+    }
+}
+
+fn nodes(data: &Value) -> impl Iterator<Item = &Value> {
+    data["claims"]["edges"].as_array().into_iter().flatten().map(|edge| &edge["node"])
+}
+
+/// Whether two `Claim`s are of the same insuree, facility and first day.
+fn is_same_claim(sent: &str, there: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let (sent, there) = (read(sent), read(there));
+    ["/patient/reference", "/provider/reference", "/billablePeriod/start"].iter().all(|element| {
+        let text = |claim: &Value| claim.pointer(element).and_then(Value::as_str).map(str::to_lowercase);
+        let day = |text: Option<String>| text.map(|text| text.split('t').next().unwrap_or_default().to_owned());
+        match element.ends_with("start") {
+            true => day(text(&sent)) == day(text(&there)),
+            false => text(&sent) == text(&there),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(patient: &str, provider: &str, start: &str) -> String {
+        json!({"patient": {"reference": patient}, "provider": {"reference": provider}, "billablePeriod": {"start": start}})
+            .to_string()
+    }
+
+    #[test]
+    fn claims_of_the_same_insuree_facility_and_day_are_the_same_and_others_are_not() {
+        let sent = claim("Patient/a-1", "Organization/b-2", "2026-11-10");
+        assert!(is_same_claim(&sent, &claim("Patient/A-1", "Organization/b-2", "2026-11-10T00:00:00")));
+        assert!(!is_same_claim(&sent, &claim("Patient/a-2", "Organization/b-2", "2026-11-10")));
+        assert!(!is_same_claim(&sent, &claim("Patient/a-1", "Organization/b-3", "2026-11-10")));
+        assert!(!is_same_claim(&sent, &claim("Patient/a-1", "Organization/b-2", "2026-11-11")));
+        assert!(!is_same_claim(&sent, "no JSON"));
+    }
+}

@@ -1,0 +1,106 @@
+//! Who was treated, as openIMIS knows her.
+
+use super::parties::{Named, named, of_openimis, openimis_code};
+use super::{Subject, Work};
+use crate::bundle::{Entry, parts};
+use crate::fhir::uuid;
+use crate::insured::{Patient, insurance_number};
+use crate::issue::{Issue, IssueType};
+use crate::json::{Node, Text, document};
+use crate::lookup::Resource;
+use crate::r4::{MANY, OpenImisId, Reference, openimis_identifier, plain};
+
+/// The insuree, as openIMIS knows her.
+pub(super) struct Insuree {
+    pub uuid: String,
+    /// The insurance number, where it is known.
+    pub number: Option<String>,
+}
+
+impl<'w> Work<'w> {
+    /// openIMIS' uuid of the insuree.
+    pub(super) fn insuree(&mut self, subject: &'w Subject<'w>) -> Option<Insuree> {
+        const EXPECTED: &str = "the insurance number or openIMIS' uuid of the patient";
+        let claim = subject.claim.as_ref();
+        let of_claim = claim.and_then(|(entry, claim)| named(format!("{}.patient", entry.path), &claim.patient, entry));
+        let encounter = subject.encounter.as_ref();
+        let of_encounter =
+            || encounter.and_then(|(entry, found)| named(format!("{}.subject", entry.path), &found.subject, entry));
+        let Some((path, reference, from)): Option<Named> = of_claim.or_else(of_encounter) else {
+            let path = subject.of_either("patient", "subject");
+            self.issues.push(Issue::missing(path, "a reference to the patient"));
+            return None;
+        };
+        let entry = self.documents.resolve(reference, from, &["Patient"]);
+        let patient: Option<Patient> = entry.and_then(|entry| self.documents.parse(entry, &mut self.issues));
+        let identifiers = entry.map_or(path.clone(), |entry| format!("{}.identifier", entry.path));
+        let own = reference.identifier.value().and_then(of_openimis);
+        let id = match own.or_else(|| openimis_identifier(&patient.as_ref()?.identifier)) {
+            Some(id) => Some(id),
+            None => self.insurance_number(subject, patient.as_ref(), reference, &identifiers)?,
+        };
+        let Some(id) = id.or_else(|| self.trusted(reference, entry.is_some())) else {
+            self.issues.push(Issue::missing(identifiers, EXPECTED));
+            return None;
+        };
+        let number = match &id {
+            OpenImisId::Code(number) => Some(number.clone()),
+            OpenImisId::Uuid(_) => None,
+        };
+        let found = self.known(Resource::Patient, id, &path, "insuree with this insurance number", None)?;
+        if let (true, Some(patient), Some(text)) = (number.is_some(), &patient, found.text) {
+            self.compare(patient, text, &entry.map_or(path, |entry| entry.path.clone()));
+        }
+        let number = number.or_else(|| openimis_code(found.text?));
+        Some(Insuree { uuid: found.uuid, number })
+    }
+
+    /// The insurance number; `Some(None)` if there is none. Several different ones are an issue.
+    fn insurance_number(
+        &mut self,
+        subject: &Subject,
+        patient: Option<&Patient>,
+        reference: &Reference,
+        path: &str,
+    ) -> Option<Option<OpenImisId>> {
+        let documents = self.documents;
+        let named: Vec<&Entry> = subject.claim.as_ref().map_or_else(Vec::new, |(entry, claim)| {
+            let references = claim.insurance.items().take(MANY).filter_map(|insurance| insurance.coverage.value());
+            references.filter_map(|reference| documents.resolve(reference, entry, &["Coverage"])).collect()
+        });
+        match insurance_number(&self.settings.insurance_number, patient, reference, documents, &named) {
+            Ok(number) => Some(number.map(OpenImisId::Code)),
+            Err(count) => {
+                let text = format!("{count} different insurance numbers; expected one");
+                self.error(IssueType::Conflict, path, text);
+                None
+            }
+        }
+    }
+
+    /// openIMIS' uuid in a reference that the document does not resolve, where the settings say so.
+    pub(super) fn trusted(&self, reference: &Reference, resolved: bool) -> Option<OpenImisId> {
+        let id = parts(reference).map(|(_, id)| id).filter(|_| self.settings.trust_references && !resolved)?;
+        uuid(id).map(|uuid| OpenImisId::Uuid(uuid.to_string()))
+    }
+
+    /// Somebody else's card, or a slip of the pen: somebody should look. OpenMRS writes the year only of a birth date that is estimated, so
+    /// a shorter date does not differ.
+    fn compare(&mut self, patient: &Patient, openimis: &str, path: &str) {
+        let Ok(insuree) = document::<Patient>(openimis, "Patient") else { return };
+        let both = |one: &Node<Text>, other: &Node<Text>, differ: &dyn Fn(&str, &str) -> bool| {
+            plain(one).zip(plain(other)).is_some_and(|(one, other)| differ(one, other))
+        };
+        let dates = |one: &str, other: &str| !one.starts_with(other) && !other.starts_with(one);
+        let words = |one: &str, other: &str| one != other && one != "unknown" && other != "unknown";
+        let elements = [
+            ("birthDate", both(&patient.birth_date, &insuree.birth_date, &dates)),
+            ("gender", both(&patient.gender, &insuree.gender, &words)),
+        ];
+        for (name, _) in elements.into_iter().filter(|(_, differ)| *differ) {
+            let text = "differs from openIMIS' for this insurance number; is it the same person?";
+            let issue = Issue::error(IssueType::Conflict, format!("{path}.{name}"), text);
+            self.issues.push(issue.as_warning());
+        }
+    }
+}

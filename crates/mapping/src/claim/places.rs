@@ -1,0 +1,137 @@
+//! Where the patient was treated: the hospital's wards and organizations, and the health facility of openIMIS that they are.
+
+use std::collections::BTreeSet;
+
+use super::parties::{Named, named, names, of_openimis};
+use super::settings::FacilityRow;
+use super::source::Place;
+use super::{Settings, Subject, Work};
+use crate::bundle::{Documents, Entry, parts};
+use crate::issue::{Issue, IssueType};
+use crate::json::Node;
+use crate::lookup::Resource;
+use crate::r4::{Identifier, MANY, OpenImisId, Reference, openimis_identifier, shown};
+
+/// How far up `partOf` and `managingOrganization` a ward's hospital is looked for.
+const MAX_STEPS: usize = 12;
+const PLACES: [&str; 2] = ["Organization", "Location"];
+const PEOPLE: [&str; 2] = ["Practitioner", "PractitionerRole"];
+
+/// The health facility, and who enters its claims.
+pub(super) struct Facility {
+    /// None while openIMIS has not answered, or if it has none.
+    pub uuid: Option<String>,
+    pub enterer: Option<String>,
+}
+
+/// What a place is called, nearest names first, and openIMIS' own name of the first that has one.
+struct Called {
+    tokens: Vec<String>,
+    id: Option<OpenImisId>,
+}
+
+/// How openIMIS' facility is called without asking openIMIS: an encounter's number is one hospital's own.
+pub(super) fn scope(documents: &Documents, settings: &Settings, subject: &Subject) -> Option<String> {
+    let of_place = places(documents, subject).into_iter().find_map(|(_, reference, from)| {
+        let called = called(documents, reference, from);
+        match row(settings, &called.tokens) {
+            Some(row) => Some(row.openimis.trim().to_owned()),
+            None => called.id.map(|(OpenImisId::Code(id) | OpenImisId::Uuid(id))| id),
+        }
+    });
+    of_place.or_else(|| Some(settings.default_facility.trim().to_owned())).filter(|scope| !scope.is_empty())
+}
+
+fn row<'s>(settings: &'s Settings, tokens: &[String]) -> Option<&'s FacilityRow> {
+    tokens.iter().find_map(|token| settings.facilities.iter().find(|row| row.source == *token))
+}
+
+/// The places that the claim and the encounter name. FHIR lets a person be a claim's provider.
+fn places<'w>(documents: &'w Documents, subject: &'w Subject<'w>) -> Vec<Named<'w>> {
+    let mut places: Vec<Named> = Vec::new();
+    if let Some((entry, claim)) = &subject.claim {
+        places.extend(named(format!("{}.provider", entry.path), &claim.provider, entry));
+        places.extend(named(format!("{}.facility", entry.path), &claim.facility, entry));
+    }
+    if let Some((entry, encounter)) = &subject.encounter {
+        places.extend(named(format!("{}.serviceProvider", entry.path), &encounter.service_provider, entry));
+        for (index, location) in encounter.location.items().take(MANY).enumerate() {
+            let path = format!("{}.location[{index}].location", entry.path);
+            places.extend(named(path, &location.location, entry));
+        }
+    }
+    places.retain(|(_, reference, from)| !is_person(documents, reference, from));
+    places
+}
+
+/// Whether a reference is to somebody, not to a place.
+pub(super) fn is_person(documents: &Documents, reference: &Reference, from: &Entry) -> bool {
+    parts(reference).and_then(|(kind, _)| kind).is_some_and(|kind| PEOPLE.contains(&kind))
+        || documents.resolve(reference, from, &PEOPLE).is_some()
+}
+
+/// All names of a place and of what it is part of.
+fn called(documents: &Documents, reference: &Reference, from: &Entry) -> Called {
+    let mut tokens = names(reference);
+    let mut id = reference.identifier.value().and_then(of_openimis);
+    let mut seen: BTreeSet<usize> = BTreeSet::new();
+    let mut next: Vec<&Entry> = documents.resolve(reference, from, &PLACES).into_iter().collect();
+    while let Some(entry) = next.pop() {
+        if seen.len() >= MAX_STEPS || !seen.insert(entry.index) {
+            continue;
+        }
+        let Some(place) = documents.parse::<Place>(entry, &mut Vec::new()) else { continue };
+        tokens.extend(entry.own_id().map(|id| format!("{}/{id}", entry.kind)));
+        tokens.extend(place.identifier.items().take(MANY).flat_map(Identifier::tokens));
+        id = id.or_else(|| openimis_identifier(&place.identifier));
+        for reference in [&place.part_of, &place.managing_organization].into_iter().filter_map(Node::value) {
+            tokens.extend(names(reference));
+            next.extend(documents.resolve(reference, entry, &PLACES));
+        }
+    }
+    Called { tokens, id }
+}
+
+impl<'w> Work<'w> {
+    /// The health facility: the table's word for any of the places that the claim and the encounter name, and what these are part of.
+    pub(super) fn facility(&mut self, subject: &'w Subject<'w>) -> Option<Facility> {
+        let (documents, settings) = (self.documents, self.settings);
+        let places = places(documents, subject);
+        let mut told = Vec::new();
+        for (path, reference, from) in &places {
+            let Called { tokens, id } = called(documents, reference, from);
+            if let Some(row) = row(settings, &tokens) {
+                let uuid = self.facility_uuid(OpenImisId::parse(&row.openimis), path);
+                return Some(Facility { uuid, enterer: row.enterer.clone() });
+            }
+            let resolved = documents.resolve(reference, from, &PLACES).is_some();
+            if let Some(id) = id.or_else(|| self.trusted(reference, resolved)) {
+                return Some(Facility { uuid: self.facility_uuid(id, path), enterer: None });
+            }
+            told.extend(tokens.first().map(|token| shown(token)));
+        }
+        let default = settings.default_facility.trim();
+        if !default.is_empty() {
+            let uuid = self.facility_uuid(OpenImisId::parse(default), &subject.of_claim("provider"));
+            let row = settings.facilities.iter().find(|row| row.openimis.trim() == default);
+            return Some(Facility { uuid, enterer: row.and_then(|row| row.enterer.clone()) });
+        }
+        let path = places.first().map_or(subject.of_either("provider", "serviceProvider"), |(path, ..)| path.clone());
+        told.truncate(3);
+        if told.is_empty() {
+            self.issues.push(Issue::missing(path, "the health facility, or the setting default_facility"));
+        } else {
+            let text = format!(
+                "no openIMIS facility for {}; expected a row of facilities, or default_facility",
+                told.join(", ")
+            );
+            self.error(IssueType::NotFound, path, text);
+        }
+        None
+    }
+
+    fn facility_uuid(&mut self, id: OpenImisId, path: &str) -> Option<String> {
+        let (OpenImisId::Code(told) | OpenImisId::Uuid(told)) = id.clone();
+        self.known(Resource::Organization, id, path, "health facility", Some(&told)).map(|known| known.uuid)
+    }
+}
