@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Serialize;
 
+mod batch;
 mod cache;
 mod calls;
 pub mod conformance;
@@ -22,6 +23,7 @@ mod swap;
 mod tables;
 pub mod trial;
 
+pub use batch::Batch;
 pub use flow::ports::MapperError;
 pub use sources::{Country, Sources, Stamp, Stamps};
 pub use swap::{Refusal, Reloaded, Switched};

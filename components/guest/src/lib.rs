@@ -3,6 +3,19 @@
 
 pub use mapping;
 
+#[cfg(target_arch = "wasm32")]
+pub mod heap;
+
+/// Gives a component its heap. Not for mappings that allocate for long: nothing is used again before everything is given back.
+#[macro_export]
+macro_rules! heap {
+    () => {
+        #[cfg(target_arch = "wasm32")]
+        #[global_allocator]
+        static HEAP: $crate::heap::Heap = $crate::heap::Heap::new();
+    };
+}
+
 /// Defines `to_wit`, which turns a [`mapping::MapResult`] into the WIT result of the calling component.
 /// `$types` is the path of the component's generated `types` module.
 #[macro_export]

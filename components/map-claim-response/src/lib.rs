@@ -4,6 +4,7 @@
 use mapping_guest::mapping::claim_response as map;
 
 wit_bindgen::generate!({ path: "../../wit/mapping", world: "map-claim-response-component" });
+mapping_guest::heap!();
 mapping_guest::conversions!(exports::openimis_mediator::mapping::types);
 
 use exports::openimis_mediator::mapping::claim_response::{Calendar, ContactLink, Guest, Settings};

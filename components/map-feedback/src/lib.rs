@@ -4,6 +4,7 @@
 use mapping_guest::mapping::feedback as map;
 
 wit_bindgen::generate!({ path: "../../wit/mapping", world: "map-feedback-component" });
+mapping_guest::heap!();
 mapping_guest::conversions!(exports::openimis_mediator::mapping::types);
 
 use exports::openimis_mediator::mapping::feedback::{Guest, Settings};

@@ -4,6 +4,7 @@
 use mapping_guest::mapping::patient as map;
 
 wit_bindgen::generate!({ path: "../../wit/mapping", world: "map-patient-component" });
+mapping_guest::heap!();
 mapping_guest::conversions!(exports::openimis_mediator::mapping::types);
 
 use exports::openimis_mediator::mapping::patient::{Guest, PlaceLink, Settings};

@@ -93,7 +93,8 @@ pub fn envelope(claim_response: &str) -> Envelope {
         insuree_uuid: resource
             .patient
             .value()
-            .and_then(|patient| InsureeUuid::parse(&patient.uuid("", PATIENT_TYPES, &mut unused)?.to_string())),
+            .and_then(|patient| patient.uuid("", PATIENT_TYPES, &mut unused))
+            .map(InsureeUuid::from),
         status: resource.status(),
     }
 }
@@ -147,18 +148,21 @@ pub fn map(
     let (Some(uuid), Some(code), Some(patient), Some(dates), false) = (uuid, code, patient, dates, blocking) else {
         return Err(issues);
     };
-    let patient = patient.hyphenated().to_string();
-    let claim_uuid = uuid.to_string();
+    let (mut buffer, mut patient_buffer) = ([0; 36], [0; 36]);
+    let claim_uuid = uuid.text(&mut buffer);
     let record = Record {
         settings,
-        patient_id: contact.map_or(&patient, |contact| &contact.contact_id),
+        patient_id: match contact {
+            Some(contact) => &contact.contact_id,
+            None => patient.hyphenated().encode_lower(&mut patient_buffer),
+        },
         claim_id: code,
-        claim_uuid: &claim_uuid,
+        claim_uuid,
         dates,
     };
     let body =
         serde_json::to_string(&record).map_err(|_| vec![Issue::fatal(NAME, "the record could not be written")])?;
-    Ok(Mapped { body, idempotency_key: format!("claim/{claim_uuid}"), warnings: issues })
+    Ok(Mapped { body, idempotency_key: ["claim/", claim_uuid].concat(), warnings: issues })
 }
 
 /// The claim's day in the settings' calendar and as milliseconds.
@@ -182,7 +186,7 @@ impl ClaimResponse<'_> {
                 self.request
                     .value()
                     .and_then(|request| request.uuid("", CLAIM_TYPES, &mut unused))
-                    .and_then(|uuid| ClaimUuid::parse(&uuid.to_string())),
+                    .map(ClaimUuid::from),
             ),
         ];
         let mut found = named.iter().filter_map(|(name, uuid)| uuid.map(|uuid| (name, uuid)));
@@ -201,11 +205,16 @@ impl ClaimResponse<'_> {
             issues.push(what);
             return None;
         };
-        let others: Vec<String> =
-            found.filter(|(_, other)| *other != uuid).map(|(name, other)| format!("{name} says {other}")).collect();
-        if !others.is_empty() {
-            let path = if others[0].starts_with("id ") { "ClaimResponse.id" } else { "ClaimResponse.request" };
-            let text = format!("{taken_from} says {uuid}, {}; {uuid} was taken as the claim's uuid", others.join(", "));
+        let mut others = found.filter(|(_, other)| *other != uuid).peekable();
+        if let Some((first, _)) = others.peek() {
+            let path = if **first == "id" { "ClaimResponse.id" } else { "ClaimResponse.request" };
+            let (mut buffer, mut other_buffer) = ([0; 36], [0; 36]);
+            let uuid = uuid.text(&mut buffer);
+            let mut text = [taken_from, " says ", uuid].concat();
+            for (name, other) in others {
+                text.extend([", ", name, " says ", other.text(&mut other_buffer)]);
+            }
+            text.extend(["; ", uuid, " was taken as the claim's uuid"]);
             issues.push(Issue::error(IssueType::Conflict, path, text).as_warning());
         }
         Some(uuid)

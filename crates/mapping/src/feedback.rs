@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fhir::{IG, shape_of};
+use crate::fhir::{ig, shape_of};
 use crate::ids::{ClaimUuid, InsureeUuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, document, object_shape};
@@ -12,6 +12,11 @@ use crate::{MapResult, Mapped};
 
 /// openIMIS' own spelling and required: `api_fhir_r4/defaultConfig.py`, `fhir_asessment_code`.
 const ASSESSMENT: &str = "Asessment";
+
+/// Code system of the kinds of answers.
+const PAYLOAD_CODES: &str = ig!("/CodeSystem/feedback-payload");
+/// Extension that says which answer a payload is.
+const PAYLOAD_TYPE: &str = ig!("/StructureDefinition/communication-payload-type");
 
 /// How answers are read.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -92,10 +97,13 @@ pub struct Envelope {
 /// Reads the [`Envelope`]; never fails.
 pub fn envelope(feedback: &str) -> Envelope {
     let Ok(push) = document::<Push>(feedback, "feedback") else { return Envelope::default() };
-    let first = |a: &Node<Text>, b: &Node<Text>| a.value().or(b.value()).map(|text| text.0.to_string());
     Envelope {
-        claim_uuid: first(&push.claimuuid, &push.claim_uuid).and_then(|text| ClaimUuid::parse(&text)),
-        insuree_uuid: first(&push.insureeuuid, &push.insuree_uuid).and_then(|text| InsureeUuid::parse(&text)),
+        claim_uuid: push.claimuuid.value().or(push.claim_uuid.value()).and_then(|text| ClaimUuid::parse(&text.0)),
+        insuree_uuid: push
+            .insureeuuid
+            .value()
+            .or(push.insuree_uuid.value())
+            .and_then(|text| InsureeUuid::parse(&text.0)),
         report_id: push.report_id().map(str::to_owned),
     }
 }
@@ -134,8 +142,8 @@ pub fn map(feedback: &str, insuree_uuid: Option<&str>, settings: &Settings) -> M
     let communication = Communication {
         resource_type: "Communication",
         status: "completed",
-        subject: Reference { reference: format!("Patient/{insuree}"), kind: "Patient" },
-        about: [Reference { reference: format!("Claim/{claim}"), kind: "Claim" }],
+        subject: Reference { reference: ["Patient/", insuree.text(&mut [0; 36])].concat(), kind: "Patient" },
+        about: [Reference { reference: ["Claim/", claim.text(&mut [0; 36])].concat(), kind: "Claim" }],
         payload: [care, asked, prescribed, received, Payload::new(ASSESSMENT, Cow::Owned(rating.to_string()))],
     };
     let body = serde_json::to_string(&communication)
@@ -171,7 +179,7 @@ struct Payload {
 
 #[derive(Serialize)]
 struct PayloadType {
-    url: String,
+    url: &'static str,
     #[serde(rename = "valueCodeableConcept")]
     value: Coded,
 }
@@ -183,15 +191,14 @@ struct Coded {
 
 #[derive(Serialize)]
 struct Code {
-    system: String,
+    system: &'static str,
     code: &'static str,
 }
 
 impl Payload {
     fn new(code: &'static str, content: Cow<'static, str>) -> Self {
-        let coding = [Code { system: format!("{IG}/CodeSystem/feedback-payload"), code }];
-        let url = format!("{IG}/StructureDefinition/communication-payload-type");
-        Self { extension: [PayloadType { url, value: Coded { coding } }], content }
+        let coding = [Code { system: PAYLOAD_CODES, code }];
+        Self { extension: [PayloadType { url: PAYLOAD_TYPE, value: Coded { coding } }], content }
     }
 }
 

@@ -11,7 +11,16 @@ use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, object_shape};
 
 /// Where openIMIS' FHIR profiles, extensions and code systems live.
-pub(crate) const IG: &str = "https://openimis.github.io/openimis_fhir_r4_ig";
+pub(crate) const IG: &str = ig!("");
+
+/// An address below it.
+macro_rules! ig {
+    ($path:literal) => {
+        concat!("https://openimis.github.io/openimis_fhir_r4_ig", $path)
+    };
+}
+pub(crate) use ig;
+
 /// Type code of the identifier that holds openIMIS' uuid.
 pub(crate) const UUID: &str = "UUID";
 /// Type code of the identifier that holds the code people use: a claim's code, an insuree's insurance number.
@@ -132,6 +141,7 @@ pub(crate) fn uuid(text: &str) -> Option<Uuid> {
 }
 
 /// What a text that should be something else looks like, without telling what it says.
+#[cold]
 pub(crate) fn shape_of(text: &str) -> String {
     match text.trim().chars().count() {
         0 => "an empty text".to_owned(),
@@ -144,7 +154,10 @@ impl Reference<'_> {
     /// The UUID this reference points at: `Type/x`, an absolute URL, `urn:uuid:x`, a bare uuid, or an identifier of type `UUID` only.
     /// Problems go to `issues` (as warnings where the other way of naming it still works).
     pub fn uuid(&self, path: &'static str, types: &[&str], issues: &mut Vec<Issue>) -> Option<Uuid> {
-        let expected = format!("a reference to {} by its uuid", types.join(" or "));
+        #[cold]
+        fn expected(types: &[&str]) -> String {
+            format!("a reference to {} by its uuid", types.join(" or "))
+        }
         let by_identifier = self
             .identifier
             .value()
@@ -153,9 +166,9 @@ impl Reference<'_> {
             .and_then(|value| uuid(&value.0));
         let by_reference = match &self.reference {
             Node::Value(text) => read_reference(text.trimmed(), types)
-                .map_err(|found| Issue::unusable(format!("{path}.reference"), &expected, found)),
-            Node::Other(kind) => Err(Issue::unusable(format!("{path}.reference"), &expected, kind)),
-            Node::Absent => Err(Issue::missing(format!("{path}.reference"), &expected)),
+                .map_err(|found| Issue::unusable(format!("{path}.reference"), &expected(types), found)),
+            Node::Other(kind) => Err(Issue::unusable(format!("{path}.reference"), &expected(types), kind)),
+            Node::Absent => Err(Issue::missing(format!("{path}.reference"), &expected(types))),
         };
         match (by_reference, by_identifier) {
             (Ok(reference), Some(identifier)) if reference != identifier => {
@@ -190,14 +203,22 @@ fn read_reference(text: &str, types: &[&str]) -> Result<Uuid, String> {
     if let Some(urn) = text.strip_prefix("urn:uuid:") {
         return uuid(urn).ok_or_else(|| "a urn:uuid that holds no UUID".to_owned());
     }
-    let versionless = text.split("/_history/").next().unwrap_or(text);
-    let mut parts = versionless.trim_end_matches('/').rsplit('/');
-    let id = parts.next().unwrap_or_default();
-    match parts.next() {
+    let version = if text.as_bytes().contains(&b'_') { text.split_once("/_history/") } else { None };
+    let versionless = version.map_or(text, |(versionless, _)| versionless);
+    let (before, id) = split_last(versionless.trim_end_matches('/'));
+    match before.map(|before| split_last(before).1) {
         Some(kind) if !types.contains(&kind) => {
             Err(format!("a reference to {}", RESOURCES.iter().find(|name| **name == kind).unwrap_or(&"something else")))
         }
         _ => uuid(id).ok_or_else(|| format!("a reference whose id is no UUID, {}", shape_of(id))),
+    }
+}
+
+/// What comes before and after the last slash.
+fn split_last(text: &str) -> (Option<&str>, &str) {
+    match text.rsplit_once('/') {
+        Some((before, after)) => (Some(before), after),
+        None => (None, text),
     }
 }
 
@@ -238,7 +259,7 @@ fn number(text: &str, range: Range<usize>) -> Option<i16> {
 /// Reads `hh:mm[:ss[.fff]][Z|±hh:mm]`: the time (none if there is no such time) and its zone in seconds east of UTC.
 fn time_of_day(text: &str) -> Option<(Option<Time>, Option<i32>)> {
     let zone_at = text.find(['Z', '+', '-']).unwrap_or(text.len());
-    let (clock, zone) = text.split_at(zone_at);
+    let (clock, zone) = text.split_at_checked(zone_at)?;
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
     let (hour, minute) = (number(clock, 0..2)?, number(clock, 3..5)?);
     let second = match clock.len() {

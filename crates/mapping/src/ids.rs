@@ -16,9 +16,20 @@ macro_rules! uuid_id {
                 Uuid::try_parse(text.trim()).ok().map(Self)
             }
 
+            /// As openIMIS finds it: lower case with hyphens.
+            pub(crate) fn text<'b>(&self, buffer: &'b mut [u8; 36]) -> &'b str {
+                self.0.hyphenated().encode_lower(buffer)
+            }
+
             /// The UUID itself.
             pub fn as_uuid(&self) -> &Uuid {
                 &self.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
             }
         }
 

@@ -56,21 +56,25 @@ pub struct Issue {
 
 impl Issue {
     /// The element is absent.
+    #[cold]
     pub fn missing(path: impl Into<Cow<'static, str>>, expected: &str) -> Self {
-        Self::error(IssueType::Required, path, format!("missing; expected {expected}"))
+        Self::error(IssueType::Required, path, ["missing; expected ", expected].concat())
     }
 
     /// The element is there and cannot be used. `found` names the kind of thing, not its content.
+    #[cold]
     pub fn unusable(path: impl Into<Cow<'static, str>>, expected: &str, found: impl fmt::Display) -> Self {
         Self::error(IssueType::Value, path, format!("expected {expected}; found {found}"))
     }
 
     /// An error of any kind.
+    #[cold]
     pub fn error(code: IssueType, path: impl Into<Cow<'static, str>>, diagnostics: impl Into<String>) -> Self {
         Self { severity: Severity::Error, code, expression: path.into(), diagnostics: diagnostics.into() }
     }
 
     /// Nothing could be read.
+    #[cold]
     pub fn fatal(path: impl Into<Cow<'static, str>>, diagnostics: impl Into<String>) -> Self {
         Self { severity: Severity::Fatal, ..Self::error(IssueType::Structure, path, diagnostics) }
     }

@@ -3,6 +3,10 @@
 //! A derived `Deserialize` stops at the first element of a wrong kind; a map must report all of them. A [`Node`] never
 //! fails on a wrong kind, it remembers which kind was there instead. One pass, text borrowed from the input.
 
+#[cfg(test)]
+mod parity;
+mod reader;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,6 +15,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::issue::Issue;
+use reader::{Broken, Reader};
 
 /// What kind of JSON value was found. Its text is safe to show.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -134,6 +139,9 @@ impl<'de, T: Shape<'de>> Visitor<'de> for NodeVisitor<T> {
     fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
         Ok(node(T::from_text(Cow::Owned(value.to_owned())), Kind::Text))
     }
+    fn visit_string<E: Error>(self, value: String) -> Result<Self::Value, E> {
+        Ok(node(T::from_text(Cow::Owned(value)), Kind::Text))
+    }
     fn visit_seq<A: SeqAccess<'de>>(self, array: A) -> Result<Self::Value, A::Error> {
         Ok(node(T::from_array(array)?, Kind::Array))
     }
@@ -218,13 +226,14 @@ where
     if text.trim().is_empty() {
         return Err(vec![Issue::fatal(expected, "expected a JSON object; found nothing")]);
     }
-    match serde_json::from_str::<Node<T>>(text) {
+    let mut reader = Reader::new(text);
+    match reader.document::<Node<T>>() {
         Ok(Node::Value(document)) => Ok(document),
         Ok(Node::Absent) => Err(vec![Issue::fatal(expected, "expected a JSON object; found null")]),
         Ok(Node::Other(kind)) => Err(vec![Issue::fatal(expected, format!("expected a JSON object; found {kind}"))]),
-        Err(error) => {
-            let what = if error.is_data() { "a key is there twice" } else { "not well-formed JSON" };
-            let (line, column) = (error.line(), error.column());
+        Err(broken) => {
+            let what = if broken == Broken::Data { "a key is there twice" } else { "not well-formed JSON" };
+            let (line, column) = reader.place(broken);
             Err(vec![Issue::fatal(expected, format!("{what} (line {line}, column {column})"))])
         }
     }

@@ -179,7 +179,7 @@ pub fn map(patient: &str, location_codes: &[String], settings: &Settings) -> Map
     let blocking = issues.iter().any(|issue| issue.severity <= Severity::Error);
     let (Some(uuid), Some(name), Some(place), false) = (uuid, name, place, blocking) else { return Err(issues) };
 
-    let id = contact_id(uuid).hyphenated().to_string();
+    let id = contact_id(uuid).to_string();
     let idempotency_key = format!("person/{id}");
     let (kind, contact_type) = match settings.person_type.as_str() {
         "person" => ("person", None),

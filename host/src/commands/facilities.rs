@@ -134,7 +134,7 @@ impl Sync {
         let flow = flow(&config).await?;
         let asked = Asked { whole: self.full, dry_run: self.dry_run, actor: actor() };
         let bar = bar(None, "facilities read");
-        let done = sync(&flow, &config, &asked, &mut |event| report(&bar, event)).await;
+        let done = sync(&flow, &config, &asked, &mut |event| report(&bar, event), interrupted()).await;
         bar.finish_and_clear();
         let counts = match done {
             Ok(counts) => counts,
@@ -151,6 +151,13 @@ impl Sync {
         };
         out!("{}", summary(counts, self.dry_run));
         told(counts)
+    }
+}
+
+/// Ctrl-C: what is being written is not cut off from its lease.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -224,7 +231,7 @@ impl Retry {
 /// Tries what is due; what another run is at is left to it.
 async fn due(flow: &HostFlow, config: &Config) -> anyhow::Result<ExitCode> {
     let bar = bar(None, "facilities tried");
-    let done = retry(flow, config, &actor(), &mut |event| report(&bar, event)).await;
+    let done = retry(flow, config, &actor(), &mut |event| report(&bar, event), interrupted()).await;
     bar.finish_and_clear();
     match done {
         Ok(counts) => {

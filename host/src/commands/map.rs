@@ -16,7 +16,7 @@ use mapping::MapResult;
 use mapping::claim_response::ContactLink;
 use mapping::issue::operation_outcome;
 use openimis_mediator::load_mappings;
-use openimis_mediator::mapper::MappingHost;
+use openimis_mediator::mapper::{Batch, MappingHost};
 
 use super::Source;
 
@@ -101,7 +101,7 @@ impl Map {
         }
         let mut text = String::new();
         input.read_to_string(&mut text).context("the input is not UTF-8 text")?;
-        match job.map(&text)? {
+        match job.map(&mut job.mapper.batch(), &text)? {
             Ok(mapped) => {
                 out!("{}", mapped.body);
                 for warning in &mapped.warnings {
@@ -118,15 +118,15 @@ impl Map {
 }
 
 impl Job {
-    fn map(&self, text: &str) -> Result<MapResult, MapperError> {
-        let Self { mapper, settings, .. } = self;
+    fn map(&self, batch: &mut Batch, text: &str) -> Result<MapResult, MapperError> {
+        let settings = &self.settings;
         match self.mapping {
             Name::ClaimResponse => {
                 let date = self.claim_date.as_deref();
-                mapper.map_claim_response(text, date, self.contact.as_ref(), &settings.claim_response)
+                batch.claim_response(text, date, self.contact.as_ref(), &settings.claim_response)
             }
-            Name::Feedback => mapper.map_feedback(text, self.insuree.as_deref(), &settings.feedback),
-            Name::Patient => mapper.map_patient(text, &self.locations, &settings.patient),
+            Name::Feedback => batch.feedback(text, self.insuree.as_deref(), &settings.feedback),
+            Name::Patient => batch.patient(text, &self.locations, &settings.patient),
         }
     }
 }

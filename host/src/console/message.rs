@@ -7,7 +7,7 @@ use axum::extract::{Extension, Path, State};
 use flow::catalogue;
 use flow::mapping::Issue;
 use flow::mapping::issue::{IssueType, Severity};
-use flow::{MessageId, State as MessageState};
+use flow::{Kind, MessageId, State as MessageState};
 use maud::{Markup, html};
 
 use super::guard::{Form, Visit};
@@ -17,7 +17,7 @@ use super::session::Personal;
 use super::sign_in::to;
 use super::texts::Texts;
 use super::words::fill;
-use super::{Console, documents, messages};
+use super::{Console, answers, documents, messages};
 use crate::config::Language;
 use crate::store::{TrailLine, View};
 
@@ -44,12 +44,13 @@ pub(super) async fn show(
 ) -> Answer {
     let id = id(number)?;
     let view = console.host.flow.store.view(id).await?.ok_or(Trouble::NotFound)?;
+    let answers = answers::of(&console.host.flow.store, &view).await?;
     let code = view.summary.claim_code.as_ref().map(|code| format!(" · {code}")).unwrap_or_default();
     let title = fill(visit.reader.texts.message_title, &[&id.to_string()]) + &code;
-    Ok(page::full(&visit, Here::Messages, &title, &whole(&visit, &title, &view)))
+    Ok(page::full(&visit, Here::Messages, &title, &whole(&visit, &title, &view, &answers)))
 }
 
-fn whole(visit: &Visit, title: &str, view: &View) -> Markup {
+fn whole(visit: &Visit, title: &str, view: &View, said: &[answers::Said]) -> Markup {
     let t = visit.reader.texts;
     html! {
         header.title {
@@ -57,12 +58,15 @@ fn whole(visit: &Visit, title: &str, view: &View) -> Markup {
             (page::badge(t, &view.summary.state))
         }
         @if let Some(reason) = &view.summary.reason {
-            p class={ "why " (view.summary.state) } lang="en" { (said(visit, view, reason)) }
+            p class={ "why " (view.summary.state) } lang="en" { (as_said(visit, view, reason)) }
         }
         (advice(visit, view))
         div.columns.message {
             section aria-labelledby="facts" { h2 #facts { (t.facts) } (facts(visit, view)) (actions(visit, view)) }
             section aria-labelledby="trail" { h2 #trail { (t.trail) } (timeline(visit, view)) }
+        }
+        @if !said.is_empty() {
+            section aria-labelledby="answers" { h2 #answers { (t.answers) } (answers::table(visit, said)) }
         }
         @if !view.issues.is_empty() {
             section aria-labelledby="issues" { h2 #issues { (t.issues) } (issues(visit, &view.issues)) }
@@ -86,7 +90,7 @@ fn related(visit: &Visit, view: &View) -> Markup {
 }
 
 /// What somebody said of it, as far as this reader may see it: a peer's words may name the patient.
-fn said(visit: &Visit, view: &View, text: &str) -> String {
+fn as_said(visit: &Visit, view: &View, text: &str) -> String {
     let is_shown = visit.shown.contains_key(&Personal::Message(view.summary.id));
     if is_shown { text.to_owned() } else { reason_masked(text, &known(view)) }
 }
@@ -207,8 +211,8 @@ fn timeline(visit: &Visit, view: &View) -> Markup {
 /// What a mapping warns of is never a piece of the document; a peer's words may be.
 fn detail(visit: &Visit, view: &View, line: &TrailLine) -> String {
     match line.event.as_str() {
-        "mapped" | "mapped patient" => line.detail.clone(),
-        _ => said(visit, view, &line.detail),
+        "mapped" | "mapped patient" | "answer mapped" | "answer" => line.detail.clone(),
+        _ => as_said(visit, view, &line.detail),
     }
 }
 
@@ -238,6 +242,8 @@ fn event<'t>(t: &'t Texts, event: &'t str) -> &'t str {
         "retry asked for" => t.event_retry_asked,
         "mapped" => t.event_mapped,
         "mapped patient" => t.event_mapped_patient,
+        "answer mapped" => t.event_answer_mapped,
+        "answer" => t.event_answer,
         "linked" => t.event_linked,
         "left" => t.event_left,
         "decided" => t.event_decided,
@@ -296,7 +302,13 @@ fn both_documents(visit: &Visit, view: &View) -> Markup {
     let until = visit.shown.get(&Personal::Message(id));
     let received = view.body.as_deref().map(|body| String::from_utf8_lossy(body).into_owned());
     let [left, right] = [received.as_deref(), view.mapped.as_deref()].map(|text| text.and_then(documents::lines));
-    let marks = left.as_ref().zip(right.as_ref()).map(|(left, right)| documents::marks(left, right));
+    let titles = titles(t, &view.summary.kind);
+    // An answer goes on as it is: there is nothing to be compared.
+    let marks = left
+        .as_ref()
+        .zip(right.as_ref())
+        .filter(|_| titles.1.is_some())
+        .map(|(left, right)| documents::marks(left, right));
     let known = known(view);
     let how = documents::View { shown: until.is_some(), known: &known, both: t.in_both };
     let side = |title: &str, text: Option<&str>, lines: &Option<Vec<documents::Line>>, side: usize, missing: &str| {
@@ -326,9 +338,19 @@ fn both_documents(visit: &Visit, view: &View) -> Markup {
             }
         }
         div.sides {
-            (side(t.as_received, received.as_deref(), &left, 0, t.no_document))
-            (side(t.as_sent, view.mapped.as_deref(), &right, 1, t.nothing_sent))
+            (side(titles.0, received.as_deref(), &left, 0, t.no_document))
+            @if let Some(title) = titles.1 { (side(title, view.mapped.as_deref(), &right, 1, t.nothing_sent)) }
         }
+    }
+}
+
+/// What the documents are. An answer is sent as it is stored, and of a claim that is followed nothing is sent.
+fn titles<'t>(t: &'t Texts, kind: &str) -> (&'t str, Option<&'t str>) {
+    match Kind::from_word(kind) {
+        Some(Kind::Claim) => (t.from_hospital, Some(t.to_openimis)),
+        Some(Kind::Adjudication) => (t.followed, None),
+        Some(Kind::ClaimAnswer) => (t.answer_for_hospital, None),
+        Some(Kind::ClaimResponse | Kind::Feedback) | None => (t.as_received, Some(t.as_sent)),
     }
 }
 

@@ -7,6 +7,7 @@
 //! - `asked`: a filter as a form or an address says it. `documents`: two documents side by side. `mask`: what is hidden.
 //! - `words`, `texts`: languages and times.
 
+mod answers;
 mod asked;
 mod audit;
 mod bulk;

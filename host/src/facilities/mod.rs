@@ -4,7 +4,6 @@
 
 mod schedule;
 
-use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +31,9 @@ pub enum SyncError {
     /// The lease ran out, and another one took it.
     #[error("another run has taken over, since this one did not get through to the store in time")]
     LeaseLost,
+    /// Somebody stopped it.
+    #[error("stopped; it goes on where it was with the next start")]
+    Asked,
     /// It goes on later.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -66,19 +68,43 @@ impl Wishes {
     }
 }
 
-/// Brings the registry's facilities to openIMIS.
-pub async fn sync(flow: &HostFlow, config: &Config, asked: &Asked, tell: Tell<'_>) -> Result<Counts, SyncError> {
+/// Brings the registry's facilities to openIMIS, until it is done or `stopped`.
+pub async fn sync(
+    flow: &HostFlow,
+    config: &Config,
+    asked: &Asked,
+    tell: Tell<'_>,
+    stopped: impl Future<Output = ()>,
+) -> Result<Counts, SyncError> {
     let registry = config.facilities.registry().ok_or(SyncError::NoRegistry)?;
     let work = flow.sync_facilities(&registry, asked, tell);
     match asked.dry_run {
-        true => Ok(work.await?),
-        false => leased(flow, &config.facilities, &asked.actor, work).await,
+        true => unless(stopped, work).await,
+        false => leased(flow, &config.facilities, &asked.actor, unless(stopped, work)).await,
     }
 }
 
-/// Tries those again that an admin wants to be tried again.
-pub async fn retry(flow: &HostFlow, config: &Config, actor: &str, tell: Tell<'_>) -> Result<Counts, SyncError> {
-    leased(flow, &config.facilities, actor, flow.retry_facilities(tell)).await
+/// Tries those again that an admin wants to be tried again, until it is done or `stopped`.
+pub async fn retry(
+    flow: &HostFlow,
+    config: &Config,
+    actor: &str,
+    tell: Tell<'_>,
+    stopped: impl Future<Output = ()>,
+) -> Result<Counts, SyncError> {
+    leased(flow, &config.facilities, actor, unless(stopped, flow.retry_facilities(tell))).await
+}
+
+/// What is left in the middle is taken up later.
+async fn unless(
+    stopped: impl Future<Output = ()>,
+    work: impl Future<Output = Result<Counts, Stopped>>,
+) -> Result<Counts, SyncError> {
+    tokio::select! {
+        biased;
+        () = stopped => Err(SyncError::Asked),
+        done = work => Ok(done?),
+    }
 }
 
 /// Works as long as the lease is ours.
@@ -86,14 +112,14 @@ async fn leased(
     flow: &HostFlow,
     settings: &Facilities,
     actor: &str,
-    work: impl Future<Output = Result<Counts, Stopped>>,
+    work: impl Future<Output = Result<Counts, SyncError>>,
 ) -> Result<Counts, SyncError> {
     let owner = format!("{actor}, {}", Uuid::new_v4().simple());
     if let Err(holder) = take(flow, &owner, settings.lease).await? {
         return Err(SyncError::Busy(holder));
     }
     let done = tokio::select! {
-        done = pin!(work) => done.map_err(SyncError::from),
+        done = work => done,
         () = keep_lease(flow, &owner, settings.lease) => Err(SyncError::LeaseLost),
     };
     // Whoever waits need not wait for its end.

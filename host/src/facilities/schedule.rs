@@ -24,14 +24,10 @@ const ACTOR: &str = "schedule";
 /// Does it until asked to stop. What is left in the middle is taken up at the next start.
 pub async fn keep(host: Arc<Host>, mut stop: Stop) {
     let since = host.flow.clock.now();
-    loop {
-        let pause = tokio::select! {
-            biased;
-            () = asked(&mut stop) => return,
-            pause = look(&host, since) => pause,
-        };
+    while !*stop.borrow() {
+        let pause = look(&host, since, &mut stop).await;
         tokio::select! {
-            () = asked(&mut stop) => return,
+            () = asked(&mut stop) => {}
             () = host.facilities.asked.notified() => {}
             () = sleep(pause) => {}
         }
@@ -39,11 +35,11 @@ pub async fn keep(host: Arc<Host>, mut stop: Stop) {
 }
 
 /// Does what is due; how long to wait for the next look.
-async fn look(host: &Host, since: Timestamp) -> Duration {
+async fn look(host: &Host, since: Timestamp, stop: &mut Stop) -> Duration {
     match due(host, since).await {
-        Ok(Due::Run { whole, actor }) => run(host, whole, actor).await,
+        Ok(Due::Run { whole, actor }) => run(host, whole, actor, stop).await,
         Ok(Due::Later(at)) => {
-            try_again(host).await;
+            try_again(host, stop).await;
             let wait = at.duration_since(host.flow.clock.now());
             return Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_millis(100), LOOK);
         }
@@ -86,16 +82,18 @@ fn next(schedule: Option<Crontab>, after: Timestamp) -> Timestamp {
     next.map_or(Timestamp::MAX, |next| next.timestamp())
 }
 
-async fn run(host: &Host, whole: bool, actor: &str) {
-    let asked = Asked { whole, dry_run: false, actor: actor.to_owned() };
-    let done = sync(&host.flow.fresh(), &host.config, &asked, &mut heard).await;
+async fn run(host: &Host, whole: bool, actor: &str, stop: &mut Stop) {
+    let wanted = Asked { whole, dry_run: false, actor: actor.to_owned() };
+    let done = sync(&host.flow.fresh(), &host.config, &wanted, &mut heard, asked(stop)).await;
     tell(if whole { "all facilities" } else { "changed facilities" }, done);
 }
 
-async fn try_again(host: &Host) {
+async fn try_again(host: &Host, stop: &mut Stop) {
     match host.flow.store.is_facility_due().await {
         Ok(false) => {}
-        Ok(true) => tell("facilities again", retry(&host.flow.fresh(), &host.config, ACTOR, &mut heard).await),
+        Ok(true) => {
+            tell("facilities again", retry(&host.flow.fresh(), &host.config, ACTOR, &mut heard, asked(stop)).await)
+        }
         Err(error) => tracing::error!(%error, "the facilities that are due cannot be looked for"),
     }
 }
@@ -118,6 +116,7 @@ fn tell(what: &str, done: Result<Counts, SyncError>) {
             let Counts { listed, created, updated, unchanged, failed, possible_duplicates, .. } = counts;
             tracing::info!(listed, created, updated, unchanged, failed, possible_duplicates, "{what}: done");
         }
+        Err(SyncError::Asked) => {}
         Err(SyncError::Busy(holder)) => tracing::debug!(owner = holder.owner, "{what}: another run is at work"),
         Err(error) => tracing::warn!(%error, "{what}: not done, they go on later"),
     }

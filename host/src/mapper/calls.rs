@@ -7,8 +7,9 @@ use mapping::{
 };
 
 use opentelemetry::KeyValue;
+use wasmtime::Store;
 
-use super::engine::Runtime;
+use super::engine::{Call, Runtime};
 use super::piece::{ClaimResponse, Feedback, Patient, Slot};
 use super::{MappingHost, wit};
 use crate::telemetry::{self, MAPPING, OUTCOME, SpanKind};
@@ -168,32 +169,8 @@ impl Runtime {
         contact: Option<&claim_response::ContactLink>,
         settings: &claim_response::Settings,
     ) -> Result<MapResult, MapperError> {
-        use wit::claim_response::{Calendar, ContactLink, FieldNames, Settings};
-        let contact = contact.map(|contact| ContactLink { contact_id: contact.contact_id.clone() });
-        let fields = &settings.fields;
-        let settings = Settings {
-            form: settings.form.clone(),
-            fields: FieldNames {
-                patient_id: fields.patient_id.clone(),
-                claim_id: fields.claim_id.clone(),
-                claim_uuid: fields.claim_uuid.clone(),
-                year: fields.year.clone(),
-                month: fields.month.clone(),
-                day: fields.day.clone(),
-                date: non_empty(&fields.date),
-            },
-            calendar: match settings.calendar {
-                claim_response::Calendar::BikramSambat => Calendar::BikramSambat,
-                claim_response::Calendar::Gregorian => Calendar::Gregorian,
-            },
-            utc_offset_minutes: settings.utc_offset_minutes,
-            locale: non_empty(&settings.locale),
-        };
-        let result = self.call(slot, |indices, store, instance| {
-            let guest = indices.load(&mut *store, instance)?;
-            guest.call_map_claim_response(store, text, date, contact.as_ref(), &settings)
-        })?;
-        Ok(from_wit(result))
+        let call = call_claim_response(text, date, contact, settings);
+        self.call(slot, |indices, store, instance| call(&indices.load(&mut *store, instance)?, store)).map(from_wit)
     }
 
     pub fn feedback(
@@ -203,12 +180,8 @@ impl Runtime {
         insuree_uuid: Option<&str>,
         settings: &feedback::Settings,
     ) -> Result<MapResult, MapperError> {
-        let settings = wit::feedback::Settings { rating_min: settings.rating_min, rating_max: settings.rating_max };
-        let result = self.call(slot, |indices, store, instance| {
-            let guest = indices.load(&mut *store, instance)?;
-            guest.call_map_feedback(store, text, insuree_uuid, settings)
-        })?;
-        Ok(from_wit(result))
+        let call = call_feedback(text, insuree_uuid, settings);
+        self.call(slot, |indices, store, instance| call(&indices.load(&mut *store, instance)?, store)).map(from_wit)
     }
 
     pub fn patient(
@@ -218,29 +191,79 @@ impl Runtime {
         location_codes: &[String],
         settings: &patient::Settings,
     ) -> Result<MapResult, MapperError> {
-        let link = |row: &patient::PlaceLink| wit::patient::PlaceLink {
-            location_code: row.location_code.clone(),
-            place_id: row.place_id.clone(),
-        };
-        let settings = wit::patient::Settings {
-            person_type: settings.person_type.clone(),
-            places: settings.places.iter().map(link).collect(),
-            default_place: non_empty(&settings.default_place),
-            phone_prefix: non_empty(&settings.phone_prefix),
-        };
-        let result = self.call(slot, |indices, store, instance| {
-            let guest = indices.load(&mut *store, instance)?;
-            guest.call_map_patient(store, text, location_codes, &settings)
-        })?;
-        Ok(from_wit(result))
+        let call = call_patient(text, location_codes, settings);
+        self.call(slot, |indices, store, instance| call(&indices.load(&mut *store, instance)?, store)).map(from_wit)
     }
+}
+
+/// What a component answers.
+pub(super) type Answered = Result<wit::types::Mapped, Vec<wit::types::Issue>>;
+
+/// The call with its arguments as WIT has them.
+pub(super) fn call_claim_response(
+    text: &str,
+    date: Option<&str>,
+    contact: Option<&claim_response::ContactLink>,
+    settings: &claim_response::Settings,
+) -> impl Fn(&wit::claim_response::Guest, &mut Store<Call>) -> wasmtime::Result<Answered> {
+    use wit::claim_response::{Calendar, ContactLink, FieldNames, Settings};
+    let contact = contact.map(|contact| ContactLink { contact_id: contact.contact_id.clone() });
+    let fields = &settings.fields;
+    let settings = Settings {
+        form: settings.form.clone(),
+        fields: FieldNames {
+            patient_id: fields.patient_id.clone(),
+            claim_id: fields.claim_id.clone(),
+            claim_uuid: fields.claim_uuid.clone(),
+            year: fields.year.clone(),
+            month: fields.month.clone(),
+            day: fields.day.clone(),
+            date: non_empty(&fields.date),
+        },
+        calendar: match settings.calendar {
+            claim_response::Calendar::BikramSambat => Calendar::BikramSambat,
+            claim_response::Calendar::Gregorian => Calendar::Gregorian,
+        },
+        utc_offset_minutes: settings.utc_offset_minutes,
+        locale: non_empty(&settings.locale),
+    };
+    move |guest, store| guest.call_map_claim_response(store, text, date, contact.as_ref(), &settings)
+}
+
+/// The call with its arguments as WIT has them.
+pub(super) fn call_feedback(
+    text: &str,
+    insuree_uuid: Option<&str>,
+    settings: &feedback::Settings,
+) -> impl Fn(&wit::feedback::Guest, &mut Store<Call>) -> wasmtime::Result<Answered> {
+    let settings = wit::feedback::Settings { rating_min: settings.rating_min, rating_max: settings.rating_max };
+    move |guest, store| guest.call_map_feedback(store, text, insuree_uuid, settings)
+}
+
+/// The call with its arguments as WIT has them.
+pub(super) fn call_patient(
+    text: &str,
+    location_codes: &[String],
+    settings: &patient::Settings,
+) -> impl Fn(&wit::patient::Guest, &mut Store<Call>) -> wasmtime::Result<Answered> {
+    let link = |row: &patient::PlaceLink| wit::patient::PlaceLink {
+        location_code: row.location_code.clone(),
+        place_id: row.place_id.clone(),
+    };
+    let settings = wit::patient::Settings {
+        person_type: settings.person_type.clone(),
+        places: settings.places.iter().map(link).collect(),
+        default_place: non_empty(&settings.default_place),
+        phone_prefix: non_empty(&settings.phone_prefix),
+    };
+    move |guest, store| guest.call_map_patient(store, text, location_codes, &settings)
 }
 
 pub(super) fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-pub(super) fn from_wit(result: Result<wit::types::Mapped, Vec<wit::types::Issue>>) -> MapResult {
+pub(super) fn from_wit(result: Answered) -> MapResult {
     let issues = |list: Vec<wit::types::Issue>| list.into_iter().map(issue_from_wit).collect();
     match result {
         Ok(wit::types::Mapped { body, idempotency_key, warnings }) => {

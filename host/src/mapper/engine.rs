@@ -10,8 +10,8 @@ use wasmtime::{
     Config, Enabled, Engine, PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store, Trap,
 };
 
-use super::Limits;
 use super::piece::Slot;
+use super::{Interface, Limits};
 
 /// How often the clock of running mappings ticks.
 const TICK: Duration = Duration::from_millis(10);
@@ -28,7 +28,7 @@ pub(super) struct Runtime {
 pub(super) struct Call {
     memory_bytes: usize,
     /// What it has.
-    taken_bytes: usize,
+    pub taken_bytes: usize,
 }
 
 /// More memory was wanted than is allowed.
@@ -69,24 +69,38 @@ impl Runtime {
         slot: &Slot<I>,
         call: impl FnOnce(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<T>,
     ) -> Result<T, MapperError> {
-        let mut store = Store::new(&self.engine, Call { memory_bytes: self.limits.memory_bytes, taken_bytes: 0 });
-        store.limiter(|call| call);
-        let ticks = self.limits.time.as_millis().div_ceil(TICK.as_millis()) as u64;
-        store.set_epoch_deadline(ticks + 1);
+        let mut store = self.store();
         let result = beside_the_runtime(|| {
             slot.piece.pre.instantiate(&mut store).and_then(|instance| call(&slot.indices, &mut store, &instance))
         });
         slot.memory_bytes.fetch_max(store.data().taken_bytes, Ordering::Relaxed);
-        result.map_err(|error| {
-            let name = slot.interface.name().to_owned();
-            match error.downcast_ref::<Trap>() {
-                Some(Trap::Interrupt) => MapperError::Deadline(name),
-                _ if error.is::<MemoryLimit>() => MapperError::Memory(name),
-                _ if error.is::<PoolConcurrencyLimitError>() => MapperError::Busy(name),
-                Some(trap) => MapperError::Trap(name, trap.to_string()),
-                None => MapperError::Unusable(name, format!("{error:#}")),
-            }
-        })
+        result.map_err(|error| failure(slot.interface, &error))
+    }
+
+    /// What an instance lives in, for a call that begins now.
+    pub fn store(&self) -> Store<Call> {
+        let mut store = Store::new(&self.engine, Call { memory_bytes: self.limits.memory_bytes, taken_bytes: 0 });
+        store.limiter(|call| call);
+        self.begin(&mut store);
+        store
+    }
+
+    /// From now on a call may take its time.
+    pub fn begin(&self, store: &mut Store<Call>) {
+        let ticks = self.limits.time.as_millis().div_ceil(TICK.as_millis()) as u64;
+        store.set_epoch_deadline(ticks + 1);
+    }
+}
+
+/// Why a call did not end well.
+pub(super) fn failure(interface: Interface, error: &wasmtime::Error) -> MapperError {
+    let name = interface.name().to_owned();
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => MapperError::Deadline(name),
+        _ if error.is::<MemoryLimit>() => MapperError::Memory(name),
+        _ if error.is::<PoolConcurrencyLimitError>() => MapperError::Busy(name),
+        Some(trap) => MapperError::Trap(name, trap.to_string()),
+        None => MapperError::Unusable(name, format!("{error:#}")),
     }
 }
 
@@ -120,7 +134,10 @@ fn engine(limits: Limits) -> wasmtime::Result<Engine> {
         .total_memories(instances)
         .total_tables(instances * 2)
         .max_memory_size(limits.memory_bytes)
+        // What a call has written is written over, not given back to the system: that would cost more than the call.
+        // Which pages those are, the system tells (Linux 6.7 and later).
         .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(1 << 16)
         .pagemap_scan(Enabled::Auto);
     let mut config = Config::new();
     config.epoch_interruption(true).allocation_strategy(pool);

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use flow::Kind;
+use flow::facilities::State as FacilityState;
 use flow::peers::Peer;
 use flow::poll::CLAIMS;
 use flow::ports::{Clock, Store, StoreError};
@@ -37,6 +38,8 @@ pub(super) struct Sampled {
     /// No sample where OpenHIM is not used.
     registered: Gauges<0>,
     reports: Gauges<0>,
+    /// No sample where there is no registry.
+    facilities: Gauges<1>,
     /// No sample where the store is no file.
     used: Gauges<0>,
     free: Gauges<0>,
@@ -63,6 +66,8 @@ impl Sampled {
         registry.register("openhim_registered", help, own.registered.clone());
         let help = "Outcomes that OpenHIM is still to be told";
         registry.register("openhim_reports_waiting", help, own.reports.clone());
+        let help = "Facilities of the registry, by whether openIMIS has them so; no sample without a registry";
+        registry.register("facilities", help, own.facilities.clone());
         let help = "Size of the SQLite files";
         registry.register_with_unit("store_used", help, Unit::Bytes, own.used.clone());
         let help = "Room on the disk of the SQLite files";
@@ -91,6 +96,7 @@ impl Sampled {
             }
             self.backlog.clear();
             self.reports.clear();
+            self.facilities.clear();
             tracing::warn!(%error, "the metrics say nothing of what waits");
         }
         let disk = host.config.store.place().ok().and_then(|place| Disk::of(&place));
@@ -136,6 +142,14 @@ impl Sampled {
         if host.openhim.status(host).is_some() {
             let waiting = host.flow.store.count_reports().await?;
             self.reports.get_or_create(&[]).set(waiting);
+        }
+        if host.config.facilities.url.is_some() {
+            let counts = host.flow.store.facility_counts().await?;
+            for state in FacilityState::ALL {
+                let count = counts.iter().find(|(counted, _)| *counted == state).map_or(0, |(_, count)| *count);
+                let gauge = self.facilities.get_or_create_owned(&[("state", state.word())]);
+                gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
         }
         if let Some(moment) = host.flow.store.watermark(CLAIMS).await? {
             self.watermark.get_or_create(&[("poll", "claims")]).set(age(moment));

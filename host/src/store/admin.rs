@@ -171,8 +171,13 @@ impl SqlStore {
         let trail = "SELECT at, event, detail, status, duration_ms FROM trail WHERE message_id = $1 ORDER BY id";
         let trail = sqlx::query(trail).bind(id.0).fetch_all(&tables.reader).await.map_err(failed)?;
         let lane: String = row.try_get("lane").map_err(failed)?;
-        let statement = format!("SELECT {COLUMNS} FROM message WHERE lane = $1 AND id <> $2 ORDER BY id");
-        let related = sqlx::query(sql(statement)).bind(lane.as_str()).bind(id.0).fetch_all(&tables.reader);
+        // A hospital's claim and its answers have lanes of their own; the code is the claim's.
+        let code: Option<String> = row.try_get("claim_code").map_err(failed)?;
+        let statement = format!(
+            "SELECT {COLUMNS} FROM message WHERE lane IN
+             (SELECT CAST($1 AS TEXT) UNION ALL SELECT lane FROM message WHERE claim_code = $2) AND id <> $3 ORDER BY id"
+        );
+        let related = sqlx::query(sql(statement)).bind(lane.as_str()).bind(code).bind(id.0).fetch_all(&tables.reader);
         let related = related.await.map_err(failed)?;
         let issues: Option<String> = row.try_get("issues").map_err(failed)?;
         let traceparent: Option<String> = row.try_get("traceparent").map_err(failed)?;

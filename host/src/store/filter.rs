@@ -87,13 +87,26 @@ impl SqlStore {
             all.text(" AND kind = ?", kind.to_string());
         }
         if let Some(claim) = &filter.claim {
-            // A feedback knows its claim by uuid only, which is the lane of both.
+            // A feedback knows its claim by uuid only, which is the lane of both. What a hospital posted knows it by code only; what is
+            // followed of it, and the answers, know both.
+            let uuid = text(&claim.to_lowercase());
             all.text(" AND lane IN (SELECT lane FROM message WHERE claim_code = ?", text(claim));
-            all.text(" UNION ALL SELECT CAST(? AS TEXT))", text(&claim.to_lowercase()));
+            all.text(" UNION ALL SELECT CAST(? AS TEXT)", uuid.clone());
+            all.text(
+                " UNION ALL SELECT lane FROM message WHERE claim_code IN
+                  (SELECT claim_code FROM message WHERE lane = 'adjudication/' || CAST(? AS TEXT)",
+                uuid.clone(),
+            );
+            all.text(" OR lane = 'hospital/' || CAST(? AS TEXT)))", uuid);
         }
         if let Some(insuree) = &filter.insuree {
             let insuree = text(&insuree.to_lowercase());
-            all.text(" AND lane IN (SELECT lane FROM message WHERE insuree_uuid = ?)", insuree);
+            all.text(" AND lane IN (SELECT lane FROM message WHERE insuree_uuid = ?", insuree.clone());
+            all.text(
+                " UNION ALL SELECT lane FROM message WHERE claim_code IN
+                  (SELECT claim_code FROM message WHERE insuree_uuid = ?))",
+                insuree,
+            );
         }
         if let Some(from) = filter.from {
             let first = self.first_since(from.saturating_add(-APART).unwrap_or(Timestamp::MIN)).await?;

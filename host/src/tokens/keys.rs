@@ -3,9 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{
-    AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, KeyOperations, PublicKeyUse, RSAKeyParameters,
+    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse, RSAKeyParameters,
 };
 use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Most keys that one set may have.
@@ -48,8 +49,7 @@ impl KeySet {
         if keys.iter().any(|key| key.get("d").is_some() || key.get("k").is_some()) {
             return Err("holds a private key or a secret: give the public keys only");
         }
-        let set: JwkSet = serde_json::from_value(document).map_err(|_| "is no JSON Web Key Set")?;
-        let keys: Vec<Key> = set.keys.iter().filter_map(usable).collect();
+        let keys: Vec<Key> = keys.iter().filter_map(|key| usable(&Jwk::deserialize(key).ok()?)).collect();
         if keys.is_empty() {
             return Err("holds no key that can be used: RSA of 2048 to 8192 bits or EC P-256, for signatures");
         }

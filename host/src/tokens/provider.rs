@@ -8,7 +8,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPu
 
 /// For this process. Fails where a program that embeds the mediator has installed another one, which is as good.
 pub fn install() {
-    drop(RING.install_default());
+    let _installed_before = RING.install_default().is_err();
 }
 
 static RING: CryptoProvider = CryptoProvider {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flow::facilities::Stopped;
 use jiff::{SignedDuration, Timestamp};
-use mediator_tests::running::eventually;
+use mediator_tests::running::{Mediator, config, eventually};
 use openimis_mediator::facilities::SyncError;
 use openimis_mediator::sandbox::Fault;
 
@@ -166,4 +166,28 @@ async fn a_run_that_is_left_in_the_middle_is_taken_up_when_its_lease_has_run_out
     assert_eq!(world.sandbox.openimis.health_facilities().len(), 1 + 8);
     assert_eq!(counts.failed, 0);
     assert_eq!(first_pages(&world), 1, "it went on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mediator_that_stops_in_the_middle_of_a_run_goes_on_with_it_at_its_next_start() {
+    let world = World::new().await;
+    five_pages(&world).await;
+    let url = world.registry.url();
+    // A lease that would outlast the test: it is given back.
+    let changes = world.changes(&url, &[("facilities.page_size", "2"), ("facilities.lease", "1h")]);
+    let mediator = Mediator::start(config(&world.sandbox, &world.dir, &changes)).await;
+    world.registry.fail_next(2, Fault::Slow(Duration::ZERO));
+    world.registry.fail_next(1, Fault::Slow(Duration::from_secs(3600)));
+    mediator.host.facilities.ask_for_run(false);
+    eventually("two pages are done", || async {
+        (world.sandbox.openimis.health_facilities().len() == 5).then_some(())
+    })
+    .await;
+    mediator.stop().await;
+    world.registry.fail_next(0, Fault::Reset);
+    let mediator = Mediator::start(config(&world.sandbox, &world.dir, &changes)).await;
+    eventually("all are there", || async { (world.sandbox.openimis.health_facilities().len() == 1 + 8).then_some(()) })
+        .await;
+    assert_eq!(first_pages(&world), 1, "it went on");
+    mediator.stop().await;
 }

@@ -89,7 +89,12 @@ async fn the_mediator_takes_up_a_run_that_was_left_and_keeps_its_schedule() {
     drop(host);
     let url = world.registry.url();
     let mediator = Mediator::start(config(&world.sandbox, &world.dir, &world.changes(&url, &[]))).await;
-    eventually("the facility is there", || async { world.node("HP-1") }).await;
+    eventually("the run is over", || async {
+        let runs = mediator.store().facility_runs(10).await.expect("the store");
+        (runs.len() == 1 && runs[0].state == "done").then_some(())
+    })
+    .await;
+    assert!(world.node("HP-1").is_some());
     mediator.stop().await;
 
     // A time that has passed since the last run: it is made up for. The run of a minute ago is made one of a year ago.

@@ -1,5 +1,6 @@
 //! A registry, an openIMIS and a mediator between them.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -89,7 +90,7 @@ fn hear(told: &Mutex<Told>, event: Event<'_>) {
 /// A run, and what it told.
 pub async fn run(host: &Host, whole: bool, dry_run: bool) -> (Result<Counts, SyncError>, Told) {
     let told = Mutex::default();
-    let done = sync(&host.flow, &host.config, &asked(whole, dry_run), &mut |event| hear(&told, event)).await;
+    let done = sync(&host.flow, &host.config, &asked(whole, dry_run), &mut |event| hear(&told, event), pending()).await;
     (done, told.into_inner().expect("told"))
 }
 
@@ -101,7 +102,7 @@ pub async fn synced(host: &Host) -> (Counts, Told) {
 
 /// Those that are due, tried again.
 pub async fn tried_again(host: &Host) -> Counts {
-    retry(&host.flow, &host.config, "a test", &mut |_| {}).await.unwrap_or_else(|error| panic!("{error}"))
+    retry(&host.flow, &host.config, "a test", &mut |_| {}, pending()).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Those that are not done.

@@ -54,6 +54,7 @@ async fn everything() -> Figures {
         ("poll.selected_interval", "100ms"),
         ("subscription.callback", "http://127.0.0.1:9/mediator/claim-response"),
         ("openhim.url", "http://127.0.0.1:9"),
+        ("facilities.url", "http://127.0.0.1:9"),
         ("openhim.endpoint", "http://mediator.example.org:8080"),
         ("openhim.username", "root@openhim.org"),
         ("openhim.password", "nobody listens there"),

@@ -14,11 +14,6 @@ const PASSWORD: &str = "asks at the desk";
 /// say that the insuree is in it; of these only the first is of now, if `is_member`. 120 were paid.
 async fn insuree(status: u8, from: &str, until: &str, rows: u8, is_member: bool) -> String {
     let number = unused_code();
-    let memberships = (0..rows).map(|row| {
-        let ended = if row == 0 && is_member { "null::timestamptz" } else { "now()" };
-        format!("({ended})")
-    });
-    let memberships = memberships.collect::<Vec<_>>().join(", ");
     sql(&format!(
         r#"with product as (
              insert into "tblProduct" ("ValidityFrom", "ProdUUID", "ProductCode", "ProductName", "DateFrom", "DateTo", "InsurancePeriod",
@@ -41,8 +36,8 @@ async fn insuree(status: u8, from: &str, until: &str, rows: u8, is_member: bool)
            membership as (
              insert into "tblInsureePolicy" ("ValidityFrom", "ValidityTo", "InsureeID", "PolicyId", "EnrollmentDate", "StartDate",
                "EffectiveDate", "ExpiryDate", "AuditUserID")
-             select now(), ended, "InsureeID", "PolicyID", '{from}', '{from}', '{from}', '{until}', -1
-             from insuree, policy, (values {memberships}) rows (ended))
+             select now(), case when row = 0 and {is_member} then null else now() end, "InsureeID", "PolicyID", '{from}', '{from}', '{from}',
+               '{until}', -1 from insuree, policy, generate_series(0, {rows} - 1) row)
            insert into "tblClaimDedRem" ("ValidityFrom", "PolicyID", "InsureeID", "ClaimID", "DedG", "RemG", "AuditUserID")
            select now(), "PolicyID", "InsureeID", (select min("ClaimID") from "tblClaim"), 0, 120, -1 from policy, insuree"#
     ))

@@ -6,6 +6,8 @@
 mod account;
 mod away;
 mod cht_form;
+mod facilities;
+mod claims;
 mod eligibility;
 mod polled;
 mod pushed;

@@ -12,6 +12,9 @@ use tokio::sync::{Mutex, MutexGuard};
 /// The account with no more rights than the mediator (and the entering of claims) needs.
 pub const USER: &str = "chtuser";
 pub const PASSWORD: &str = "ChtUser123!";
+const MEDIATOR: (&str, &str) = (USER, PASSWORD);
+/// A medical officer of the insurer.
+const OFFICER: (&str, &str) = ("Admin", "Admin123!");
 /// The day on which the tests' claims are claimed, and the same in Bikram Sambat: the pair is from CHT's documentation.
 pub const CLAIMED: &str = "2025-08-25";
 pub const CLAIMED_BIKRAM_SAMBAT: [&str; 3] = ["2082", "5", "9"];
@@ -130,32 +133,38 @@ impl OpenImis {
                items: [{{itemId: 1, priceAsked: "10.00", qtyProvided: "2.00", status: 1}}],
                services: [{{serviceId: 1, priceAsked: "100.00", qtyProvided: "1.00", status: 1}}]"#
         );
-        self.mutate("createClaim", &input).await.unwrap_or_else(|error| panic!("createClaim: {error}"));
-        let found = self.graphql(&format!(r#"{{ claims(code: "{code}") {{ edges {{ node {{ uuid }} }} }} }}"#)).await;
+        self.mutate(MEDIATOR, "createClaim", &input).await.unwrap_or_else(|error| panic!("createClaim: {error}"));
+        let query = format!(r#"{{ claims(code: "{code}") {{ edges {{ node {{ uuid }} }} }} }}"#);
+        let found = self.graphql(MEDIATOR, &query).await;
         let uuid = found["claims"]["edges"][0]["node"]["uuid"].as_str().expect("a uuid").to_owned();
         Claim { uuid, code }
     }
 
     /// `submitClaims`, `selectClaimsForFeedback` and the like. The error is openIMIS' own, from its mutation log.
     pub async fn act(&self, mutation: &str, claim: &Claim) -> Result<(), String> {
-        self.mutate(mutation, &format!(r#"uuids: ["{}"]"#, claim.uuid)).await
+        self.mutate(MEDIATOR, mutation, &format!(r#"uuids: ["{}"]"#, claim.uuid)).await
+    }
+
+    /// What the insurer's medical officer does on openIMIS' screens: `processClaims`, `saveClaimReview`.
+    pub async fn decide(&self, mutation: &str, input: &str) {
+        let done = self.mutate(OFFICER, mutation, input).await;
+        done.unwrap_or_else(|error| panic!("{mutation}: {error}"));
     }
 
     /// GraphQL mutations answer 200 whatever happens; the log tells.
-    async fn mutate(&self, name: &str, input: &str) -> Result<(), String> {
+    async fn mutate(&self, who: (&str, &str), name: &str, input: &str) -> Result<(), String> {
         let id = unused_code();
-        self.graphql(&format!(
-            r#"mutation {{ {name}(input: {{clientMutationId: "{id}", {input}}}) {{ clientMutationId }} }}"#
-        ))
-        .await;
+        let mutation =
+            format!(r#"mutation {{ {name}(input: {{clientMutationId: "{id}", {input}}}) {{ clientMutationId }} }}"#);
+        self.graphql(who, &mutation).await;
         let log = format!(r#"{{ mutationLogs(clientMutationId: "{id}") {{ edges {{ node {{ status error }} }} }} }}"#);
-        let entry = self.graphql(&log).await["mutationLogs"]["edges"][0]["node"].take();
+        let entry = self.graphql(who, &log).await["mutationLogs"]["edges"][0]["node"].take();
         if entry["status"] == 2 { Ok(()) } else { Err(entry.to_string()) }
     }
 
-    async fn graphql(&self, query: &str) -> Value {
+    async fn graphql(&self, (username, password): (&str, &str), query: &str) -> Value {
         // Basic is for the FHIR API only.
-        let login = json!({"username": USER, "password": PASSWORD});
+        let login = json!({"username": username, "password": password});
         let (_, login) = self.fhir(Method::POST, "login/", Some(&login)).await;
         let token = login["token"].as_str().expect("a token");
         let url = format!("{}api/graphql", self.url);

@@ -114,6 +114,12 @@ pub(super) const REFUSALS: &[Entry] = &[
         action: "The sender comes again as `Retry-After` says; raise the limit if that is normal at your site.",
     },
     Entry {
+        id: "http-mapping",
+        sign: Refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", "mapping failed"),
+        meaning: "A mapping ran too long, wanted too much memory, stopped, or is not there.",
+        action: "See the log; repair or replace the component. A claim is kept: retry its message afterwards.",
+    },
+    Entry {
         id: "http-exception",
         sign: Refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", ""),
         meaning: "Work of the admin API ended unexpectedly.",
@@ -124,6 +130,24 @@ pub(super) const REFUSALS: &[Entry] = &[
         sign: Refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", "the keys"),
         meaning: "The public keys that verify a token or a signature could not be fetched, and none are kept.",
         action: "The sender sends it again. See the log for the reason: `jwks_url` of `[[tokens.issuers]]` or of the client, its certificate, the network.",
+    },
+    Entry {
+        id: "http-openimis-away",
+        sign: Refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", "openIMIS does not answer now"),
+        meaning: "A question about eligibility had no answer of openIMIS within `claims.answer_within`, or openIMIS is left alone. Nothing is kept of a question.",
+        action: "The hospital asks again, as `Retry-After` says. See the log; a right that is missing at openIMIS is told there, too.",
+    },
+    Entry {
+        id: "http-questions",
+        sign: Refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", "too many questions"),
+        meaning: "All instances of the mapping are at work.",
+        action: "The hospital asks again. If it happens often, raise `components.instances`.",
+    },
+    Entry {
+        id: "http-question-refused",
+        sign: Refusal(StatusCode::BAD_GATEWAY, "processing", "did not take the question"),
+        meaning: "openIMIS refused a question about eligibility for good: its version does not know what is asked for.",
+        action: "See the log. docs/openimis.md names the version that the mediator knows.",
     },
     Entry {
         id: "http-store",

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use mapping::facility::{Envelope, Settings};
 use url::Url;
@@ -158,6 +159,10 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let (reason, next_at) = match halt {
             Halt::Registry(error) => (error.to_string(), after(error.wait.unwrap_or(wait))),
             Halt::Peer(PeerError::Paused { peer, until, reason }) => (format!("{peer} is left alone: {reason}"), until),
+            Halt::Peer(error @ PeerError::Failed(_, StatusCode::FORBIDDEN, _)) => {
+                let rights = "openimis.username needs the rights 121101, 121102 and 121103 (docs/facilities.md)";
+                (format!("{error}: {rights}"), after(wait))
+            }
             Halt::Peer(error) => (error.to_string(), after(wait)),
             Halt::Mapper(error) => (error.to_string(), after(wait)),
             Halt::Store(error) => (error.to_string(), after(wait)),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{Action, Event, Tell};
 use crate::Flow;
 use crate::peers::graphql::logged_error;
-use crate::peers::{PeerError, Trail};
+use crate::peers::{Peer, PeerError, Trail};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::std_duration;
 
@@ -22,6 +22,8 @@ pub(super) const BATCH: usize = 20;
 /// An openIMIS without the mutations.
 pub(super) const NO_SUCH_TYPE: &str =
     "it has no mutation createHealthFacility: its module location is missing or too old";
+/// What openIMIS says of a missing right.
+const NO_RIGHT: &str = "unauthorized";
 /// Longest pause of openIMIS that a run waits for; after a longer one it is taken up later.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(2);
 /// How often in a row.
@@ -160,6 +162,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             let data = self.ask_patiently(&document, &variables, tell).await?;
             let of = |number: usize| logged(&data[format!("l{number}")]["edges"][0]["node"]);
             let told: Vec<Option<Written>> = (0..ids.len()).map(of).collect();
+            let mut refusals = told.iter().flatten().filter_map(|written| written.as_ref().err());
+            if refusals.any(|reason| reason.ends_with(NO_RIGHT)) {
+                // Not the facility's fault: nothing else will be written either.
+                return Err(PeerError::Failed(Peer::OpenImis, StatusCode::FORBIDDEN, NO_RIGHT.to_owned()));
+            }
             let is_over = self.clock.now() >= until;
             if told.iter().all(Option::is_some) || is_over || failed.is_some() {
                 let missing = match &failed {

@@ -68,7 +68,7 @@ const POLICIES: &[Field] = &[
     },
     Field {
         name: "insurees",
-        argument: "chfId",
+        argument: "chfId_Iexact", // by chfId openIMIS fails for a number that its rules for new ones do not allow
         also: "first: 10",
         nodes: "chfId insureePolicies(first: 100) { edges { node { validityTo effectiveDate expiryDate policy { uuid } } } }",
         checked: "chfId",

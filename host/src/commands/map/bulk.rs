@@ -8,21 +8,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use flow::ports::MapperError;
 use indicatif::{ProgressBar, ProgressStyle};
 use mapping::issue::operation_outcome;
 use mapping::{Issue, MapResult};
+use openimis_mediator::mapper::Batch;
 
 use super::Job;
 use super::lines::{Chunk, Chunks, lines};
 
 /// Chunks that wait for a worker, and answers of a worker that wait to be written.
 const AHEAD: usize = 2;
-/// How long an instance of a mapping is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What became of documents.
 #[derive(Clone, Copy, Default)]
@@ -117,8 +115,9 @@ fn worker(job: Arc<Job>, with_issues: bool) -> (SyncSender<Work>, Receiver<Done>
     let (to, work) = sync_channel::<Work>(AHEAD);
     let (done, from) = sync_channel::<Done>(AHEAD);
     thread::spawn(move || {
+        let mut batch = job.mapper.batch();
         for chunk in work {
-            let answers = chunk.and_then(|chunk| answer(&job, chunk, with_issues));
+            let answers = chunk.and_then(|chunk| answer(&job, &mut batch, chunk, with_issues));
             let last = answers.is_err();
             if done.send(answers).is_err() || last {
                 return;
@@ -128,14 +127,14 @@ fn worker(job: Arc<Job>, with_issues: bool) -> (SyncSender<Work>, Receiver<Done>
     (to, from)
 }
 
-fn answer(job: &Job, chunk: Chunk, with_issues: bool) -> anyhow::Result<Answers> {
+fn answer(job: &Job, batch: &mut Batch, chunk: Chunk, with_issues: bool) -> anyhow::Result<Answers> {
     let mut counts = Counts::default();
     let (mut text, mut told) = (Vec::with_capacity(chunk.bytes().len() / 2), Vec::new());
     for (number, line) in (chunk.first_line..).zip(lines(chunk.bytes())) {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let result = map(job, line).with_context(|| format!("line {number}"))?;
+        let result = map(job, batch, line).with_context(|| format!("line {number}"))?;
         let issues = match &result {
             Ok(mapped) => {
                 counts.mapped += 1;
@@ -159,7 +158,7 @@ fn answer(job: &Job, chunk: Chunk, with_issues: bool) -> anyhow::Result<Answers>
 }
 
 /// A mapping that breaks on a document breaks this line only; one that cannot run at all ends the command.
-fn map(job: &Job, line: &[u8]) -> Result<MapResult, MapperError> {
+fn map(job: &Job, batch: &mut Batch, line: &[u8]) -> Result<MapResult, MapperError> {
     let text = match std::str::from_utf8(line) {
         Ok(text) => text,
         Err(error) => {
@@ -167,15 +166,11 @@ fn map(job: &Job, line: &[u8]) -> Result<MapResult, MapperError> {
             return Ok(Err(vec![issue]));
         }
     };
-    let begun = Instant::now();
-    loop {
-        match job.map(text) {
-            Err(MapperError::Busy(_)) if begun.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(5)),
-            Err(error @ (MapperError::Deadline(_) | MapperError::Memory(_) | MapperError::Trap(..))) => {
-                return Ok(Err(vec![Issue::fatal("", error.to_string())]));
-            }
-            result => return result,
+    match job.map(batch, text) {
+        Err(error @ (MapperError::Deadline(_) | MapperError::Memory(_) | MapperError::Trap(..))) => {
+            Ok(Err(vec![Issue::fatal("", error.to_string())]))
         }
+        result => result,
     }
 }
 

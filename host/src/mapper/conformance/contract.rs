@@ -189,8 +189,18 @@ fn texts_of_people(value: &Value, found: &mut BTreeSet<String>) {
 
 /// Words of the standards, uuids, addresses of code systems and claim dates name no person.
 fn may_be_told(interface: Interface, text: &str) -> bool {
-    const WORDS: [&str; 9] =
-        ["Bundle", "Claim", "ClaimResponse", "Code", "Communication", "Group", "OperationOutcome", "Patient", "UUID"];
+    const WORDS: [&str; 10] = [
+        "Bundle",
+        "Claim",
+        "ClaimResponse",
+        "Code",
+        "Communication",
+        "Group",
+        "OperationOutcome",
+        "Patient",
+        "UUID",
+        "openIMIS",
+    ];
     let is_number = text.parse::<f64>().is_ok();
     let date = interface == Interface::ClaimResponse && text.parse::<jiff::civil::Date>().is_ok();
     let code = text.chars().all(|character| character.is_ascii_lowercase() || character == '-');
