@@ -1,16 +1,14 @@
-//! What the mappings cost: a start with and without compiled components on disk, an exchange, a call. For docs/benchmarks.md:
+//! What the mappings cost beside their calls (those: tests/bench): a start with and without compiled components on disk, an exchange:
 //! `cargo run --release --example figures -- target/components [further folder]`
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use mapping::{claim_response, feedback, patient};
 use openimis_mediator::mapper::{Limits, MappingHost, Sources};
 
 type Failure = Box<dyn std::error::Error>;
 
-const CALLS: usize = 2000;
 const ROUNDS: usize = 5;
 
 fn main() -> Result<(), Failure> {
@@ -49,7 +47,6 @@ fn measure(built: &Path) -> Result<(), Failure> {
         exchange(&host, &file, mark)
     })?;
     row("exchange of the feedback mapping: read, compiled, checked, switched", &exchanged);
-    calls(&host)?;
     fs::remove_dir_all(work)?;
     Ok(())
 }
@@ -61,31 +58,6 @@ fn exchange(host: &MappingHost, file: &PathBuf, mark: u8) -> Result<(), Failure>
     fs::write(file, bytes)?;
     let reloaded = host.reload();
     if reloaded.switched.is_empty() { Err(format!("{reloaded:?}").into()) } else { Ok(()) }
-}
-
-fn calls(host: &MappingHost) -> Result<(), Failure> {
-    const CLAIM: &str = include_str!("../../tests/fixtures/claim-response/documented-sample/input.json");
-    const FEEDBACK: &str = include_str!("../../tests/fixtures/feedback/documented/input.json");
-    const PATIENT: &str = include_str!("../../tests/fixtures/patient/recorded/input.json");
-    let claim = claim_response::Settings::default();
-    let answers = feedback::Settings::default();
-    let person = patient::Settings { default_place: "place".to_owned(), ..patient::Settings::default() };
-    row("claim-response, a call", &times(CALLS, || host.map_claim_response(CLAIM, None, None, &claim).map(drop))?);
-    row("feedback, a call", &times(CALLS, || host.map_feedback(FEEDBACK, None, &answers).map(drop))?);
-    row("patient, a call", &times(CALLS, || host.map_patient(PATIENT, &[], &person).map(drop))?);
-    let native = |name: &str, map: &dyn Fn() -> mapping::MapResult| -> Result<(), Failure> {
-        row(
-            name,
-            &times::<std::convert::Infallible>(CALLS, || {
-                std::hint::black_box(map()).ok();
-                Ok(())
-            })?,
-        );
-        Ok(())
-    };
-    native("claim-response, the Rust function", &|| claim_response::map(CLAIM, None, None, &claim))?;
-    native("feedback, the Rust function", &|| feedback::map(FEEDBACK, None, &answers))?;
-    native("patient, the Rust function", &|| patient::map(PATIENT, &[], &person))
 }
 
 fn times<E>(count: usize, mut what: impl FnMut() -> Result<(), E>) -> Result<Vec<Duration>, E> {

@@ -75,7 +75,7 @@ async fn receive(
             return sent(claims::not_taken(error));
         }
     };
-    host.wake.notify_one();
+    host.wake.notify(Kind::Claim);
     match host.claim_settled(id, ends).await {
         Ok(Some(standing)) => sent(standing.told(is_new)),
         Ok(None) => sent(claims::no_such_claim()),

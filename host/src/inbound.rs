@@ -36,9 +36,8 @@ pub fn router(host: Arc<Host>) -> Router {
         let handler = |host, client, headers, body| receive(*kind, host, client, headers, body);
         let traced = post(handler).route_layer(from_fn_with_state((host.clone(), *kind), traced));
         let admitted = traced.route_layer(from_fn_with_state((host.doors.clone(), scope), admit));
-        let measured = admitted.route_layer(from_fn_with_state((host.clone(), *kind), measured));
-        let enveloped = measured.route_layer(from_fn_with_state((host.clone(), *kind), enveloped));
-        routes = routes.route(Route::Inbound(*kind).path(), enveloped);
+        let answered = admitted.route_layer(from_fn_with_state((host.clone(), *kind), answered));
+        routes = routes.route(Route::Inbound(*kind).path(), answered);
     }
     let routes = routes
         .layer(DefaultBodyLimit::max(host.config.server.max_body_bytes))
@@ -64,7 +63,7 @@ async fn receive(
     let mut journal = Journal::default();
     let received = host.flow.fresh().receive_told(kind, body, &mut journal).await;
     match &received {
-        Ok(Received::Accepted(_)) => host.wake.notify_one(),
+        Ok(Received::Accepted(_)) => host.wake.notify(kind),
         Ok(Received::Unmappable(id, _)) => {
             let trace_id = telemetry::trace_id();
             let trace_id = trace_id.as_deref();
@@ -91,6 +90,13 @@ pub(crate) async fn traced(State((host, kind)): State<(Arc<Host>, Kind)>, reques
     let response = work.run(next.run(request)).await;
     work.answered(response.status());
     response
+}
+
+/// Middleware: measured, and in the form in which OpenHIM reads answers. Both in one layer: each copies the routes below it for each
+/// request.
+async fn answered(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
+    let response = measured(State((host.clone(), kind)), request, next).await;
+    enveloped(&host, kind, response).await
 }
 
 /// Middleware: how long an answer took, and what was refused before it reached the store.

@@ -2,10 +2,6 @@
 
 mod commands;
 
-/// What one thread takes another one frees, thousands of times a second: glibc's allocator locks for that, and keeps holes.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 

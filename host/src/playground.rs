@@ -55,8 +55,13 @@ const SAMPLES: [(&str, &[u8]); 7] = [
     ("patient-bad.json", sample!("patient/everything-wrong/input.json")),
 ];
 /// The web build, in the folder `mapping` of `playground.dir`.
-const WEB_BUILD: [(&str, &str); 4] =
-    [("web.mjs", SCRIPT), ("face.mjs", SCRIPT), ("mapping.mjs", SCRIPT), ("mapping_bg.wasm", "application/wasm")];
+const WEB_BUILD: [(&str, &str); 5] = [
+    ("web.mjs", SCRIPT),
+    ("face.mjs", SCRIPT),
+    ("memory.mjs", SCRIPT),
+    ("mapping.mjs", SCRIPT),
+    ("mapping_bg.wasm", "application/wasm"),
+];
 const MISSING: &str = include_str!("../playground/missing.html");
 
 /// `sandbox` makes the page a stranger to its own server: with a password that the browser remembers for the mediator it could not

@@ -52,8 +52,20 @@ impl Wake {
         self.due.iter().for_each(Notify::notify_one);
     }
 
-    fn settled(&self) {
-        self.settled.iter().for_each(Notify::notify_one);
+    /// The workers of the same family as a message that came in look now: a look is a write to the store.
+    pub fn notify(&self, kind: Kind) {
+        Self::family(&self.due, kind).for_each(Notify::notify_one);
+    }
+
+    fn settled(&self, kind: Kind) {
+        Self::family(&self.settled, kind).for_each(Notify::notify_one);
+    }
+
+    /// Those of the kinds that share lanes, or make messages of each other: CHT's, and the hospitals'.
+    fn family(all: &[Notify; Kind::ALL.len()], kind: Kind) -> impl Iterator<Item = &Notify> {
+        let of_cht = Kind::DOORS.contains(&kind);
+        let kin = Kind::ALL.iter().filter(move |other| Kind::DOORS.contains(other) == of_cht);
+        kin.map(|other| &all[*other as usize])
     }
 
     /// Waits for the word. Settled messages are gathered for a moment: with hundreds a second, looking after each of them would cost
@@ -176,7 +188,7 @@ impl Running {
                 }
             }
             host.waiting.settled(id);
-            host.wake.settled();
+            host.wake.settled(message.kind);
         });
         self.messages.insert(task.id(), id);
     }

@@ -92,6 +92,7 @@ fn checked(data: &[u8], known: &str, map: impl Fn(&str, &[Answer]) -> Outcome) -
     };
     assert_eq!(result, again(&text), "the same document, another result");
     told(&result);
+    crate::maps::is_fatal_unless_json(&text, &result);
     // How a document is set makes no difference, but where two resources are compared as they are written, or a key is there twice.
     let as_written = |result: &MapResult| {
         let issues = result.as_ref().map_or_else(|issues| issues, |mapped| &mapped.warnings);

@@ -155,6 +155,7 @@ fn object(mapped: &Mapped) -> serde_json::Map<String, Value> {
 fn checked(text: &str, short: bool, map: impl Fn(&str) -> MapResult) -> MapResult {
     let result = map(text);
     assert_eq!(result, map(text), "the same document, another result");
+    is_fatal_unless_json(text, &result);
     let issues = match &result {
         Ok(mapped) => {
             assert!(mapped.warnings.iter().all(|issue| issue.severity >= Severity::Warning));
@@ -181,6 +182,12 @@ fn checked(text: &str, short: bool, map: impl Fn(&str) -> MapResult) -> MapResul
         assert_eq!(result, map(&document.to_string()), "the same document in one line, another result");
     }
     result
+}
+
+/// The mappings read JSON with a reader of their own: what serde_json does not take, they do not.
+pub fn is_fatal_unless_json(text: &str, result: &MapResult) {
+    let is_fatal = result.as_ref().is_err_and(|issues| issues.iter().any(|issue| issue.severity == Severity::Fatal));
+    assert!(is_fatal || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(), "no JSON, and not fatal");
 }
 
 pub fn has_fraction(value: &Value) -> bool {

@@ -19,6 +19,10 @@ struct Bench {
     options: Vec<String>,
 }
 
+/// Built together, always: with another selection cargo would choose other features of their libraries, and build them anew.
+const PACKAGES: [&str; 6] =
+    ["--package", "openimis-mediator", "--package", "mediator-load", "--package", "mediator-bench"];
+
 /// Minutes of load with kills and restarts, for docs/reliability.md: its report is no part of the table, and it runs only when named.
 const RELIABILITY: &str = "reliability";
 
@@ -46,7 +50,7 @@ pub fn command(arguments: &[String]) -> Done {
 
     components::build()?;
     say("building the mediator and the load as for use (minutes the first time)");
-    cargo(&["build", "--release", "--package", "openimis-mediator", "--package", "mediator-load"])?;
+    cargo(&[&["build", "--release"], &PACKAGES[..]].concat())?;
     let mut failed = Vec::new();
     for (part, run) in &wanted {
         // What an earlier run found is not taken for what this one does.
@@ -82,8 +86,7 @@ fn table(bench: &Bench, wanted: &[&(&str, Part)], arguments: &[String]) -> Done 
 
 fn mapping(bench: &Bench) -> Done {
     let mut command = cargo_command();
-    command.args(["bench", "--package", "openimis-mediator", "--bench", "mapping"]);
-    command.env("MEDIATOR_BENCH_OUT", &bench.dir);
+    command.arg("bench").args(PACKAGES).args(["--bench", "mapping"]).env("MEDIATOR_BENCH_OUT", &bench.dir);
     check(command.args(bench.quick.then_some(["--", "--quick"]).into_iter().flatten()), "cargo bench")
 }
 

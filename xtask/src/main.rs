@@ -9,6 +9,7 @@ mod deploy;
 mod docs;
 mod edge;
 mod fuzz;
+mod instructions;
 mod npm;
 mod openimis;
 mod playground;
@@ -34,6 +35,7 @@ Usage: cargo xtask <command>
   bench [--quick] [mapping] [npm] [service] [edge] [bulk]   builds as for use and measures, all parts unless some are named; writes
                   the table in docs/benchmarks.md, or with --quick or single parts only prints one; options of the service after --
   bench reliability   load with kills and restarts, the figures of docs/reliability.md; writes target/bench/report.md
+  instructions    counts the instructions of a mapping call with valgrind, and compares; BLESS=1 writes them down
   npm [filter]    builds the npm package and runs its tests, without all others
   cht [filter]    builds the npm package and runs the tests of the CHT configuration, without all others
   openimis [up|down|wipe]   the real openIMIS that the tests use, on 127.0.0.1:8000
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Some("cht") => cht::command(rest),
         Some("bench") => bench::command(rest),
         Some("fuzz") => fuzz::command(rest),
+        Some("instructions") => instructions::command(),
         Some("openimis") => openimis::command(rest.first().map_or("up", String::as_str)),
         _ => {
             print!("{USAGE}");
@@ -138,6 +141,7 @@ fn test(filter: &[String]) -> Done {
     cargo_for(&["test"], &["fhir-r4-tests"], filter)?;
     cargo_for(&["test"], &["mediator-load"], filter)?;
     npm::test(filter, &skips, &mut skipped)?;
+    instructions::test(&mut skipped)?;
     cht::test(filter, &mut skipped)?;
     match system::install() {
         Ok(()) => {

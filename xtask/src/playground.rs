@@ -15,7 +15,7 @@ const SAMPLES: [(&str, &str); 7] = [
     ("patient-bad.json", "patient/everything-wrong/input.json"),
 ];
 /// What a browser needs of the npm package; and its manifest, by whose version the mediator knows that they belong together.
-const WEB_BUILD: [&str; 5] = ["web.mjs", "face.mjs", "mapping.mjs", "mapping_bg.wasm", "package.json"];
+const WEB_BUILD: [&str; 6] = ["web.mjs", "face.mjs", "memory.mjs", "mapping.mjs", "mapping_bg.wasm", "package.json"];
 
 /// Puts it together in `target/playground`; the npm package has to be built before.
 pub fn build() -> Done {

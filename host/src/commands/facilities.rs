@@ -172,6 +172,7 @@ fn report(bar: &ProgressBar, event: Event<'_>) {
         }
         Event::Facility(record) if record.state == State::Done && record.action == Some(Action::None) => {}
         Event::Facility(record) => bar.suspend(|| out!("{}", line(record))),
+        Event::Warning(issue) => bar.suspend(|| eprintln!("the registry's page: {issue}")),
         Event::Waiting { until, reason } => bar.suspend(|| eprintln!("waiting until {until}: {reason}")),
     }
 }

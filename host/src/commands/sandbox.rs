@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use flow::mapping::codes::CodeRow;
 use openimis_mediator::Host;
 use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::{Config, Log};
 use openimis_mediator::console::session;
 use openimis_mediator::sandbox::{
     CHT_PASSWORD, HOSPITAL_PASSWORD, Hospital, OPENHIM_PASSWORD, OPENHIM_USER, OPENIMIS_PASSWORD, OpenHim, OpenHimAuth,
-    SAMPLE_BUNDLE, Sandbox, USER,
+    REGISTRY_TOKEN, Registry, SAMPLE_BUNDLE, Sandbox, USER,
 };
 
 /// As CHT's documentation calls them.
@@ -60,13 +61,43 @@ pub async fn serve(data: PathBuf, port: u16, with_openhim: bool) -> anyhow::Resu
         true => Some(openhim(&mut config, address).await.context("the stand-in for OpenHIM cannot listen")?),
         false => None,
     };
+    let registry = registry(&mut config, address(7)).await?;
     let host = Host::build(config).await?;
     println!("{}", welcome(&mediator, (address(3), &admin_password), &sandbox, &sample, &data));
     println!("{}", eclaiming(&mediator, &hospital, &bundle));
+    println!("{}", facilities(&registry, address(3)));
     if let Some(openhim) = &openhim {
         println!("{}", beside_openhim(openhim, &sample));
     }
     super::serve::serve(host).await
+}
+
+/// A stand-in for a registry of facilities: new ones, one that may be a duplicate, one that cannot be mapped.
+async fn registry(config: &mut Config, address: SocketAddr) -> anyhow::Result<Registry> {
+    let registry = Registry::start(address).await;
+    let registry =
+        registry.with_context(|| format!("the registry cannot listen on {address}: choose another --port"))?;
+    registry.put_facility("hp-1", "North Health Post", "rapta");
+    registry.put_facility("hp-2", "South Health Post", "jambero");
+    registry.put_facility("hp-3", "Rapta Health Center", "rapta");
+    registry.put_facility("hp-4", "Far Health Post", "nowhere");
+    config.facilities.url = Some(registry.url().parse()?);
+    config.facilities.token = Some(REGISTRY_TOKEN.into());
+    let mapping = &mut config.mapping.facility;
+    (mapping.default_level, mapping.default_legal_form) = ("D".to_owned(), "G".to_owned());
+    let district = |source: &str, openimis: &str| CodeRow { source: source.to_owned(), openimis: openimis.to_owned() };
+    mapping.districts = vec![district("Location/rapta", "R1D1"), district("Location/jambero", "R1D2")];
+    Ok(registry)
+}
+
+fn facilities(registry: &Registry, admin: SocketAddr) -> String {
+    let url = registry.url();
+    format!(
+        r#"and with a stand-in for a registry of facilities (Master Facility List), which openIMIS follows
+
+  registry   {url}/Location   asked every night, or at http://{admin}/console/facilities: "Ask for changes now"
+"#
+    )
 }
 
 /// A stand-in for OpenHIM's core, which the mediator registers with.

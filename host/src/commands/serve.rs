@@ -29,7 +29,7 @@ pub struct Serve {
     /// Sandbox: where messages and the stand-ins' data are kept
     #[arg(long, default_value = "sandbox-data")]
     data: PathBuf,
-    /// Sandbox: the mediator's port; openIMIS gets the next one, CHT the one after, the admin API the third, OpenHIM the two after that, the hospital the sixth
+    /// Sandbox: the mediator's port; openIMIS gets the next one, CHT the one after, the admin API the third, OpenHIM the two after that, the hospital the sixth, the registry of facilities the seventh
     #[arg(long, default_value_t = 8080)]
     port: u16,
 }
@@ -89,6 +89,10 @@ fn announce(host: &Host) {
     for mapping in host.flow.mapper.mappings() {
         let (name, sha256) = (mapping.mapping.name(), &mapping.sha256[..12]);
         tracing::info!(mapping = name, file = %mapping.file.display(), sha256, "mapping loaded");
+    }
+    for missing in host.flow.mapper.without() {
+        // The components of an older release go on with what they did.
+        tracing::warn!(mapping = missing.name(), "no component has this mapping: what needs it is refused");
     }
     if host.config.subscription.callback.is_none() {
         tracing::info!("no subscription is kept (subscription.callback is not set): claims are found by polling");

@@ -16,6 +16,7 @@ use super::mask::masked;
 use super::page::{self, Answer, Here, Trouble};
 use super::words::{fill, grouped};
 use super::{Console, HOME, facilities, patients};
+use crate::config::Scope;
 use crate::store::Tally;
 
 /// Longest wait for openIMIS: a page is no place to wait for a peer.
@@ -59,11 +60,20 @@ async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
         (patients::notice(console, visit).await?)
         (facilities::notice(console, visit).await?)
         div.columns {
-            section aria-labelledby="counts" { h2 #counts { (t.messages) } (counts(visit, &tally)) }
+            section aria-labelledby="counts" {
+                h2 #counts { (t.messages) }
+                (counts(visit, &tally, &Kind::DOORS))
+                @if has_hospitals(console, &tally) {
+                    div.wide #hospitals tabindex="0" role="region" aria-label=(t.kind_claim) { (counts(visit, &tally, &HOSPITALS)) }
+                }
+            }
             section aria-labelledby="peers" {
                 h2 #peers { (t.peers) }
-                (peer(console, visit, Peer::OpenImis, Kind::Feedback, &tally))
-                (peer(console, visit, Peer::Cht, Kind::ClaimResponse, &tally))
+                (peer(console, visit, Peer::OpenImis, &[Kind::Feedback, Kind::Claim], &tally))
+                (peer(console, visit, Peer::Cht, &[Kind::ClaimResponse], &tally))
+                @if console.host.config.claims.callback.url.is_some() {
+                    (peer(console, visit, Peer::Hospital, &[Kind::ClaimAnswer], &tally))
+                }
                 (openhim(console, visit).await?)
             }
         }
@@ -73,7 +83,16 @@ async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
     })
 }
 
-fn counts(visit: &Visit, tally: &[Tally]) -> Markup {
+/// What a hospital's claim becomes.
+const HOSPITALS: [Kind; 3] = [Kind::Claim, Kind::Adjudication, Kind::ClaimAnswer];
+
+/// Whether hospitals may post, or have posted.
+fn has_hospitals(console: &Console, tally: &[Tally]) -> bool {
+    let may_post = console.host.config.clients.iter().any(|client| client.scopes.contains(&Scope::Claim));
+    may_post || tally.iter().any(|tally| HOSPITALS.contains(&tally.kind))
+}
+
+fn counts(visit: &Visit, tally: &[Tally], kinds: &[Kind]) -> Markup {
     let (t, reader) = (visit.reader.texts, &visit.reader);
     let of = |state, kind| tally.iter().find(|tally| tally.state == state && tally.kind == kind);
     html! {
@@ -82,14 +101,14 @@ fn counts(visit: &Visit, tally: &[Tally]) -> Markup {
             thead {
                 tr {
                     th scope="col" { (t.state) }
-                    @for kind in Kind::ALL { th scope="col" { (page::kind_word(t, kind.word())) } }
+                    @for kind in kinds { th scope="col" { (page::kind_word(t, kind.word())) } }
                 }
             }
             tbody {
                 @for state in MessageState::ALL {
                     tr {
                         th scope="row" { (page::badge(t, state.word())) }
-                        @for kind in Kind::ALL {
+                        @for kind in kinds {
                             @match of(*state, *kind) {
                                 Some(tally) => td {
                                     a.count id={ "count-" (state) "-" (kind) } href={ "/console/messages?state=" (state) "&kind=" (kind) } { (grouped(tally.count)) }
@@ -105,13 +124,13 @@ fn counts(visit: &Visit, tally: &[Tally]) -> Markup {
     }
 }
 
-/// `kind`: what ends at this peer.
-fn peer(console: &Console, visit: &Visit, peer: Peer, kind: Kind, tally: &[Tally]) -> Markup {
+/// `kinds`: what ends at this peer.
+fn peer(console: &Console, visit: &Visit, peer: Peer, kinds: &[Kind], tally: &[Tally]) -> Markup {
     let (t, reader) = (visit.reader.texts, &visit.reader);
     let health = console.host.flow.health(peer);
-    let waiting = tally
-        .iter()
-        .filter(|tally| tally.kind == kind && matches!(tally.state, MessageState::Pending | MessageState::Leased));
+    let waiting = tally.iter().filter(|tally| {
+        kinds.contains(&tally.kind) && matches!(tally.state, MessageState::Pending | MessageState::Leased)
+    });
     let (backlog, oldest) = waiting.fold((0, None::<Timestamp>), |(count, oldest), tally| {
         (count + tally.count, Some(oldest.map_or(tally.oldest, |oldest| oldest.min(tally.oldest))))
     });

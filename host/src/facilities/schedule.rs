@@ -105,6 +105,7 @@ fn heard(event: Event<'_>) {
             let action = record.action.map_or("", |action| action.word());
             tracing::debug!(source = record.source, code, state = record.state.word(), action, "facility");
         }
+        Event::Warning(issue) => tracing::warn!(%issue, "a page of the registry"),
         Event::Waiting { until, reason } => tracing::info!(%until, reason, "the facilities wait"),
         Event::Page { .. } => {}
     }

@@ -4,8 +4,6 @@
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::Response;
 use flow::openhim::Transaction;
 use flow::openhim::envelope::{Shown, envelope};
@@ -72,10 +70,8 @@ async fn remembered(host: &Host, id: MessageId, transaction: &str, came: Timesta
     })
 }
 
-/// Middleware of the routes that OpenHIM posts to, around all others: what was refused before it was looked at stays as it is, and the core
-/// passes that on.
-pub(crate) async fn enveloped(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// The answer of a route that OpenHIM posts to: what was refused before it was looked at stays as it is, and the core passes that on.
+pub(crate) async fn enveloped(host: &Host, kind: Kind, mut response: Response) -> Response {
     let Some(Told { journal, id, told_later }) = response.extensions_mut().remove::<Told>() else { return response };
     let (parts, body) = response.into_parts();
     // A body of our own, which is in memory.

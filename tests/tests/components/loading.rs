@@ -34,7 +34,10 @@ fn one_component_may_hold_all_mappings() {
     let host = MappingHost::load(dir.path(), LIMITS).unwrap_or_else(|error| panic!("{error}"));
     let all = dir.path().join("all.wasm");
     let told = host.mappings().into_iter().map(|mapping| (mapping.mapping.name(), mapping.file, mapping.interface));
-    assert_eq!(told.collect::<Vec<_>>(), ["claim-response", "feedback", "patient"].map(|name| (name, all.clone(), "0.1.0".to_owned())));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        ["claim-response", "feedback", "patient"].map(|name| (name, all.clone(), "0.1.0".to_owned()))
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Every fixture through the second door: the mappings as WebAssembly components in wasmtime. And what a broken component can do: nothing
 //! but fail its own call.
 
+mod batch;
 mod broken;
 mod cache;
 mod loading;

@@ -243,13 +243,35 @@ async fn every_page_is_sound_in_every_language_on_a_phone_and_in_the_dark() {
     let page = signed_in(&browser, &desk).await;
     let mut paths = vec!["", "/messages", "/messages/1", "/messages/2", "/messages/3"];
     paths.extend(["/subscriptions", "/retry?state=dead", "/patients", "/audit"]);
+    is_sound(&page, &desk, &paths, "").await;
+    is_quiet_and_alone(&page, &desk);
+    desk.mediator.stop().await;
+}
+
+#[tokio::test]
+async fn the_pages_of_a_hospitals_claim_are_sound_as_well() {
+    let Some(browser) = browser().await else { return };
+    let (desk, hospital, messages) = super::hospital::paid_claim().await;
+    let page = signed_in(&browser, &desk).await;
+    let paths: Vec<String> = messages.iter().map(|message| format!("/messages/{}", message.summary.id)).collect();
+    let mut paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    paths.extend(["", "/messages?kind=claim-answer"]);
+    is_sound(&page, &desk, &paths, "hospital-").await;
+    is_quiet_and_alone(&page, &desk);
+    drop(page);
+    desk.mediator.stop().await;
+    drop(hospital);
+}
+
+/// In each language, on a telephone and on a screen, in light and dark.
+async fn is_sound(page: &Page<'_>, desk: &Desk, paths: &[&str], shot: &str) {
     for (language, title, width, scheme) in
         [("ne", "सिंहावलोकन", 360, "light"), ("fr", "Vue d’ensemble", 360, "dark"), ("en", "Overview", 1280, "dark")]
     {
-        size(&page, width, 800, scheme).await;
+        size(page, width, 800, scheme).await;
         page.go(&format!("{}/console?lang={language}", desk.url)).await;
-        assert_eq!(text(&page, "h1").await, title);
-        for path in &paths {
+        assert_eq!(text(page, "h1").await, title);
+        for path in paths {
             page.go(&format!("{}/console{path}", desk.url)).await;
             assert_eq!(page.evaluate("document.documentElement.lang").await, language, "{path}: the language stays");
             assert_eq!(page.evaluate(FAULTS).await, json!([]), "{path} in {language}");
@@ -259,9 +281,7 @@ async fn every_page_is_sound_in_every_language_on_a_phone_and_in_the_dark() {
                 "{path} in {language}: {wide} of {width}"
             );
             let name = path.trim_start_matches('/').split('?').next().unwrap_or_default().replace('/', "-");
-            save(&page, &format!("{language}-{width}-{name}")).await;
+            save(page, &format!("{shot}{language}-{width}-{name}")).await;
         }
     }
-    is_quiet_and_alone(&page, &desk);
-    desk.mediator.stop().await;
 }

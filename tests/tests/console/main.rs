@@ -16,6 +16,7 @@ mod browse;
 mod documents;
 mod facilities;
 mod guard;
+mod hospital;
 mod looks;
 mod patients;
 mod see;
@@ -28,7 +29,7 @@ const PASSWORD: &str = "only for admins";
 const NAME: &str = "Sita Kumari Tamang";
 const PHONE: &str = "9841234567";
 
-/// A mediator with an admin `sita` and a client `clerk` who is none.
+/// A mediator with an admin `sita`, a client `clerk` who is none, and a hospital `bahmni`.
 struct Desk {
     mediator: Mediator,
     /// `http://127.0.0.1:<port>` of the admin listener.
@@ -44,7 +45,7 @@ fn clients() -> &'static str {
         let client = |name: &str, scope: &str| {
             format!(r#"{{name = "{name}", username = "{name}", password_hash = "{hash}", scopes = ["{scope}"]}}"#)
         };
-        format!("[{}, {}]", client("sita", "admin"), client("clerk", "feedback"))
+        format!("[{}, {}, {}]", client("sita", "admin"), client("clerk", "feedback"), client("bahmni", "claim"))
     })
 }
 

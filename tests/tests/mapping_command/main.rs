@@ -72,10 +72,8 @@ fn the_built_in_mappings_that_ask_for_look_ups_keep_the_contract_and_give_their_
         ("map_facility.wasm", &["facility"]),
     ] {
         let cases: usize = folders.iter().map(|folder| mediator_tests::fixtures::cases(folder).len()).sum();
-        let ran = run(
-            workspace(),
-            &["mapping", "test", &built(file), "--exact", "--fixtures", &root.display().to_string()],
-        );
+        let ran =
+            run(workspace(), &["mapping", "test", &built(file), "--exact", "--fixtures", &root.display().to_string()]);
         assert_eq!(ran.code, Some(0), "{}", ran.told);
         assert!(ran.told.contains(&format!("{cases} of its own, ")), "{} has not {cases}", ran.told);
         assert!(ran.told.contains("compared with the built-in mapping: 0 not kept"), "{}", ran.told);

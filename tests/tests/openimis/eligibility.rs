@@ -1,5 +1,6 @@
 //! Whether a patient is insured, asked of the real openIMIS: what is left is compared with its database.
 
+use mediator_tests::running::Mediator;
 use openimis_mediator::clients::hash_password;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -69,20 +70,26 @@ fn question(number: &str) -> Value {
     })
 }
 
+fn clients() -> String {
+    let hash = hash_password(&PASSWORD.into()).expect("a hash");
+    format!(r#"[{{name = "hospital", username = "{DESK}", password_hash = "{hash}", scopes = ["eligibility"]}}]"#)
+}
+
+async fn ask(mediator: &Mediator, number: &str) -> (StatusCode, Value) {
+    let request = mediator.client.post(format!("{}/mediator/eligibility", mediator.url)).json(&question(number));
+    let answer = request.basic_auth(DESK, Some(PASSWORD)).send().await.expect("an answer");
+    (answer.status(), answer.json().await.expect("JSON"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the real openIMIS: cargo xtask test"]
 async fn the_desk_is_told_what_openimis_knows_of_a_patients_insurance() {
     let world = World::new().await;
     // The database of a fresh openIMIS holds no claim, and a payment belongs to one.
     world.openimis.post_claim(json!({})).await;
-    let hash = hash_password(&PASSWORD.into()).expect("a hash");
-    let clients =
-        format!(r#"[{{name = "hospital", username = "{DESK}", password_hash = "{hash}", scopes = ["eligibility"]}}]"#);
-    let mediator = world.mediator(&[("clients", &clients)]).await;
+    let mediator = world.mediator(&[("clients", &clients())]).await;
     let ask = async |number: &str| -> Value {
-        let request = mediator.client.post(format!("{}/mediator/eligibility", mediator.url)).json(&question(number));
-        let answer = request.basic_auth(DESK, Some(PASSWORD)).send().await.expect("an answer");
-        let (status, body) = (answer.status(), answer.json::<Value>().await.expect("JSON"));
+        let (status, body) = ask(&mediator, number).await;
         assert_eq!(status, StatusCode::OK, "{body:#}");
         body
     };
@@ -125,5 +132,23 @@ async fn the_desk_is_told_what_openimis_knows_of_a_patients_insurance() {
     assert_eq!(answer["outcome"], "error", "{answer:#}");
     assert_eq!(answer["disposition"], "openIMIS has no insuree with this insurance number");
     assert!(mediator.messages().await.is_empty(), "nothing is kept");
+    mediator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the real openIMIS: cargo xtask test"]
+async fn an_openimis_in_production_mode_gets_its_token_against_forged_requests() {
+    let world = World::new().await;
+    let mediator = world.mediator(&[("clients", &clients())]).await;
+    world.openimis.stop_server().await;
+    world.openimis.start_server_in_production_mode().await;
+    let wants_token = world.openimis.wants_csrf_token().await;
+    let told = [ask(&mediator, "070707070").await, ask(&mediator, "070707070").await];
+    world.openimis.stop_server().await;
+    world.openimis.start_server().await;
+    assert!(wants_token, "else it would prove nothing");
+    for (status, answer) in told {
+        assert_eq!((status, &answer["disposition"]), (StatusCode::OK, &json!("insured")), "{answer:#}");
+    }
     mediator.stop().await;
 }

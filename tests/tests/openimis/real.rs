@@ -76,6 +76,12 @@ impl OpenImis {
         script("start-server.sh", &[]).await;
     }
 
+    /// As a deployment runs it: with the check against forged requests, and a rate limit. Stop it before the test may fail: other tests
+    /// want it in development mode.
+    pub async fn start_server_in_production_mode(&self) {
+        script_in("start-server.sh", &[], &[("MODE", "PROD")]).await;
+    }
+
     pub async fn stop_database(&self) {
         script("stop-database.sh", &[]).await;
     }
@@ -162,16 +168,26 @@ impl OpenImis {
         if entry["status"] == 2 { Ok(()) } else { Err(entry.to_string()) }
     }
 
-    async fn graphql(&self, (username, password): (&str, &str), query: &str) -> Value {
+    /// Whether it wants its token against forged requests for a question.
+    pub async fn wants_csrf_token(&self) -> bool {
+        let answer = self.graphql_answer(MEDIATOR, "{ locations(first: 1) { edges { node { code } } } }").await;
+        answer["errors"][0]["message"] == "'csrftoken'"
+    }
+
+    async fn graphql(&self, who: (&str, &str), query: &str) -> Value {
+        let answer = self.graphql_answer(who, query).await;
+        assert_eq!(answer["errors"], Value::Null, "{query}");
+        answer["data"].clone()
+    }
+
+    async fn graphql_answer(&self, (username, password): (&str, &str), query: &str) -> Value {
         // Basic is for the FHIR API only.
         let login = json!({"username": username, "password": password});
         let (_, login) = self.fhir(Method::POST, "login/", Some(&login)).await;
         let token = login["token"].as_str().expect("a token");
         let url = format!("{}api/graphql", self.url);
         let request = self.client.post(url).bearer_auth(token).json(&json!({"query": query}));
-        let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
-        assert_eq!(answer["errors"], Value::Null, "{query}");
-        answer["data"].clone()
+        request.send().await.expect("an answer").json().await.expect("JSON")
     }
 
     /// The rows of `tblFeedback` that a claim has.
@@ -266,12 +282,17 @@ pub async fn sql(statement: &str) -> String {
 
 /// Runs a script of `tests/openimis`; returns what it printed.
 async fn script(name: &str, arguments: &[&str]) -> String {
+    script_in(name, arguments, &[]).await
+}
+
+async fn script_in(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let path = workspace().join("tests/openimis").join(name);
     // To a file: the server it starts would hold a pipe open.
     let printed = tempfile::NamedTempFile::new().expect("a file");
     let status = Command::new("bash")
         .arg(&path)
         .args(arguments)
+        .envs(environment.iter().copied())
         .stdout(printed.reopen().expect("the file"))
         .status()
         .await

@@ -12,7 +12,7 @@ fn text(headers: &HeaderMap, name: impl AsRef<str>) -> &str {
 }
 
 /// Every file and its content type.
-const FILES: [(&str, &str); 19] = [
+const FILES: [(&str, &str); 20] = [
     ("style.css", "text/css; charset=utf-8"),
     ("icon.svg", "image/svg+xml"),
     ("index.html", "text/html; charset=utf-8"),
@@ -23,6 +23,7 @@ const FILES: [(&str, &str); 19] = [
     ("engine.js", "text/javascript; charset=utf-8"),
     ("mapping/web.mjs", "text/javascript; charset=utf-8"),
     ("mapping/face.mjs", "text/javascript; charset=utf-8"),
+    ("mapping/memory.mjs", "text/javascript; charset=utf-8"),
     ("mapping/mapping.mjs", "text/javascript; charset=utf-8"),
     ("mapping/mapping_bg.wasm", "application/wasm"),
     ("samples/claim-response.json", "application/json"),

@@ -17,6 +17,7 @@ use openimis_mediator::config::StoreSettings;
 use openimis_mediator::store::SqlStore;
 
 mod admin;
+mod facilities;
 mod figures;
 mod inbox;
 mod links;
@@ -116,6 +117,11 @@ macro_rules! contract {
             patients::a_proposal_goes_with_the_last_message_that_asked_for_it,
             patients::a_decision_reaches_a_message_that_is_just_being_put_down,
             patients::a_table_of_places_is_imported_as_a_whole,
+            facilities::a_run_is_taken_up_where_it_was_and_ends_once,
+            facilities::each_interruption_in_a_row_is_waited_for_longer,
+            facilities::what_openimis_was_brought_to_stays_known_while_news_fail,
+            facilities::what_an_admin_asks_for_is_due_and_audited,
+            facilities::one_has_the_lease_until_it_gives_it_back_or_it_runs_out,
             admin::what_a_killed_process_had_in_its_hands_is_uncertain_and_due_at_once,
             admin::an_admin_puts_back_what_is_settled_or_waits_but_not_what_is_delivered_or_on_its_way,
             admin::an_admin_sees_what_became_of_a_message_and_why,

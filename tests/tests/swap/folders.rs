@@ -52,10 +52,7 @@ fn mappings_of_a_country_go_before_the_others_one_by_one() {
         let below = |mapping: &InUse| mapping.file.strip_prefix(dir.path()).expect("below it").to_owned();
         host.mappings().iter().map(below).collect::<Vec<PathBuf>>()
     };
-    assert_eq!(
-        files(),
-        ["map_claim_response.wasm", "cht/np/feedback.wasm", "map_patient.wasm"].map(PathBuf::from)
-    );
+    assert_eq!(files(), ["map_claim_response.wasm", "cht/np/feedback.wasm", "map_patient.wasm"].map(PathBuf::from));
     assert!(mapped(&host).contains(OTHER_WORD));
     assert!(mapped(&open(checked(dir.path()))).contains(WORD), "another country has nothing of it");
 

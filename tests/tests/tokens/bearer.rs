@@ -222,7 +222,8 @@ async fn keys_that_are_too_weak_or_for_something_else_verify_nothing() {
     let short = but(ec.jwk(), json!({"x": "AAAA", "kid": "short"}));
     let padded = but(ec.jwk(), json!({"kid": "unknown-kind", "kty": "new"}));
     let strange = json!({"kty": "RSA", "n": 7, "x5c": "no list", "kid": 1});
-    let set = json!({"keys": [strange, "no key", weak, for_secrets, of_another_kind, to_sign, short, padded, ec.jwk()]});
+    let set =
+        json!({"keys": [strange, "no key", weak, for_secrets, of_another_kind, to_sign, short, padded, ec.jwk()]});
     let dir = tempfile::tempdir().expect("a folder");
     let keys = format!(r#"jwks_file = "{}""#, in_file(&dir, "keys.json", &set));
     let clients = r#"[{name = "patan", issuer = "id", subject = "hospital", scopes = ["claim-response"]}]"#;

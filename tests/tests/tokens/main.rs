@@ -3,6 +3,7 @@
 mod bearer;
 mod issuer;
 mod keys;
+mod settings;
 mod signature;
 
 use mediator_tests::running::{Mediator, config, sample_claim, sandbox};

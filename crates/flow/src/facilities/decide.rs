@@ -51,8 +51,10 @@ struct Entry {
 
 #[derive(Default, Deserialize)]
 struct Head {
-    id: Option<String>,
-    name: Option<String>,
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    name: Value,
 }
 
 /// What a mapping says is to be done.
@@ -70,8 +72,11 @@ impl Item {
     pub fn new(document: String) -> Self {
         let first = serde_json::from_str::<Bundle>(&document).ok().and_then(|bundle| bundle.entry.into_iter().next());
         let (full_url, resource) = first.map_or((None, Head::default()), |entry| (entry.full_url, entry.resource));
-        let source = resource.id.map(|id| format!("Location/{id}")).or(full_url);
-        Self { source: source.unwrap_or_else(|| "Location without an id".to_owned()), name: resource.name, document }
+        // Leniently: an element of another shape must not take the others along.
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let source = text(&resource.id).map(|id| format!("Location/{id}")).or(full_url);
+        let name = text(&resource.name);
+        Self { source: source.unwrap_or_else(|| "Location without an id".to_owned()), name, document }
     }
 
     pub fn record(&self, envelope: &Envelope, state: State) -> Record {
@@ -224,6 +229,8 @@ mod tests {
             Item::new(r#"{"entry":[{"resource":{"id":"hf-1","name":"One"}},{"resource":{"id":"area"}}]}"#.to_owned());
         assert_eq!((item.source.as_str(), item.name.as_deref()), ("Location/hf-1", Some("One")));
         assert_eq!(Item::new("nonsense".to_owned()).source, "Location without an id");
+        let misshapen = Item::new(r#"{"entry":[{"resource":{"id":"hf-2","name":5}}]}"#.to_owned());
+        assert_eq!((misshapen.source.as_str(), misshapen.name), ("Location/hf-2", None));
     }
 
     #[test]

@@ -273,6 +273,8 @@ pub enum Event<'e> {
     },
     /// Something became of a facility; those with the fingerprint that was last sent are not told.
     Facility(&'e Record),
+    /// Something about a page that somebody should look at.
+    Warning(&'e Issue),
     /// It waits for openIMIS.
     Waiting {
         /// Until when.

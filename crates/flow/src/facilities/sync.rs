@@ -203,6 +203,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 let issue = issues.first().map(ToString::to_string).unwrap_or_default();
                 RegistryError::new(format!("sent a page that cannot be read: {issue}"))
             })?;
+            page.warnings.iter().for_each(|issue| tell(Event::Warning(issue)));
             // Of the copy: a page that is not done to its end is read again, and counted again.
             let mut counts = run.counts;
             counts.listed += page.facilities.len() as u64;

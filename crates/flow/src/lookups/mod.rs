@@ -115,7 +115,14 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             let mut found = Vec::new();
             // It becomes a part of a path.
             if is_plain(&lookup.value) {
-                match self.openimis_resource("Patient", &lookup.value, trail).await {
+                let lines = trail.0.len();
+                let told = self.openimis_resource("Patient", &lookup.value, trail).await;
+                if lookup.by == By::Code {
+                    // The insurance number stays in the document.
+                    let path = format!("Patient/{}/", lookup.value);
+                    trail.0[lines..].iter_mut().for_each(|line| line.event = line.event.replace(&path, "Patient/…/"));
+                }
+                match told {
                     Ok(answer) if is_patient(&answer.text, lookup) => found.push(answer.text),
                     Ok(_) => {}
                     Err(error) if error.is_not_there() => {}

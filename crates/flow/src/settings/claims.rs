@@ -10,7 +10,7 @@ use url::Url;
 #[serde(default, deny_unknown_fields)]
 pub struct Claims {
     /// How long a hospital that posts a claim waits for openIMIS's answer. After that it gets 202 and an address at which
-    /// the answer will be.
+    /// the answer will be. One that asks whether a patient is insured waits as long, and then gets 503.
     ///
     /// Default: `"10s"`; must be shorter than server.answer_timeout.
     pub answer_within: SignedDuration,

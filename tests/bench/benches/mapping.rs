@@ -1,0 +1,112 @@
+//! What a mapping call costs: the Rust function, a component's instance that stays (a batch), and a fresh one for each message.
+//!
+//! `cargo bench --package mediator-bench [-- --quick]`, after `cargo xtask build`. Criterion measures; with
+//! `MEDIATOR_BENCH_OUT` set, the medians are also written to `mapping.json` in that folder, a JSON object a line.
+
+#[path = "mapping/documents.rs"]
+mod documents;
+#[path = "mapping/report.rs"]
+mod report;
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+use documents::{Document, documents};
+use mapping::{claim_response, feedback, patient};
+use openimis_mediator::mapper::{Limits, MappingHost};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Engine, PoolingAllocationConfig, Store};
+
+fn main() {
+    let components = target().join("components");
+    let host = MappingHost::load(&components, Limits::default()).expect("components: run `cargo xtask build`");
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .without_plots()
+        .output_directory(&kept())
+        .configure_from_args();
+    let documents = documents();
+    for document in &documents {
+        measure(&mut criterion, document, &host);
+    }
+    floor(&mut criterion);
+    criterion.final_summary();
+    if let Some(folder) = std::env::var_os("MEDIATOR_BENCH_OUT") {
+        report::write(Path::new(&folder), &documents, &components).expect("the report can be written");
+    }
+}
+
+/// Where cargo builds to.
+fn target() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |dir| workspace.join(dir))
+}
+
+/// Where Criterion keeps what it found.
+fn kept() -> PathBuf {
+    target().join("criterion")
+}
+
+/// Criterion's name of a measurement.
+pub fn place(mapping: &str, way: &str) -> String {
+    format!("{mapping} {way}")
+}
+
+fn measure(criterion: &mut Criterion, document: &Document, host: &MappingHost) {
+    let (text, size) = (document.text.as_str(), document.size);
+    let claim = claim_response::Settings::default();
+    let answers = feedback::Settings::default();
+    let person = patient::Settings { default_place: "place".to_owned(), ..patient::Settings::default() };
+    let mut batch = host.batch();
+    let name = document.mapping;
+    let mut run = |way: &str, call: &mut dyn FnMut() -> mapping::MapResult| {
+        call().expect("the document can be mapped");
+        let mut group = criterion.benchmark_group(place(name, way));
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(size, |bencher| bencher.iter(|| black_box(call())));
+    };
+    match name {
+        "claim-response" => {
+            run("native", &mut || claim_response::map(black_box(text), None, None, &claim));
+            run("batch", &mut || batch.claim_response(text, None, None, &claim).expect("an answer"));
+            run("fresh", &mut || host.map_claim_response(text, None, None, &claim).expect("an answer"));
+        }
+        "feedback" => {
+            run("native", &mut || feedback::map(black_box(text), None, &answers));
+            run("batch", &mut || batch.feedback(text, None, &answers).expect("an answer"));
+            run("fresh", &mut || host.map_feedback(text, None, &answers).expect("an answer"));
+        }
+        _ => {
+            run("native", &mut || patient::map(black_box(text), &[], &person));
+            run("batch", &mut || batch.patient(text, &[], &person).expect("an answer"));
+            run("fresh", &mut || host.map_patient(text, &[], &person).expect("an answer"));
+        }
+    }
+}
+
+/// What no mapping can go below: a fresh instance of a component that does nothing.
+fn floor(criterion: &mut Criterion) {
+    const NOTHING: &str = r#"(component
+        (core module $module (memory (export "memory") 1) (func (export "nothing")))
+        (core instance $instance (instantiate $module))
+        (func (export "nothing") (canon lift (core func $instance "nothing"))))"#;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.linear_memory_keep_resident(1 << 20).table_keep_resident(1 << 16);
+    let mut config = Config::new();
+    config.epoch_interruption(true).allocation_strategy(pool);
+    let engine = Engine::new(&config).expect("an engine");
+    let component = Component::new(&engine, wat::parse_str(NOTHING).expect("text")).expect("a component");
+    let ready = Linker::new(&engine).instantiate_pre(&component).expect("no imports");
+    criterion.bench_function("nothing fresh", |bencher| {
+        bencher.iter(|| {
+            let mut store = Store::new(&engine, ());
+            store.set_epoch_deadline(1);
+            let instance = ready.instantiate(&mut store).expect("an instance");
+            let nothing = instance.get_typed_func::<(), ()>(&mut store, "nothing").expect("a function");
+            nothing.call(&mut store, ()).expect("an answer");
+        });
+    });
+}

@@ -1,0 +1,1 @@
+//! Nothing by itself: the benchmarks are in `benches/`.
