@@ -57,8 +57,9 @@ async fn receive(
         Ok(body) => body,
         Err(response) => return response,
     };
-    let ends = Instant::now() + Duration::try_from(host.config.claims.answer_within).unwrap_or_default();
-    let received = host.flow.fresh().receive_claim(body, &client.name, Uuid::new_v4()).await;
+    let flow = host.flow.fresh();
+    let ends = Instant::now() + Duration::try_from(flow.settings.claims.answer_within).unwrap_or_default();
+    let received = flow.receive_claim(body, &client.name, Uuid::new_v4()).await;
     let (id, is_new) = match &received {
         Ok(Received::NotJson(issue)) => {
             return sent(door::outcome(http::StatusCode::BAD_REQUEST, std::slice::from_ref(issue)));

@@ -404,7 +404,10 @@ fn the_example_can_be_used_and_shows_every_key_and_no_other() {
             .to_owned()
     };
     let text: String = text.lines().map(|line| uncommented(line) + "\n").collect();
-    Config::from_toml(&text, &env([])).unwrap_or_else(|error| panic!("with all that is optional: {error}"));
+    // All that is optional at once: but for files that are not here, and a token beside a password.
+    let problems = Config::from_toml(&text, &env([])).map_or_else(|error| error.0, |_| Vec::new());
+    let of_all_at_once = |problem: &String| problem.starts_with("tables.") || problem.contains(".token: ");
+    assert!(problems.iter().all(of_all_at_once), "with all that is optional: {problems:#?}");
     let shown: BTreeSet<String> = shown_keys("", &text.parse().expect("TOML")).into_iter().collect();
     let known: BTreeSet<String> = all_keys("", "{}").expect("keys").into_iter().collect();
     assert!(

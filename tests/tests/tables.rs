@@ -115,12 +115,12 @@ fn a_table_of_another_shape_does_not_fill_the_screen() {
 #[test]
 fn what_does_not_fit_in_claims_is_told() {
     let text = format!(
-        "{NEEDED}\n[claims]\nanswer_within = \"40s\"\nfollow_first = \"2h\"\nfollow_longest = \"1h\"\nfollow_for = \"0s\"
+        "{NEEDED}\n[claims]\nanswer_within = \"0s\"\nfollow_first = \"2h\"\nfollow_longest = \"1h\"\nfollow_for = \"0s\"
         [claims.callback]\nusername = \"a:b\"\ntoken = \"no blank\"\n"
     );
     let problems = Config::from_toml(&text, &BTreeMap::new()).expect_err("problems").0;
     for key in [
-        "claims.answer_within: expected less than server.answer_timeout",
+        "claims.answer_within: expected a time longer than 0",
         "claims.follow_longest: expected no less than claims.follow_first",
         "claims.follow_for: expected a time longer than 0",
         "claims.callback.url: is missing beside its credentials",
@@ -131,4 +131,11 @@ fn what_does_not_fit_in_claims_is_told() {
     ] {
         assert!(problems.iter().any(|problem| problem.starts_with(key)), "{key} is not told: {problems:#?}");
     }
+}
+
+#[test]
+fn nobody_waits_longer_than_the_server_answers() {
+    let text = format!("{NEEDED}\n[server]\nanswer_timeout = \"5s\"\n");
+    let config = Config::from_toml(&text, &BTreeMap::new()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.settings().claims.answer_within, jiff::SignedDuration::from_millis(4500));
 }

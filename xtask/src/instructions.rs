@@ -44,8 +44,8 @@ fn install() -> Done {
 }
 
 fn count_all() -> Done<Vec<(&'static str, i64)>> {
-    cargo(&["build", "--quiet", "--release", "--package", "mapping", "--example", "calls"])?;
-    let program = target_dir().join("release/examples/calls");
+    cargo(&["build", "--quiet", "--profile", "counted", "--package", "mapping", "--example", "calls"])?;
+    let program = target_dir().join("counted/examples/calls");
     // The difference of two runs: without what a program does before its first call.
     let of = |mapping, times: i64| count(&program, mapping, times);
     MAPPINGS.into_iter().map(|mapping| Ok((mapping, (of(mapping, 110)? - of(mapping, 10)?) / 100))).collect()

@@ -158,7 +158,7 @@ impl Standing {
             return door::outcome(StatusCode::UNPROCESSABLE_ENTITY, &self.issues);
         }
         let reason = self.reason.as_deref().unwrap_or_default();
-        if reason.contains(ANOTHER_CLAIM) {
+        if reason.starts_with(ANOTHER_CLAIM) {
             return door::refusal(StatusCode::CONFLICT, "duplicate", "openIMIS has another claim with this code");
         }
         if reason.starts_with("mapping ") {
@@ -171,8 +171,8 @@ impl Standing {
     }
 }
 
-/// Part of a reason: the code is taken.
-pub(crate) const ANOTHER_CLAIM: &str = "openIMIS has another claim with the code";
+/// How the reason of a claim begins whose code is taken: `ways/claim.rs`.
+const ANOTHER_CLAIM: &str = "openIMIS has another claim with the code";
 
 /// What a hospital is told of a claim that was not taken in.
 pub fn not_taken(error: &NotTaken) -> Answer {

@@ -382,7 +382,9 @@ impl Settings {
                 problems.push(format!("{key}: expected a time, for example 10m"));
             }
         }
-        if self.retry.lease <= self.openimis.timeout.max(self.cht.timeout).max(self.claims.callback.timeout) * 5 {
+        let callback = &self.claims.callback;
+        let of_hospital = callback.url.as_ref().map_or(SignedDuration::ZERO, |_| callback.timeout);
+        if self.retry.lease <= self.openimis.timeout.max(self.cht.timeout).max(of_hospital) * 5 {
             problems.push("retry.lease: expected more than five times the longest peer timeout".to_owned());
         }
         let field = &self.cht.insurance_number_field;

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod parity;
 mod reader;
+mod skip;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -51,7 +51,7 @@ fn said(answer: &Summary, body: Option<&[u8]>) -> Said {
 pub(super) fn table(visit: &Visit, all: &[Said]) -> Markup {
     let (t, reader) = (visit.reader.texts, &visit.reader);
     html! {
-        table role="table" {
+        div.wide tabindex="0" role="region" aria-label=(t.answers) { table role="table" {
             caption.unseen { (t.answers) }
             thead role="rowgroup" {
                 tr role="row" {
@@ -70,6 +70,6 @@ pub(super) fn table(visit: &Visit, all: &[Said]) -> Markup {
                     }
                 }
             }
-        }
+        } }
     }
 }

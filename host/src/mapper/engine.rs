@@ -16,6 +16,13 @@ use super::{Interface, Limits};
 /// How often the clock of running mappings ticks.
 const TICK: Duration = Duration::from_millis(10);
 
+/// A call that takes longer than this is long for those who wait for the thread.
+const LONG: Duration = Duration::from_millis(5);
+/// So many calls after a long one are run beside the runtime's other work from the beginning.
+const WARY_FOR: u32 = 1000;
+/// How long a call may take in between: one to two ticks.
+const FIRST_TICKS: u64 = 2;
+
 /// Runs components.
 pub(super) struct Runtime {
     pub engine: Engine,
@@ -63,18 +70,46 @@ impl Runtime {
         Ok(Self { linker: Linker::new(&engine), engine, limits })
     }
 
-    /// Runs one call in an instance of its own.
+    /// Runs a call in an instance of its own, so that the runtime's other work goes on meanwhile if it takes its time. The usual call takes
+    /// less than handing that work to another thread would: it is done in between, and begun anew beside it if it is not.
     pub fn call<I, T>(
         &self,
         slot: &Slot<I>,
-        call: impl FnOnce(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<T>,
+        call: impl Fn(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<T>,
     ) -> Result<T, MapperError> {
-        let mut store = self.store();
-        let result = beside_the_runtime(|| {
-            slot.piece.pre.instantiate(&mut store).and_then(|instance| call(&slot.indices, &mut store, &instance))
-        });
-        slot.memory_bytes.fetch_max(store.data().taken_bytes, Ordering::Relaxed);
+        static WARY: AtomicU32 = AtomicU32::new(0);
+        let whole = || self.once(slot, self.ticks(), &call);
+        let begun = Instant::now();
+        let result = if !serves_others() {
+            whole()
+        } else if WARY.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            tokio::task::block_in_place(whole)
+        } else {
+            let first = self.once(slot, FIRST_TICKS.min(self.ticks()), &call);
+            if begun.elapsed() > LONG {
+                WARY.store(WARY_FOR, Ordering::Relaxed);
+            }
+            match first {
+                // A mapping has no effects, so it may be called twice.
+                Err(error) if is_over(&error) && FIRST_TICKS < self.ticks() => tokio::task::block_in_place(whole),
+                first => first,
+            }
+        };
         result.map_err(|error| failure(slot.interface, &error))
+    }
+
+    fn once<I, T>(
+        &self,
+        slot: &Slot<I>,
+        ticks: u64,
+        call: impl Fn(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<T>,
+    ) -> wasmtime::Result<T> {
+        let mut store = self.store();
+        store.set_epoch_deadline(ticks);
+        let instance = slot.piece.pre.instantiate(&mut store);
+        let result = instance.and_then(|instance| call(&slot.indices, &mut store, &instance));
+        slot.memory_bytes.fetch_max(store.data().taken_bytes, Ordering::Relaxed);
+        result
     }
 
     /// What an instance lives in, for a call that begins now.
@@ -87,9 +122,17 @@ impl Runtime {
 
     /// From now on a call may take its time.
     pub fn begin(&self, store: &mut Store<Call>) {
-        let ticks = self.limits.time.as_millis().div_ceil(TICK.as_millis()) as u64;
-        store.set_epoch_deadline(ticks + 1);
+        store.set_epoch_deadline(self.ticks());
     }
+
+    /// How long a call may take: the tick that comes next may come at once.
+    fn ticks(&self) -> u64 {
+        self.limits.time.as_millis().div_ceil(TICK.as_millis()) as u64 + 1
+    }
+}
+
+fn is_over(error: &wasmtime::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Trap::Interrupt))
 }
 
 /// Why a call did not end well.
@@ -104,26 +147,10 @@ pub(super) fn failure(interface: Interface, error: &wasmtime::Error) -> MapperEr
     }
 }
 
-/// A call that takes longer than this is long for those who wait for the thread.
-const LONG: Duration = Duration::from_millis(5);
-/// So many calls after a long one, too, are run beside the runtime's work.
-const WARY_FOR: u32 = 1000;
-
-/// Runs a call so that the runtime's other work goes on meanwhile, if it may take its time. The usual call takes less than handing that
-/// work to another thread would, so it is done in between.
-fn beside_the_runtime<T>(work: impl FnOnce() -> T) -> T {
+/// Whether this thread is one of those on which everything else runs, too.
+fn serves_others() -> bool {
     use tokio::runtime::{Handle, RuntimeFlavor};
-    static WARY: AtomicU32 = AtomicU32::new(0);
-    let begun = Instant::now();
-    let is_wary = WARY.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
-    let done = match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) if is_wary => tokio::task::block_in_place(work),
-        _ => work(),
-    };
-    if begun.elapsed() > LONG {
-        WARY.store(WARY_FOR, Ordering::Relaxed);
-    }
-    done
+    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
 fn engine(limits: Limits) -> wasmtime::Result<Engine> {

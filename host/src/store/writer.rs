@@ -229,9 +229,11 @@ impl By<'_> {
         let begun = Instant::now();
         let done = direct.write(accepts, settlements, leases);
         drop(turn);
-        // A look for what is due is no message.
-        if accepts.len() + settlements.len() > 0 || done.is_err() {
-            self.tables.figures.committed(accepts.len() + settlements.len(), begun, done.is_ok());
+        // A look for what is due is no message, and what goes the long way is counted there.
+        let count = |done: &Done| done.accepted.iter().flatten().count() + done.settled.len();
+        let messages = done.as_ref().map_or(accepts.len() + settlements.len(), count);
+        if messages > 0 || done.is_err() {
+            self.tables.figures.committed(messages, begun, done.is_ok());
         }
         let Done { accepted, settled, taken } = done?;
         let accepted = there_before(self.tables, accepts, accepted).await;

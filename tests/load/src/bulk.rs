@@ -85,6 +85,10 @@ fn measure(options: &Options, file: &Path) -> anyhow::Result<Rows> {
     rows.add(&Row {
         name: "Processor time of a document".to_owned(), value: cpu, unit: "µs", note, ..Row::default()
     })?;
+    let start = Run::of(options, file, generate(file, 1)?, &[])?;
+    let name = "One document: the start of the command".to_owned();
+    let note = "all components of the directory are compiled".to_owned();
+    rows.add(&Row { name, value: start.wall, unit: "s", note, ..Row::default() })?;
     let name = "Most memory (resident), all cores".to_owned();
     rows.add(&Row { name: name.clone(), value: all.memory_mb, unit: "MB", ..Row::default() })?;
     // Flat: a tenth of the file takes as much.

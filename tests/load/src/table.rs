@@ -88,8 +88,10 @@ fn head(how: &str) -> String {
         line.trim_start_matches([':', '\t', ' ']).to_owned()
     };
     let memory = field("/proc/meminfo", "MemTotal");
-    let gigabytes =
-        memory.trim_end_matches(" kB").parse::<f64>().map_or(memory.clone(), |kb| format!("{:.0} GB", kb / 1e6));
+    let gigabytes = memory
+        .trim_end_matches(" kB")
+        .parse::<f64>()
+        .map_or(memory.clone(), |kb| format!("{:.0} GB", kb / 1024.0 / 1024.0));
     let said = |program: &str| {
         let said = std::process::Command::new(program).arg("--version").output().ok();
         let said = said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default();

@@ -69,6 +69,12 @@ async fn a_dry_run_tells_what_would_change_and_changes_nothing() {
     assert_eq!(world.sandbox.openimis.health_facilities().len(), 1);
     assert_eq!(open(&host.flow.store).await.len(), 0, "nothing is written down");
     assert_eq!(host.flow.store.facility_runs(10).await.expect("the store").len(), 0);
+
+    // What failed in an earlier run is told once, and stays as it was.
+    synced(&host).await;
+    let (done, told) = run(&host, true, true).await;
+    assert_eq!(done.expect("a run").failed, 1, "{told:#?}");
+    assert_eq!(open(&host.flow.store).await[0].attempts, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,7 @@ fn but(mut claims: Value, changes: Value) -> Value {
 /// Stand-ins and a mediator that trusts an issuer with these keys, given as the setting, for example `jwks_file = "…"`.
 struct World {
     mediator: Mediator,
-    sandbox: Sandbox,
+    _sandbox: Sandbox,
     dir: TempDir,
 }
 
@@ -66,7 +66,7 @@ impl World {
         let own = [("tokens.issuers", issuers.as_str()), ("clients", clients)];
         let changes: Vec<_> = own.iter().chain(changes).copied().collect();
         let mediator = Mediator::start(config(&sandbox, &dir, &changes)).await;
-        Self { mediator, sandbox, dir }
+        Self { mediator, _sandbox: sandbox, dir }
     }
 
     /// Posts the sample claim with a token.

@@ -84,6 +84,24 @@ pub(super) const REFUSALS: &[Entry] = &[
         action: "The sender sends it again. If it happens often: a slow line, or a slow disk below the store.",
     },
     Entry {
+        id: "http-claim-of-another",
+        sign: Refusal(StatusCode::CONFLICT, "duplicate", ""),
+        meaning: "openIMIS has a claim with the code that this one gets, of another insuree, facility or day. Its answer is not told.",
+        action: "Send the claim without a code of its own, or with another one; the admin sees both on the message.",
+    },
+    Entry {
+        id: "http-claim-not-taken",
+        sign: Refusal(StatusCode::BAD_GATEWAY, "processing", "did not take the claim"),
+        meaning: "openIMIS refused a hospital's claim for good, for another reason than the document itself. It is kept as a dead letter.",
+        action: "An admin looks at the message: it says why. After the repair the claim is put back, or sent again.",
+    },
+    Entry {
+        id: "http-answer-gone",
+        sign: Refusal(StatusCode::GONE, "deleted", ""),
+        meaning: "openIMIS has the hospital's claim, and what it said of it is no longer kept (`retention.documents`).",
+        action: "Ask the insurer; or keep documents for longer.",
+    },
+    Entry {
         id: "http-conflict",
         sign: Refusal(StatusCode::CONFLICT, "conflict", ""),
         meaning: "The message's state does not allow it, for example a retry of a delivered one.",

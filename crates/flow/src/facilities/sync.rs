@@ -1,6 +1,6 @@
 //! A run over the registry.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
@@ -80,6 +80,8 @@ struct Session {
     known: Option<Known>,
     /// Which entry of the registry came with a code: a second one would undo the first.
     codes: HashMap<String, String>,
+    /// What came with a page: a dry run, which writes nothing down, must not tell it twice.
+    came: HashSet<String>,
     is_dry: bool,
     is_whole: bool,
 }
@@ -113,7 +115,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let mut session = self.session(asked.dry_run, run.whole || run.since.is_none()).await?;
         let done = self.all_pages(registry, &mut run, &mut session, tell).await;
         let done = match done {
-            Ok(()) => self.again(false, Some(&mut run), &mut session, tell).await,
+            Ok(()) => self.again(false, &mut run, &mut session, tell).await,
             halted => halted,
         };
         let end = match done {
@@ -136,7 +138,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
     pub async fn retry_facilities(&self, tell: Tell<'_>) -> Result<Counts, Stopped> {
         let mut session = self.session(false, true).await?;
         let mut run = Run::dry(false, None, self.clock.now());
-        match self.again(true, Some(&mut run), &mut session, tell).await {
+        match self.again(true, &mut run, &mut session, tell).await {
             Ok(()) => Ok(run.counts),
             Err(Halt::Store(error)) => Err(error.into()),
             Err(halt) => match self.interrupted(halt, WAIT) {
@@ -150,7 +152,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     async fn session(&self, is_dry: bool, is_whole: bool) -> Result<Session, StoreError> {
         let settings = with_decisions(&self.settings.mapping.facility, &self.store.facility_decisions().await?);
-        Ok(Session { settings, known: None, codes: HashMap::new(), is_dry, is_whole })
+        Ok(Session { settings, known: None, codes: HashMap::new(), came: HashSet::new(), is_dry, is_whole })
     }
 
     fn interrupted(&self, halt: Halt, wait: SignedDuration) -> RunEnd {
@@ -207,7 +209,8 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
             // Of the copy: a page that is not done to its end is read again, and counted again.
             let mut counts = run.counts;
             counts.listed += page.facilities.len() as u64;
-            let items: Vec<Item> = page.facilities.into_iter().map(|document| Item::new(document)).collect();
+            let items: Vec<Item> = page.facilities.into_iter().map(Item::new).collect();
+            session.came.extend(items.iter().map(|item| item.source.clone()));
             let records = self.treat(items, session, &mut counts, tell).await?;
             let next = page.next.map(|next| registry.follow(&url, &next)).transpose()?;
             run.counts = counts;
@@ -226,27 +229,19 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Tries those again that are not done and were not treated in this run.
-    async fn again(
-        &self,
-        only_due: bool,
-        mut run: Option<&mut Run>,
-        session: &mut Session,
-        tell: Tell<'_>,
-    ) -> Result<(), Halt> {
-        let before = run.as_ref().map_or_else(|| self.clock.now(), |run| run.started_at);
+    async fn again(&self, only_due: bool, run: &mut Run, session: &mut Session, tell: Tell<'_>) -> Result<(), Halt> {
         let mut after = 0;
         loop {
-            let unsettled = self.store.unsettled_facilities(only_due, before, after, AGAIN).await?;
+            let unsettled = self.store.unsettled_facilities(only_due, run.started_at, after, AGAIN).await?;
             let Some(last) = unsettled.last() else { return Ok(()) };
             after = last.id;
-            let items: Vec<Item> = unsettled.into_iter().map(|one| Item::new(one.document)).collect();
-            let mut counts = run.as_ref().map(|run| run.counts).unwrap_or_default();
+            let unsettled = unsettled.into_iter().filter(|one| !session.came.contains(&one.source));
+            let items: Vec<Item> = unsettled.map(|one| Item::new(one.document)).collect();
+            let mut counts = run.counts;
             counts.again += items.len() as u64;
             let records = self.treat(items, session, &mut counts, tell).await?;
             tell(Event::Page { total: None, counts });
-            if let Some(run) = run.as_deref_mut() {
-                run.counts = counts;
-            }
+            run.counts = counts;
             if !session.is_dry {
                 self.store.record_facilities(None, &records, self.clock.now()).await?;
             }

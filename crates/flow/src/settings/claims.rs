@@ -12,7 +12,7 @@ pub struct Claims {
     /// How long a hospital that posts a claim waits for openIMIS's answer. After that it gets 202 and an address at which
     /// the answer will be. One that asks whether a patient is insured waits as long, and then gets 503.
     ///
-    /// Default: `"10s"`; must be shorter than server.answer_timeout.
+    /// Default: `"10s"`; never longer than nine tenths of server.answer_timeout.
     pub answer_within: SignedDuration,
     /// Wait before openIMIS is asked for the first time what became of a claim. It grows with the claim's age.
     ///

@@ -12,7 +12,6 @@ use serde_json::Value;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::claims::ANOTHER_CLAIM;
 use crate::deliver::{Attempt, Stop, unmappable};
 use crate::lookups::{Known, Unanswered};
 use crate::message::{Kind, Message, NewMessage, Origin, Outcome};
@@ -133,7 +132,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let Some(uuid) = uuid else { return Ok(None) };
         let claim = self.openimis_resource("Claim", uuid, &mut attempt.trail).await.map_err(failed)?;
         if !is_same_claim(sent, &claim.text) {
-            let reason = format!("{ANOTHER_CLAIM} {code}, of another insuree, facility or day");
+            let reason =
+                format!("openIMIS has another claim with the code {code}, of another insuree, facility or day");
             return Err(Outcome::dead(reason).into());
         }
         self.claim_now(uuid, attempt).await.map(Some).map_err(failed)

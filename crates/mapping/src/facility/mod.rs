@@ -73,8 +73,7 @@ fn decide(partial: &Wanted, questions: &mut Questions, settings: &Settings, issu
     if let (Some(None), Some(district)) = (&existing, partial.district.as_deref()) {
         same_name(partial, district, questions, settings, issues);
     }
-    let (wanted, district, existing) = (wanted?, district?, existing?);
-    let found = existing.and_then(|text| document::<Existing>(text, "HealthFacility").ok());
+    let (wanted, district, found) = (wanted?, district?, existing?);
     let input = Input::new(&wanted, district, found.as_ref());
     let changes = found.as_ref().map(|existing| input.changes(existing)).unwrap_or_default();
     let action = match &found {
@@ -132,20 +131,33 @@ fn is_of(text: &str, code: &str) -> bool {
     document::<GraphNode>(text, "answer").is_ok_and(|node| node.code().is_none_or(|found| found == code))
 }
 
-/// The facility with this code: none while that is not known, `Some(None)` if there is none.
+/// The facility with this code: none while that is not known, `Some(None)` if there is none. One without a uuid cannot be updated: openIMIS
+/// would make a second one of it.
 fn existing<'k>(
     code: &str,
     path: &str,
     questions: &mut Questions<'k>,
     issues: &mut Vec<Issue>,
-) -> Option<Option<&'k str>> {
+) -> Option<Option<Existing<'k>>> {
     let found = questions.ask(Resource::HealthFacility, By::Code, code)?;
-    let found: Vec<&'k String> = found.iter().filter(|text| is_of(text, code)).collect();
-    match &found[..] {
-        [] => Some(None),
-        [one] => Some(Some(one)),
-        many => {
-            let text = format!("openIMIS has {} facilities {}; expected one", many.len(), shown(code));
+    let parsed: Option<Vec<Existing<'k>>> =
+        found.iter().map(|text| document::<Existing>(text, "HealthFacility").ok()).collect();
+    let Some(mut found) = parsed else {
+        let text = "openIMIS' answer is no list of facilities";
+        issues.push(Issue::error(IssueType::Structure, format!("{path}.identifier"), text));
+        return None;
+    };
+    found.retain(|found| found.code().is_none_or(|other| other == code));
+    match (found.pop(), found.len()) {
+        (None, _) => Some(None),
+        (Some(one), 0) if one.uuid().is_some() => Some(Some(one)),
+        (Some(_), 0) => {
+            let text = format!("openIMIS' answer holds no uuid of the facility {}", shown(code));
+            issues.push(Issue::error(IssueType::Structure, format!("{path}.identifier"), text));
+            None
+        }
+        (Some(_), others) => {
+            let text = format!("openIMIS has {} facilities {}; expected one", others + 1, shown(code));
             issues.push(Issue::error(IssueType::Conflict, format!("{path}.identifier"), text));
             None
         }
