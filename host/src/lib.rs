@@ -111,6 +111,7 @@ impl Host {
         let http = ReqwestHttp::new(config.tls.ca_file.as_deref(), config.worker.requests_per_peer as usize)?
             .counting(config.counted_peers());
         let mapper = MappingHost::open(config.sources(), config.limits())?;
+        give_back_memory();
         let telemetry = telemetry::Telemetry::new(&config)?;
         let doors = Arc::new(server::Doors::new(&config)?);
         // The lock first: a second mediator must not as much as touch the file.
@@ -223,6 +224,16 @@ impl Host {
 pub fn load_mappings(config: &Config) -> Result<MappingHost, LoadError> {
     MappingHost::open_to_look(config.sources(), config.limits())
 }
+
+/// Gives back what compiling the components took, some 50 MB: glibc would keep it for later.
+#[cfg(target_env = "gnu")]
+fn give_back_memory() {
+    // SAFETY: it may be called at any time, by any thread; it only returns to the system what is free.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn give_back_memory() {}
 
 fn lock(store: &std::path::Path) -> Result<std::fs::File, StartError> {
     if let Some(directory) = store.parent() {

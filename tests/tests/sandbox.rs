@@ -2,6 +2,7 @@
 //! show the same commands.
 
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use mediator_tests::running::{eventually, program, skipped, workspace};
 use tempfile::TempDir;
@@ -10,6 +11,8 @@ use tokio::process::{Child, Command};
 
 /// Ports that it takes: the mediator's and those after it.
 const PORTS: u16 = 8;
+/// For its start.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 struct Sandbox {
     /// What it printed for people.
@@ -28,12 +31,17 @@ impl Sandbox {
         let mut command = Command::new(program());
         command.args(["serve", "--sandbox", "--port", &port.to_string()]).env_clear().current_dir(&dir);
         let child = command.stdout(file(&out)).stderr(file(&log)).kill_on_drop(true).spawn().expect("it starts");
-        eventually("it listens", || async {
+        // It compiles all components anew, which takes its time where others are at work.
+        let begun = Instant::now();
+        loop {
             let log = std::fs::read_to_string(&log).expect("a log");
             assert!(!log.contains("openimis-mediator: "), "it gave up:\n{log}");
-            log.contains("listening").then_some(())
-        })
-        .await;
+            if log.contains("listening") {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not listen:\n{log}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         let told = std::fs::read_to_string(&out).expect("what it told");
         let client = openimis_mediator::http::client(None).expect("a client");
         Self { told, port, dir, client, _child: child }

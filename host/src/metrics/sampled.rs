@@ -67,7 +67,7 @@ impl Sampled {
         let help = "Outcomes that OpenHIM is still to be told";
         registry.register("openhim_reports_waiting", help, own.reports.clone());
         let help = "Facilities of the registry, by whether openIMIS has them so; no sample without a registry";
-        registry.register("facilities", help, own.facilities.clone());
+        registry.register("registry_facilities", help, own.facilities.clone());
         let help = "Size of the SQLite files";
         registry.register_with_unit("store_used", help, Unit::Bytes, own.used.clone());
         let help = "Room on the disk of the SQLite files";

@@ -6,9 +6,9 @@
 mod account;
 mod away;
 mod cht_form;
-mod facilities;
 mod claims;
 mod eligibility;
+mod facilities;
 mod polled;
 mod pushed;
 mod real;

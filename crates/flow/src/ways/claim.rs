@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::deliver::{Attempt, Stop, unmappable};
 use crate::lookups::{Known, Unanswered};
-use crate::message::{Kind, Message, NewMessage, Origin, Outcome};
+use crate::message::{Accepted, Kind, Message, NewMessage, Origin, Outcome};
 use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::{Flow, decide};
@@ -196,7 +196,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             issues: Vec::new(),
         };
         let accepted = self.store.accept(new, self.clock.now()).await?;
-        attempt.trail.note(self.clock.now(), "answer", format!("message {} is for the hospital", accepted.id()));
+        if let Accepted::New(id) = accepted {
+            attempt.trail.note(self.clock.now(), "answer", format!("message {id} is for the hospital"));
+        }
         Ok(())
     }
 

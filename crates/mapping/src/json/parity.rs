@@ -4,7 +4,7 @@ use super::reader::{Broken, Reader};
 use super::*;
 
 /// Asks for something of every kind.
-#[derive(Debug, serde::Deserialize)]
+#[derive(serde::Deserialize)]
 struct View<'a> {
     #[serde(borrow, default)]
     id: Node<Text<'a>>,
@@ -19,6 +19,13 @@ struct View<'a> {
 }
 
 object_shape!(View);
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, value, kind, coding, item } = self;
+        f.debug_tuple("View").field(id).field(value).field(kind).field(coding).field(item).finish()
+    }
+}
 
 type Outcome = Result<String, (bool, usize, usize)>;
 
