@@ -74,8 +74,14 @@ pub fn answer(told: &Result<Mapped, NoAnswer>) -> Answer {
             let text = "openIMIS did not take the question; the mediator's log says why";
             door::refusal(StatusCode::BAD_GATEWAY, "processing", text)
         }
-        Err(NoAnswer::Peer(_) | NoAnswer::TimeUp) => later("openIMIS does not answer now; ask again later"),
-        Err(NoAnswer::Mapping(MapperError::Busy(_))) => later("too many questions at a time; ask again later"),
+        Err(NoAnswer::Peer(_) | NoAnswer::TimeUp) => {
+            let text = "openIMIS does not answer now; ask again later";
+            later(door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
+        }
+        Err(NoAnswer::Mapping(MapperError::Busy(_))) => {
+            let text = "too many questions at a time; ask again later";
+            later(door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
+        }
         Err(NoAnswer::Mapping(_)) => {
             let text = "the mediator's mapping failed; its log says why";
             door::refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", text)
@@ -83,8 +89,7 @@ pub fn answer(told: &Result<Mapped, NoAnswer>) -> Answer {
     }
 }
 
-fn later(text: &str) -> Answer {
-    let mut answer = door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text);
+fn later(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
     answer
 }

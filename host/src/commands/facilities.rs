@@ -83,12 +83,11 @@ pub struct Retry {
 }
 
 #[derive(Args)]
-#[group(id = "same_or_another", required = true, multiple = false, args = ["same", "another"])]
 pub struct Decide {
     /// Number of the facility
     id: i64,
     /// It is the facility that openIMIS calls so
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", required_unless_present = "another", conflicts_with = "another")]
     same: Option<String>,
     /// It is another facility, which happens to have the same name
     #[arg(long)]
@@ -327,7 +326,10 @@ impl Runs {
                 out!("{}", serde_json::to_string(&run)?);
                 continue;
             }
-            let what = if run.whole { "all facilities".to_owned() } else { format!("since {}", time(run.since)) };
+            let what = match run.since {
+                Some(since) if !run.whole => format!("since {}", time(Some(since))),
+                _ => "all facilities".to_owned(),
+            };
             let reason = run.reason.map(|reason| format!("\n       {reason}")).unwrap_or_default();
             let (id, state, at, actor) = (run.id, run.state, time(Some(run.started_at)), run.actor);
             out!("{id:>6}  {at}  {state:<11}  {what}, by {actor}\n        {}{reason}", summary(run.counts, false));

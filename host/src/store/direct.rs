@@ -234,7 +234,7 @@ impl Direct {
     }
 }
 
-fn open(path: &Path) -> rusqlite::Result<Connection> {
+fn open(path: &Path) -> Result<Connection, Failure> {
     let connection = Connection::open(path)?;
     connection.execute_batch(SQLITE)?;
     connection.execute_batch(DIRECT)?;
@@ -243,7 +243,8 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     // Nobody would notice before the power fails.
     let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
     if synchronous != 2 {
-        return Err(rusqlite::Error::InvalidQuery);
+        let why = format!("commits are not on disk when they are acknowledged (synchronous = {synchronous})");
+        return Err(Failure::OfAll(StoreError(why)));
     }
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)

@@ -28,7 +28,7 @@ const BEGIN: &str = "<!-- bench:begin -->";
 const END: &str = "<!-- bench:end -->";
 
 /// A line of a part's file.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Row {
     group: String,
     name: String,
@@ -68,16 +68,22 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A part that left no file is a part that failed: that is said in its place.
+/// A part that left no file is a part that failed, and a line that cannot be read one that was not measured: both are said in their place.
 fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
     match std::fs::read_to_string(path) {
-        Ok(text) => text
-            .lines()
-            .map(|line| serde_json::from_str(line).with_context(|| format!("{}: {line}", path.display())))
-            .collect(),
+        Ok(text) => Ok(text.lines().map(row).collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error).context(path.display().to_string()),
     }
+}
+
+fn row(line: &str) -> Row {
+    serde_json::from_str(line).unwrap_or_else(|error| Row {
+        group: "Unreadable".to_owned(),
+        name: format!("`{}`", line.replace('|', "/")),
+        skipped: Some(error.to_string()),
+        ..Row::default()
+    })
 }
 
 fn head(how: &str) -> String {
@@ -189,7 +195,7 @@ mod tests {
     use super::*;
 
     fn rows(lines: &str) -> Vec<Row> {
-        lines.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
+        lines.lines().map(row).collect()
     }
 
     #[test]
@@ -222,15 +228,24 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_cannot_be_read_does_not_cost_the_others() {
+        let table = table(&[(
+            "one",
+            rows("{\"group\": \"A\"\n{\"group\": \"A\", \"name\": \"a\", \"value\": 1, \"unit\": \"s\"}"),
+        )]);
+        assert!(table.contains("SKIPPED: EOF") && table.contains("| a | 1.00 s |"), "{table}");
+    }
+
+    #[test]
     fn of_two_rows_of_one_name_the_one_of_the_same_group_is_meant() {
-        let row = |group: &str, name: &str, value: u8| {
+        let one = |group: &str, name: &str, value: u8| {
             rows(&format!(
                 r#"{{"group": "{group}", "name": "{name}", "value": {value}, "unit": "s", "beside": "slow"}}"#
             ))
         };
         let parts = [
-            ("one", row("A", "slow", 8)),
-            ("two", [row("B", "slow", 4), row("B", "fast", 2)].into_iter().flatten().collect()),
+            ("one", one("A", "slow", 8)),
+            ("two", [one("B", "slow", 4), one("B", "fast", 2)].into_iter().flatten().collect()),
         ];
         let table = table(&parts);
         assert!(table.contains("| fast | 2.00 s |  |  | 0.50 of 4.00 s (slow) |  |"), "{table}");

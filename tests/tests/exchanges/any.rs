@@ -9,7 +9,7 @@ use mediator_tests::outcomes::known;
 use serde_json::{Value, json};
 
 /// Documents made of each fixture.
-const PER_FIXTURE: usize = 60;
+const PER_FIXTURE: usize = 40;
 
 /// What an element is replaced with.
 fn odd(random: &mut Rng) -> Value {
