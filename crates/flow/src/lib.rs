@@ -22,8 +22,8 @@ pub mod claims;
 pub mod decide;
 pub mod deliver;
 pub mod door;
-pub mod facilities;
 pub mod eligibility;
+pub mod facilities;
 pub mod lookups;
 pub mod message;
 pub mod openhim;
@@ -37,9 +37,9 @@ pub mod subscription;
 
 mod ways;
 
+use lookups::Answers;
 pub use mapping;
 pub use message::{Kind, Message, MessageId, Origin, Outcome, State};
-use lookups::Answers;
 use peers::graphql::Csrf;
 use peers::{Directory, Healths, Token, Turnstile};
 use ports::{Clock, Http, Mapper, Store};

@@ -205,7 +205,10 @@ impl Client {
             problem("name", "is missing: the audit trail calls the client by it");
         }
         if self.scopes.is_empty() {
-            problem("scopes", "is missing: expected one or more of claim-response, feedback, claim, eligibility, admin, metrics");
+            problem(
+                "scopes",
+                "is missing: expected one or more of claim-response, feedback, claim, eligibility, admin, metrics",
+            );
         }
         match (&self.username, &self.password_hash, &self.certificate_sha256) {
             (None, None, None) if self.issuer.is_some() || self.subject.is_some() => {}
@@ -217,7 +220,9 @@ impl Client {
                 problem("password_hash", "is missing: `openimis-mediator config hash-password` makes it");
             }
             (None, Some(_), None) => problem("username", "is missing"),
-            (None, None, None) => problem("username", "is missing, or certificate_sha256, or issuer: by what is it recognised?"),
+            (None, None, None) => {
+                problem("username", "is missing, or certificate_sha256, or issuer: by what is it recognised?")
+            }
             (.., Some(_)) => {
                 problem("certificate_sha256", "set beside a username or a password: make two clients of it");
             }

@@ -62,8 +62,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 use crate::metrics::parts::{Arrival, StoreFigures};
 use crate::telemetry::{self, MESSAGE_ID, SpanKind};
 use direct::Wanted;
-use links::RecentLinks;
 use inbox::Arriving;
+use links::RecentLinks;
 use seal::Seal;
 use writer::Work;
 

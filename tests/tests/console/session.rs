@@ -27,7 +27,11 @@ async fn client() -> Arc<Known> {
     let toml = format!("clients = {}", clients());
     let config = Config { clients: toml::from_str::<Wanted>(&toml).expect("clients").clients, ..Config::default() };
     let (address, limits) = (IpAddr::from([127, 0, 0, 1]), Limits::new(&config.server));
-    Clients::new(&config).expect("clients").sign_in("sita".into(), PASSWORD.into(), address, &limits).await.expect("a client")
+    Clients::new(&config)
+        .expect("clients")
+        .sign_in("sita".into(), PASSWORD.into(), address, &limits)
+        .await
+        .expect("a client")
 }
 
 #[derive(serde::Deserialize)]

@@ -161,7 +161,9 @@ impl<'ast> Visit<'ast> for Reader {
                 let after = if text.value().contains("no free instance") { "" } else { after };
                 self.found.push(Told::Reason(stage, filled(&text.value(), first) + after));
                 if first == "CHT" {
-                    self.found.push(Told::Reason(stage, filled(&text.value(), "openIMIS")));
+                    let others = ["openIMIS", "the hospital"];
+                    let told = others.map(|peer| Told::Reason(stage, filled(&text.value(), peer)));
+                    self.found.extend(told);
                 }
             }
         }

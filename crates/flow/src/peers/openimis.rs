@@ -126,7 +126,8 @@ fn judge(answer: Answer) -> Result<Answer, PeerError> {
         // Not its own words: a proxy, a wrong address, or its page for a fault. None of them says anything of the request.
         return Err(PeerError::Failed(PEER, status, "no OperationOutcome".to_owned()));
     };
-    let permanent = PERMANENT.iter().any(|known| text.contains(known)) || text == FEEDBACK_EXISTS || is_claim_exists(&text);
+    let permanent =
+        PERMANENT.iter().any(|known| text.contains(known)) || text == FEEDBACK_EXISTS || is_claim_exists(&text);
     // 403 is a missing right: the request works once the right is given. A 401 that comes here is its database's fault.
     let repairable = matches!(status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED);
     let refused = permanent || (status.is_client_error() && !repairable);

@@ -164,6 +164,12 @@ pub struct Settings {
     /// source = "https://cielterminology.org|70116"
     /// kind = "item"
     /// openimis = "0004"
+    /// [[mapping.claim.items]]
+    /// source = "https://cielterminology.org|160542"
+    /// kind = "service"
+    /// openimis = "M1"
+    /// uuid = "00000000-0000-4000-8000-000000000003"
+    /// price = "100.00"
     /// ```
     pub items: Vec<ItemRow>,
     /// Health facilities.
