@@ -150,6 +150,7 @@ impl Model {
                 let text = sample_claim()
                     .replace("d3256498-ad16-4482-a2d2-4a6d9c78ba81", &claim_uuid(number))
                     .replace("d3256498-ad16-4482-a2d2-4a6d9c78ba80", &claim_uuid(number))
+                    .replace("CHT979", &format!("CHT97{number}")) // what has one code is shown as one claim
                     .replace("7b00e6ec-e0f5-4d07-a8e0-ec00a4160e73", &insuree_uuid(number));
                 let received = self.flow.receive_claim_response(text.into_bytes(), origin).await;
                 self.note("claim", number, received.expect("a store"));
