@@ -139,7 +139,7 @@ async fn a_slip_in_a_question_is_told_and_does_not_mean_all() {
     for path in [
         "/messages?stat=dead",
         "/messages?state=Dead",
-        "/messages?kind=claim",
+        "/messages?kind=Claim",
         "/messages?limit=0",
         "/messages?limit=1001",
         "/messages?limit=many",

@@ -137,9 +137,9 @@ fn test(filter: &[String]) -> Done {
         }
     };
     say("running the tests");
-    cargo_with(&["test"], &MEDIATOR, filter, &[("MEDIATOR_SKIPPED", skips.as_os_str())])?;
-    cargo_for(&["test"], &["fhir-r4-tests"], filter)?;
-    cargo_for(&["test"], &["mediator-load"], filter)?;
+    cargo_with(&["test", "--no-fail-fast"], &MEDIATOR, filter, &[("MEDIATOR_SKIPPED", skips.as_os_str())])?;
+    cargo_for(&["test", "--no-fail-fast"], &["fhir-r4-tests"], filter)?;
+    cargo_for(&["test", "--no-fail-fast"], &["mediator-load"], filter)?;
     npm::test(filter, &skips, &mut skipped)?;
     instructions::test(&mut skipped)?;
     cht::test(filter, &mut skipped)?;
@@ -147,7 +147,7 @@ fn test(filter: &[String]) -> Done {
         Ok(()) => {
             say("running the tests on PostgreSQL");
             let tests = system::TESTS.iter().flat_map(|name| ["--test", name]);
-            let command: Vec<&str> = std::iter::once("test").chain(tests).collect();
+            let command: Vec<&str> = ["test", "--no-fail-fast"].into_iter().chain(tests).collect();
             let rest: Vec<String> = filter.iter().cloned().chain(["--", "--ignored"].map(str::to_owned)).collect();
             cargo_for(&command, &MEDIATOR, &rest)?;
         }
@@ -157,7 +157,7 @@ fn test(filter: &[String]) -> Done {
         say("running the tests against the real openIMIS");
         let selected = ["--", "--ignored", "--test-threads=1", "--nocapture"].map(str::to_owned);
         let rest: Vec<String> = filter.iter().cloned().chain(selected).collect();
-        cargo_for(&["test", "--test", "openimis"], &MEDIATOR, &rest)?;
+        cargo_for(&["test", "--no-fail-fast", "--test", "openimis"], &MEDIATOR, &rest)?;
     }
     let by_themselves = std::fs::read_to_string(&skips).unwrap_or_default();
     let by_themselves: std::collections::BTreeSet<&str> = by_themselves.lines().collect();
