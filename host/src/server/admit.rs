@@ -55,6 +55,8 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
             }
             throttled(wait, "too many wrong passwords from your address; nothing was acknowledged, send it again")
         }
+        // Where no tokens are taken, what is wrong with one helps nobody.
+        Err(Refused::Token(_)) if !doors.clients.take_tokens() => doors.unknown(),
         Err(Refused::Token(reason)) => {
             // Nothing of the token: who finds it in a log may use it.
             tracing::warn!(address = %caller.address, ?reason, "refused: a token that does not count");

@@ -58,7 +58,7 @@ async fn a_sample_leaves_the_settings_that_somebody_has_made() {
 #[tokio::test]
 async fn what_goes_wrong_elsewhere_is_not_told_as_a_mistake_in_the_settings() {
     open_page!(browser, mediator, page);
-    page.evaluate("TextEncoder.prototype.encode = () => { throw new RangeError('no memory'); }; null").await;
+    page.evaluate("TextEncoder.prototype.encodeInto = () => { throw new RangeError('no memory'); }; null").await;
     type_into(&page, "#document", "{\"resourceType\": \"Patient\"}").await;
     page.until("document.querySelector('#status').textContent.includes('no memory')").await;
     assert_eq!(text(&page, "#status").await, "The mapping failed, and not because of the settings: no memory.");
