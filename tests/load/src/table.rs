@@ -109,7 +109,12 @@ fn head(how: &str) -> String {
         jiff::Timestamp::now().strftime("%Y-%m-%d"),
         std::thread::available_parallelism().map_or(0, usize::from),
         field("/proc/cpuinfo", "model name"),
-        std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
+        std::fs::read_to_string("/proc/sys/kernel/osrelease")
+            .unwrap_or_default()
+            .split('-')
+            .next()
+            .unwrap_or_default()
+            .trim(),
         said("rustc"),
         said("node").trim_start_matches('v'),
     )
