@@ -22,8 +22,8 @@ use super::{Dialect, Leased, Tables, at, failed, ms, text};
 const STATEMENTS: usize = 32;
 
 /// What the messages' connection has more of than others: 8 MB of pages in memory, so that the inner ones of the indexes stay there; and a
-/// log of 16 MB before it goes into the database, so that a page that is written again and again goes there once.
-const DIRECT: &str = "PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4000";
+/// log of 8 MB before it goes into the database, so that a page that is written again and again goes there once.
+const DIRECT: &str = "PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 2000";
 /// Whether a message of a key is there, or was once delivered.
 pub(super) const KNOWN: &str =
     "SELECT 1 FROM message WHERE dedupe_key = $1 UNION ALL SELECT 1 FROM forgotten WHERE key = $2";

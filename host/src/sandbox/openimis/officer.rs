@@ -39,9 +39,14 @@ pub(super) async fn decide(State(openimis): State<OpenImis>, body: Bytes) -> Res
 }
 
 impl OpenImis {
-    /// From now on, claims that come in are reviewed after so long and paid after twice as long, unless somebody decides before.
+    /// From now on, claims that come in are reviewed after so long and paid after twice as long, unless somebody decides before. So are
+    /// those that waited when it was stopped.
     pub fn adjudicate_after(&self, pause: Duration) {
         self.state().adjudicated_after = Some(pause);
+        let waits = |status| matches!(status, ClaimStatus::Checked | ClaimStatus::Processed);
+        let waiting: Vec<Uuid> =
+            self.state().claims.iter().filter(|claim| waits(claim.status)).map(|claim| claim.uuid).collect();
+        waiting.into_iter().for_each(|uuid| self.adjudicate_later(uuid));
     }
 
     /// Reviews and pays a claim that has just come in, if officers do that by themselves.
