@@ -29,6 +29,10 @@ use tell::{polling, tell_of_delivery, tell_of_gate, tell_of_poll, traced, warn_o
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
 /// How long settled messages are gathered before the other worker looks.
 const GATHER: Duration = Duration::from_millis(25);
+/// Messages that were all delivered within so long are leased in larger numbers,
+const SOON: Duration = Duration::from_millis(100);
+/// but never more ahead than so many times those that are delivered at once.
+const DEEPEST: usize = 8;
 /// Sleep after the store failed.
 const STORE_FAILED: Duration = Duration::from_secs(1);
 /// Time between two looks at what can be pruned.
@@ -108,7 +112,11 @@ pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
             (Ok(leased), _) if !leased.is_empty() => GATHER, // more may come in: when nothing does, the store is asked
             (Ok(_), _) => until_next_due(&host, kind).await,
         };
-        for message in leased.unwrap_or_default() {
+        let leased = leased.unwrap_or_default();
+        if wanted > 1 && leased.len() == wanted {
+            running.deepen();
+        }
+        for message in leased {
             running.take(message, asked_at);
         }
         tokio::select! {
@@ -135,18 +143,32 @@ struct Running {
     /// Which message each task is at.
     messages: HashMap<task::Id, MessageId>,
     ahead: VecDeque<(Leased, Instant)>,
+    /// How many are leased ahead at most: more where they are soon delivered, so that a lease is worth its commit; few where each takes
+    /// its time, so that none waits for long in the hands of one mediator.
+    depth: usize,
+    leased_at: Instant,
     held: Vec<MessageId>,
 }
 
 impl Running {
     fn new(host: Arc<Host>) -> Self {
-        Self { host, tasks: JoinSet::new(), messages: HashMap::new(), ahead: VecDeque::new(), held: Vec::new() }
+        let (depth, leased_at) = (host.config.worker.concurrency as usize, Instant::now());
+        let (tasks, messages, ahead, held) = Default::default();
+        Self { host, tasks, messages, ahead, depth, leased_at, held }
     }
 
     /// How many more to lease: none as long as half of those ahead are left.
     fn room(&self) -> usize {
         let concurrency = self.host.config.worker.concurrency as usize;
-        if self.ahead.len() > concurrency / 2 { 0 } else { (2 * concurrency).saturating_sub(self.held.len()) }
+        if self.ahead.len() > self.depth / 2 { 0 } else { (concurrency + self.depth).saturating_sub(self.held.len()) }
+    }
+
+    /// As many as were asked for came, that long after the last time.
+    fn deepen(&mut self) {
+        let concurrency = self.host.config.worker.concurrency as usize;
+        let longer = if self.leased_at.elapsed() < SOON { 2 * self.depth } else { concurrency };
+        self.depth = longer.min(DEEPEST * concurrency);
+        self.leased_at = Instant::now();
     }
 
     fn take(&mut self, leased: Leased, at: Instant) {

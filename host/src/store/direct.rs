@@ -4,8 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use flow::message::{Accepted, Kind, Message, MessageId, Origin};
-use flow::ports::{Lease, StoreError};
-use jiff::Timestamp;
+use flow::ports::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
@@ -15,7 +14,7 @@ use super::links::{LINK, RecentLinks};
 use super::open::SQLITE;
 use super::queue::{INSERT_TRAIL, NO_DOCUMENT, PARK, SENT, SETTLE, Settlement, lease_statement};
 use super::seal::Seal;
-use super::writer::Failure;
+use super::writer::{Done, Failure, Taken, Wanted};
 use super::{Dialect, Leased, Tables, at, failed, ms, text};
 
 /// Statements that are kept prepared: all that there are.
@@ -41,33 +40,6 @@ pub(super) struct Direct {
     insert_note: String,
     insert_trail: String,
     lease: String,
-}
-
-/// Which messages a worker asks for.
-pub(super) struct Wanted {
-    pub kind: Kind,
-    pub now: Timestamp,
-    until: Timestamp,
-    limit: u32,
-    held: String,
-}
-
-impl Wanted {
-    pub fn of(lease: &Lease<'_>) -> Result<Self, StoreError> {
-        let Lease { kind, now, until, limit, held } = *lease;
-        Ok(Self { kind, now, until, limit, held: serde_json::to_string(held).map_err(failed)? })
-    }
-}
-
-/// What was leased, and what could not be read, and why.
-pub(super) type Taken = (Vec<Leased>, Vec<(MessageId, String)>);
-
-/// What became of the work of a commit.
-pub(super) struct Done {
-    /// None: its key was there before. That is rare, and for the long way.
-    pub accepted: Vec<Option<Accepted>>,
-    pub settled: Vec<bool>,
-    pub taken: Vec<Taken>,
 }
 
 impl Direct {
@@ -191,8 +163,8 @@ impl Direct {
     }
 
     fn lease(&self, tx: &Transaction<'_>, wanted: &Wanted) -> rusqlite::Result<Taken> {
-        let values =
-            params![wanted.kind.word(), ms(wanted.now), wanted.held, i64::from(wanted.limit), ms(wanted.until)];
+        let held = serde_json::to_string(&wanted.held).unwrap_or_default();
+        let values = params![wanted.kind.word(), ms(wanted.now), held, i64::from(wanted.limit), ms(wanted.until)];
         let mut statement = tx.prepare_cached(&self.lease)?;
         let mut all = statement.query_map(values, leased)?.collect::<rusqlite::Result<Vec<_>>>()?;
         all.sort_by_key(|(leased, _)| leased.message.id);

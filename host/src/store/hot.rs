@@ -1,12 +1,14 @@
-//! The statements that every message meets on SQLite, to be shown that none of them reads more as more is stored.
+//! The statements that every message meets, to be shown that none of them reads more as more is stored.
+
+use flow::ports::StoreError;
 
 use super::direct::{DOCUMENT, KNOWN};
 use super::links::{INSUREE_OF, LINK, OTHERS};
 use super::queue::{NEXT_DUE, PARK, SENT, SETTLE, lease_statement};
-use super::{Dialect, SqlStore};
+use super::{Dialect, SqlStore, failed, postgres};
 
 impl SqlStore {
-    /// What each is for, and its text. Insertions are left out: they read nothing.
+    /// On SQLite: what each is for, and its text. Insertions are left out: they read nothing.
     pub fn hot_statements() -> Vec<(&'static str, String)> {
         let fixed = [
             ("taken in: whether it was there before", KNOWN),
@@ -21,5 +23,9 @@ impl SqlStore {
         ];
         let lease = ("leased", lease_statement(Dialect::Sqlite));
         fixed.map(|(what, statement)| (what, statement.to_owned())).into_iter().chain([lease]).collect()
+    }
+    /// On PostgreSQL: what each is for, and how the server goes about it.
+    pub async fn hot_plans(url: &str) -> Result<Vec<(&'static str, Vec<String>)>, StoreError> {
+        postgres::plans(url).await.map_err(failed)
     }
 }

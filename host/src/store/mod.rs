@@ -3,7 +3,8 @@
 //! The statements are the same for both but for the few words in [`Dialect`]. What is answered with "accepted" is on disk before.
 //!
 //! # Layout
-//! - `inbox`: taking messages in. `queue`: leasing and settling them. `writer`: many of both in one commit; `direct`: the same on SQLite.
+//! - `inbox`: taking messages in. `queue`: leasing and settling them. `writer`: many of both in one commit, by `direct` on SQLite and by
+//!   `postgres`.
 //! - `links`: contacts and watermarks. `admin`: lists, trails, retry, discard, audit. `retention`: what is kept how long.
 //! - `patients`: contacts that may be an insuree. `places`: the imported table of places. `facilities`: a registry's facilities.
 //! - `filter`: which messages a list is about. `console`: counts for the console and the metrics.
@@ -26,6 +27,7 @@ mod open;
 mod openhim;
 mod patients;
 mod places;
+mod postgres;
 mod queue;
 mod retention;
 mod seal;
@@ -57,15 +59,14 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Row};
-use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::metrics::parts::{Arrival, StoreFigures};
 use crate::telemetry::{self, MESSAGE_ID, SpanKind};
-use direct::Wanted;
 use inbox::Arriving;
 use links::RecentLinks;
 use seal::Seal;
-use writer::Work;
+use writer::{Wanted, Work, Writers};
 
 /// How often an outcome is tried to be stored before it is left: for about half a minute.
 const SETTLE_TRIES: u32 = 9;
@@ -76,7 +77,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct SqlStore {
     tables: Tables,
-    batches: mpsc::Sender<Work>,
+    writers: Writers,
     counted: Arc<console::Counted>,
 }
 
@@ -190,13 +191,8 @@ pub struct Leased {
 impl SqlStore {
     /// [`Store::lease`] with the traces of the messages.
     pub async fn lease_traced(&self, wanted: &Lease<'_>) -> Result<Vec<Leased>, StoreError> {
-        match self.tables.dialect {
-            Dialect::Sqlite => {
-                let wanted = Box::new(Wanted::of(wanted)?);
-                self.batched(|answer| Work::Lease(wanted, answer)).await
-            }
-            Dialect::Postgres => bounded(self.tables.lease(wanted)).await,
-        }
+        let wanted = Box::new(Wanted::of(wanted));
+        self.batched(|answer| Work::Lease(wanted, answer)).await
     }
 
     /// The moment by the clock that all who share the store go by: the database's, or this machine's for a file.

@@ -12,11 +12,13 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::direct::Direct;
+use super::postgres::Postgres;
 use super::seal::Seal;
-use super::{Dialect, LIMIT, SqlStore, Tables, bounded, failed, ms, writer};
+use super::writer::{Way, Writers};
+use super::{Dialect, LIMIT, SqlStore, Tables, bounded, failed, ms};
 use crate::config::{Place, StoreSettings};
 
-/// Connections to PostgreSQL.
+/// Connections to PostgreSQL, beside the three of the writers.
 const CONNECTIONS: u32 = 8;
 /// Readers of a SQLite file.
 const READERS: u32 = 4;
@@ -24,9 +26,11 @@ const READERS: u32 = 4;
 pub(super) const SQLITE: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
 /// What each connection to PostgreSQL begins with. A server that commits before the disk has it would make us acknowledge what a power
-/// failure takes away. The planner is kept to the indexes: what it knows of a table that was empty a minute ago is wrong in a full one.
-const POSTGRES: &str = "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
-    set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false),
+/// failure takes away. The planner is kept to the indexes, and to reading them in order, which a bitmap does not: what it knows of a table
+/// that was empty a minute ago is wrong in a full one.
+pub(super) const POSTGRES: &str =
+    "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+    set_config('enable_mergejoin', 'off', false), set_config('enable_bitmapscan', 'off', false), set_config('jit', 'off', false),
     set_config('synchronous_commit', CASE current_setting('synchronous_commit')
         WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
     set_config('statement_timeout', '9s', false), set_config('lock_timeout', '5s', false),
@@ -37,21 +41,22 @@ impl SqlStore {
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let seal = Seal::from_file(settings.key_file.as_deref())?;
-        let (tables, direct) = match settings.place()? {
+        let (tables, writers) = match settings.place()? {
             Place::Sqlite(path) => {
                 let named = |error: StoreError| StoreError(format!("{}: {}", path.display(), error.0));
                 let tables = sqlite(&path, seal).await.map_err(named)?;
-                let direct = Direct::new(&path, &tables);
-                (tables, Some(direct))
+                let writers = Writers::start(&tables, || Way::Direct(Direct::new(&path, &tables)))?;
+                (tables, writers)
             }
             Place::Postgres(url) => {
                 let named = |error: StoreError| StoreError(format!("PostgreSQL (store.url): {}", error.0));
-                (postgres(url.expose_secret(), seal).await.map_err(named)?, None)
+                let tables = postgres(url.expose_secret(), seal).await.map_err(named)?;
+                let writers = Writers::start(&tables, || Way::Postgres(Postgres::new(url.clone(), &tables)))?;
+                (tables, writers)
             }
         };
         tables.check_seal().await?;
-        let batches = writer::start(tables.clone(), direct)?;
-        Ok(Self { tables, batches, counted: Arc::default() })
+        Ok(Self { tables, writers, counted: Arc::default() })
     }
 
     /// Whether several mediators may share this store.
@@ -93,7 +98,7 @@ impl SqlStore {
 
     /// Writes something in the way in which messages are stored: fails where they could not be stored.
     pub async fn probe(&self, now: Timestamp) -> Result<(), StoreError> {
-        if self.batches.is_closed() {
+        if self.writers.ended() {
             return Err(StoreError("its writer has ended".to_owned()));
         }
         bounded(async {
@@ -179,7 +184,7 @@ async fn reason(error: sqlx::Error, url: &str, begin: &'static str) -> sqlx::Err
 }
 
 /// What went wrong, without an address that holds a password.
-fn without_password(error: sqlx::Error, url: &str) -> String {
+pub(super) fn without_password(error: sqlx::Error, url: &str) -> String {
     let text = error.to_string();
     if text.contains(url) {
         "the address cannot be used: expected postgres://user@host/database".to_owned()

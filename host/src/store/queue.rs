@@ -1,13 +1,11 @@
 //! Leasing messages and settling them.
 
-use flow::message::{Kind, Message, MessageId, Origin, Outcome, State, TrailEntry};
-use flow::ports::{Lease, StoreError};
+use flow::message::{Kind, Message, MessageId, Outcome, State, TrailEntry};
+use flow::ports::StoreError;
 use jiff::Timestamp;
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Connection, Row};
 
-use super::inbox::{Note, issues_json};
-use super::{Dialect, Leased, Tables, at, failed, list_of, ms, pieces, placeholders, sql, text, word};
+use super::inbox::issues_json;
+use super::{Dialect, Tables, at, failed, ms, text};
 
 /// An attempt's end, ready to be written.
 #[derive(Clone)]
@@ -73,126 +71,11 @@ impl Tables {
         }
     }
 
-    /// Writes settlements within one transaction, which the caller commits. False: that lease was somebody else's by then.
-    pub(super) async fn settle(
-        &self,
-        connection: &mut AnyConnection,
-        all: &[&Settlement],
-    ) -> Result<Vec<bool>, sqlx::Error> {
-        let mut settled = Vec::with_capacity(all.len());
-        let mut trail = Vec::new();
-        for one in all {
-            let done = sqlx::query(SETTLE)
-                .bind(one.state.word())
-                .bind(one.due_at)
-                .bind(one.reason.as_str())
-                .bind(one.uncertain)
-                .bind(one.uncertain)
-                .bind(one.uncounted)
-                .bind(one.issues.as_deref())
-                .bind(one.settled_at)
-                .bind(one.id.0)
-                .bind(one.lease)
-                .execute(&mut *connection)
-                .await?
-                .rows_affected()
-                == 1;
-            settled.push(done);
-            if !done {
-                continue;
-            }
-            if let Some(sent) = &one.sent {
-                sqlx::query(SENT).bind(sent.as_slice()).bind(one.id.0).execute(&mut *connection).await?;
-            }
-            trail.extend(one.trail.iter().map(|entry| (one.id, entry)));
-        }
-        for piece in pieces(&trail) {
-            let values = placeholders(piece.len(), 6);
-            let statement = format!("{INSERT_TRAIL} VALUES {values}");
-            let mut query = sqlx::query(sql(statement));
-            for (id, entry) in piece {
-                query = query
-                    .bind(id.0)
-                    .bind(ms(entry.at))
-                    .bind(text(&entry.event))
-                    .bind(text(&entry.detail))
-                    .bind(entry.status.map(i64::from))
-                    .bind(entry.duration_ms);
-            }
-            query.execute(&mut *connection).await?;
-        }
-        Ok(settled)
-    }
-
-    pub(super) async fn lease(&self, wanted: &Lease<'_>) -> Result<Vec<Leased>, StoreError> {
-        let held = serde_json::to_string(wanted.held).map_err(failed)?;
-        let mut connection = self.write().await?;
-        let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
-        let rows = sqlx::query(sql(lease_statement(self.dialect)))
-            .bind(wanted.kind.word())
-            .bind(ms(wanted.now))
-            .bind(held)
-            .bind(i64::from(wanted.limit))
-            .bind(ms(wanted.until))
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(failed)?;
-        let mut leased = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
-        leased.sort_by_key(|leased| leased.message.id);
-        let unreadable = self.read_bodies(&mut tx, &mut leased).await?;
-        for (id, why) in &unreadable {
-            sqlx::query(PARK)
-                .bind(why.as_str())
-                .bind(ms(wanted.now))
-                .bind(id.0)
-                .execute(&mut *tx)
-                .await
-                .map_err(failed)?;
-            let note = Note { id: *id, at: wanted.now, event: "dead letter", detail: why.clone() };
-            self.note(&mut tx, &[note]).await.map_err(failed)?;
-        }
-        tx.commit().await.map_err(failed)?;
-        self.tell_of_unreadable(wanted.kind, &unreadable);
-        leased.retain(|leased| !unreadable.iter().any(|(id, _)| *id == leased.message.id));
-        Ok(leased)
-    }
-
     pub(super) fn tell_of_unreadable(&self, kind: Kind, unreadable: &[(MessageId, String)]) {
         for (id, _) in unreadable {
             self.figures.unreadable(kind);
             tracing::error!(%id, %kind, "dead letter: see `messages show {id}`");
         }
-    }
-
-    /// Gives the messages their bodies; returns those that have none, and why.
-    async fn read_bodies(
-        &self,
-        connection: &mut AnyConnection,
-        leased: &mut [Leased],
-    ) -> Result<Vec<(MessageId, String)>, StoreError> {
-        if leased.is_empty() {
-            return Ok(Vec::new());
-        }
-        let list = list_of(leased.len());
-        let statement = format!("SELECT message_id, received FROM document WHERE message_id IN ({list})");
-        let mut query = sqlx::query_as::<_, (i64, Vec<u8>)>(sql(statement));
-        for leased in &*leased {
-            query = query.bind(leased.message.id.0);
-        }
-        let mut bodies: std::collections::HashMap<i64, Vec<u8>> =
-            query.fetch_all(connection).await.map_err(failed)?.into_iter().collect();
-        let mut unreadable = Vec::new();
-        for Leased { message, .. } in leased {
-            let opened = match bodies.remove(&message.id.0) {
-                None => Err(NO_DOCUMENT.to_owned()),
-                Some(sealed) => self.seal.open(sealed, &message.lane),
-            };
-            match opened {
-                Ok(body) => message.body = body,
-                Err(why) => unreadable.push((message.id, why)),
-            }
-        }
-        Ok(unreadable)
     }
 
     pub(super) async fn next_due(&self, kind: Kind) -> Result<Option<Timestamp>, StoreError> {
@@ -209,7 +92,7 @@ impl Tables {
 pub(super) fn lease_statement(dialect: Dialect) -> String {
     let held = match dialect {
         Dialect::Sqlite => "SELECT value FROM json_each($3)",
-        Dialect::Postgres => "SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST($3 AS JSON))",
+        Dialect::Postgres => "SELECT unnest($3::bigint[])",
     };
     let lock = dialect.skip_locked();
     format!(
@@ -225,21 +108,4 @@ pub(super) fn lease_statement(dialect: Dialect) -> String {
          WHERE id IN (SELECT id FROM due)
          RETURNING id, kind, origin, lane, claim_uuid, insuree_uuid, since, attempts, leases, uncertain, traceparent"
     )
-}
-
-/// A leased message; its body is read after it.
-fn leased(row: &AnyRow) -> Result<Leased, StoreError> {
-    let message = Message {
-        id: MessageId(row.try_get("id").map_err(failed)?),
-        kind: word(row, "kind", Kind::from_word)?,
-        origin: word(row, "origin", Origin::from_word)?,
-        lane: row.try_get("lane").map_err(failed)?,
-        claim_uuid: row.try_get("claim_uuid").map_err(failed)?,
-        body: Vec::new(),
-        received_at: at(row.try_get("since").map_err(failed)?),
-        attempt: u32::try_from(row.try_get::<i64, _>("attempts").map_err(failed)?).unwrap_or(u32::MAX),
-        lease: row.try_get("leases").map_err(failed)?,
-        uncertain: row.try_get::<i64, _>("uncertain").map_err(failed)? != 0,
-    };
-    Ok(Leased { message, traceparent: row.try_get("traceparent").map_err(failed)? })
 }

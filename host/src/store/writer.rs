@@ -4,17 +4,19 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use flow::message::Accepted;
-use flow::ports::StoreError;
+use flow::message::{Accepted, Kind, MessageId};
+use flow::ports::{Lease, StoreError};
+use jiff::Timestamp;
 use sqlx::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::direct::{Direct, Done, Taken, Wanted};
+use super::direct::Direct;
 use super::inbox::Arriving;
+use super::postgres::Postgres;
 use super::queue::Settlement;
-use super::{LIMIT, Leased, SqlStore, Tables, bounded, inbox};
+use super::{Dialect, LIMIT, Leased, SqlStore, Tables, bounded, inbox};
 
 /// Largest number of messages in a commit.
 const LARGEST: usize = 256;
@@ -23,18 +25,86 @@ const LARGEST: usize = 256;
 pub(super) enum Work {
     Accept(Box<Arriving>, Answer<Accepted>),
     Settle(Box<Settlement>, Answer<bool>),
-    /// On SQLite: a commit of its own would cost as much as one with all that waits.
     Lease(Box<Wanted>, Answer<Vec<Leased>>),
 }
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Which messages a worker asks for.
+pub(super) struct Wanted {
+    pub kind: Kind,
+    pub now: Timestamp,
+    pub until: Timestamp,
+    pub limit: u32,
+    pub held: Vec<MessageId>,
+}
+
+impl Wanted {
+    pub fn of(lease: &Lease<'_>) -> Self {
+        let Lease { kind, now, until, limit, held } = *lease;
+        Self { kind, now, until, limit, held: held.to_vec() }
+    }
+}
+
+/// What was leased, and what could not be read, and why.
+pub(super) type Taken = (Vec<Leased>, Vec<(MessageId, String)>);
+
+/// What became of the work of a commit.
+pub(super) struct Done {
+    /// None: its key was there before. That is rare, and for the long way.
+    pub accepted: Vec<Option<Accepted>>,
+    pub settled: Vec<bool>,
+    pub taken: Vec<Taken>,
+}
+
+/// How messages get into the database.
+pub(super) enum Way {
+    Direct(Direct),
+    Postgres(Postgres),
+}
+
+/// Who writes what. SQLite has one writer: a lease by itself would cost as much as a commit with all that waits. On PostgreSQL three write
+/// side by side.
+#[derive(Clone)]
+pub(super) struct Writers {
+    accepts: mpsc::Sender<Work>,
+    settlements: mpsc::Sender<Work>,
+    leases: mpsc::Sender<Work>,
+}
+
+impl Writers {
+    /// Starts them. They end with the last store that can hand them work.
+    pub fn start(tables: &Tables, way: impl Fn() -> Way) -> Result<Self, StoreError> {
+        let accepts = start(tables.clone(), way())?;
+        Ok(match tables.dialect {
+            Dialect::Sqlite => Self { settlements: accepts.clone(), leases: accepts.clone(), accepts },
+            Dialect::Postgres => {
+                let [settlements, leases] = [start(tables.clone(), way())?, start(tables.clone(), way())?];
+                Self { accepts, settlements, leases }
+            }
+        })
+    }
+
+    pub fn ended(&self) -> bool {
+        [&self.accepts, &self.settlements, &self.leases].into_iter().any(mpsc::Sender::is_closed)
+    }
+
+    fn of(&self, work: &Work) -> &mpsc::Sender<Work> {
+        match work {
+            Work::Accept(..) => &self.accepts,
+            Work::Settle(..) => &self.settlements,
+            Work::Lease(..) => &self.leases,
+        }
+    }
+}
 
 impl SqlStore {
     /// Hands work to the writer and waits until it is on disk.
     pub(super) async fn batched<T>(&self, work: impl FnOnce(Answer<T>) -> Work) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let ended = || StoreError("the store is closed".to_owned());
-        bounded(async { self.batches.send(work(answer)).await.map_err(|_| ended()) }).await?;
+        let work = work(answer);
+        bounded(async { self.writers.of(&work).send(work).await.map_err(|_| ended()) }).await?;
         // One commit may be on its way to a disk that hangs, and this one after it.
         match timeout(2 * LIMIT, answered).await {
             Ok(answered) => answered.map_err(|_| ended())?,
@@ -43,21 +113,21 @@ impl SqlStore {
     }
 }
 
-/// Starts the writer. It ends with the last store that can hand it work. What goes to SQLite directly blocks, so it has a thread to itself.
-pub(super) fn start(tables: Tables, direct: Option<Direct>) -> Result<mpsc::Sender<Work>, StoreError> {
+/// Starts a writer. What goes to SQLite blocks, so it has a thread to itself.
+fn start(tables: Tables, way: Way) -> Result<mpsc::Sender<Work>, StoreError> {
     let (sender, receiver) = mpsc::channel(LARGEST * 4);
-    if direct.is_none() {
-        tokio::spawn(work_off(receiver, tables, None));
+    if let Way::Postgres(_) = way {
+        tokio::spawn(work_off(receiver, tables, way));
         return Ok(sender);
     }
     let runtime = Handle::current();
     let thread = std::thread::Builder::new().name("store-writer".to_owned());
-    let started = thread.spawn(move || runtime.block_on(work_off(receiver, tables, direct)));
+    let started = thread.spawn(move || runtime.block_on(work_off(receiver, tables, way)));
     started.map_err(|error| StoreError(format!("no thread for the store: {error}")))?;
     Ok(sender)
 }
 
-async fn work_off(mut receiver: mpsc::Receiver<Work>, tables: Tables, mut direct: Option<Direct>) {
+async fn work_off(mut receiver: mpsc::Receiver<Work>, tables: Tables, mut way: Way) {
     let mut waiting = Vec::new();
     while !waiting.is_empty() || receiver.recv_many(&mut waiting, LARGEST).await > 0 {
         // What was left over, the same key many times perhaps, must not keep the others out.
@@ -68,7 +138,7 @@ async fn work_off(mut receiver: mpsc::Receiver<Work>, tables: Tables, mut direct
         }
         let (batch, rest) = Batch::of(std::mem::take(&mut waiting));
         waiting = rest;
-        batch.write(&tables, &mut direct).await;
+        batch.write(&tables, &mut way).await;
     }
 }
 
@@ -84,9 +154,9 @@ struct Batch {
 }
 
 impl Batch {
-    /// A batch in which no key is twice, and what is left for the next one.
+    /// A batch in which no key and no outcome is twice, and what is left for the next one.
     fn of(all: Vec<Work>) -> (Self, Vec<Work>) {
-        let (mut batch, mut rest, mut keys) = (Self::default(), Vec::new(), HashSet::new());
+        let (mut batch, mut rest, mut keys, mut ended) = (Self::default(), Vec::new(), HashSet::new(), HashSet::new());
         for work in all {
             match work {
                 Work::Accept(arriving, answer) => {
@@ -98,8 +168,12 @@ impl Batch {
                     }
                 }
                 Work::Settle(settlement, answer) => {
-                    batch.settlements.push(*settlement);
-                    batch.settle_answers.push(answer);
+                    if ended.insert(settlement.id) {
+                        batch.settlements.push(*settlement);
+                        batch.settle_answers.push(answer);
+                    } else {
+                        rest.push(Work::Settle(settlement, answer));
+                    }
                 }
                 // Whoever went away would not know of what he has.
                 Work::Lease(_, answer) if answer.is_closed() => {}
@@ -113,10 +187,10 @@ impl Batch {
     }
 
     /// Writes all of it in one commit, or, where one of them is refused by the database, each by itself.
-    async fn write(self, tables: &Tables, direct: &mut Option<Direct>) {
+    async fn write(self, tables: &Tables, way: &mut Way) {
         let accepts: Vec<&Arriving> = self.accepts.iter().collect();
         let settlements: Vec<&Settlement> = self.settlements.iter().collect();
-        let (leases, mut by) = (&self.leases, By { tables, direct, down: None });
+        let (leases, mut by) = (&self.leases, By { tables, way, down: None });
         match by.commit(&accepts, &settlements, leases).await {
             Ok((accepted, settled, taken)) => {
                 // Who waited may have gone away; what is stored stays.
@@ -197,7 +271,7 @@ type Written = (Vec<Result<Accepted, StoreError>>, Vec<bool>, Vec<Taken>);
 /// How a commit is made.
 struct By<'a> {
     tables: &'a Tables,
-    direct: &'a mut Option<Direct>,
+    way: &'a mut Way,
     /// If the database goes away meanwhile, the others must not wait for it one after the other.
     down: Option<StoreError>,
 }
@@ -221,14 +295,14 @@ impl By<'_> {
         settlements: &[&Settlement],
         leases: &[Wanted],
     ) -> Result<Written, Failure> {
-        let Some(direct) = self.direct else {
-            let (accepted, settled) = committed(self.tables, accepts, settlements).await?;
-            return Ok((accepted.into_iter().map(Ok).collect(), settled, Vec::new()));
-        };
-        let turn = self.tables.turn.lock().await;
         let begun = Instant::now();
-        let done = direct.write(accepts, settlements, leases);
-        drop(turn);
+        let done = match self.way {
+            Way::Direct(direct) => {
+                let _turn = self.tables.turn.lock().await;
+                direct.write(accepts, settlements, leases)
+            }
+            Way::Postgres(postgres) => postgres.write(accepts, settlements, leases).await,
+        };
         // A look for what is due is no message, and what goes the long way is counted there.
         let count = |done: &Done| done.accepted.iter().flatten().count() + done.settled.len();
         let messages = done.as_ref().map_or(accepts.len() + settlements.len(), count);
@@ -251,7 +325,7 @@ async fn there_before(
         accepts.iter().zip(&accepted).filter(|(_, done)| done.is_none()).map(|(one, _)| *one).collect();
     let known = match again.is_empty() {
         true => Ok(Vec::new()),
-        false => committed(tables, &again, &[]).await.map(|(accepted, _)| accepted).map_err(Failure::into_error),
+        false => committed(tables, &again).await.map_err(Failure::into_error),
     };
     let mut known = known.map(Vec::into_iter);
     let lost = || StoreError("a message was not stored".to_owned());
@@ -263,18 +337,13 @@ async fn there_before(
 }
 
 /// By the pool of connections.
-async fn committed(
-    tables: &Tables,
-    accepts: &[&Arriving],
-    settlements: &[&Settlement],
-) -> Result<(Vec<Accepted>, Vec<bool>), Failure> {
+async fn committed(tables: &Tables, accepts: &[&Arriving]) -> Result<Vec<Accepted>, Failure> {
     let work = async {
         let mut connection = tables.turn_and_connection().await?;
         let mut tx = connection.begin_with(tables.dialect.begin()).await?;
         let accepted = tables.accept(&mut tx, accepts).await?;
-        let settled = tables.settle(&mut tx, settlements).await?;
         tx.commit().await?;
-        Ok((accepted, settled))
+        Ok(accepted)
     };
     let begun = Instant::now();
     let mut failure = None;
@@ -289,6 +358,6 @@ async fn committed(
         })
     })
     .await;
-    tables.figures.committed(accepts.len() + settlements.len(), begun, written.is_ok());
+    tables.figures.committed(accepts.len(), begun, written.is_ok());
     written.map_err(|error| failure.unwrap_or(Failure::OfAll(error)))
 }

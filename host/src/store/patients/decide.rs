@@ -117,12 +117,10 @@ impl SqlStore {
             Err(undone) => return Ok(undone),
         };
         let why = format!("proposal {id} by {actor}");
-        // A worker that proposed just now puts its message down to wait a moment later.
+        // A worker that proposed just now puts its message down to wait a moment later. Who is leased is asked before what waits is put
+        // back: what is put down in between is put back, too.
         for _ in 0..TRIES {
-            if !bounded(self.is_one_leased(&insuree_uuid)).await? {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
+            let leased = bounded(self.is_one_leased(&insuree_uuid)).await?;
             put_back += bounded(async {
                 let mut connection = self.tables.write().await?;
                 let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
@@ -131,6 +129,10 @@ impl SqlStore {
                 Ok(done)
             })
             .await?;
+            if !leased {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
         }
         Ok(Decided::Done { put_back })
     }

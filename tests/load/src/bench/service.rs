@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::time::Instant;
 
 use super::processes::{Mediator, Peers, Running, bare};
@@ -37,12 +37,21 @@ pub struct Options {
     /// A short try: seconds instead of minutes, no figures for publication
     #[arg(long)]
     quick: bool,
-    /// SQLite only
-    #[arg(long)]
-    sqlite: bool,
+    /// Only this; may be repeated
+    #[arg(long, value_enum)]
+    only: Vec<Piece>,
     /// A further line of the mediator's configuration; may be repeated
     #[arg(long = "set")]
     settings: Vec<String>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Piece {
+    Start,
+    Sqlite,
+    Growth,
+    Postgresql,
 }
 
 /// Measures and writes `service.json`.
@@ -60,20 +69,23 @@ pub async fn command(options: Options) -> anyhow::Result<ExitCode> {
     let nothing = send(all.load(Kind::ClaimResponse, 32, &url), String::new()).await?;
     all.figure("A server that answers 202 and stores nothing, 32 connections", nothing.rate(), "/s")?;
 
-    let file = fresh_file(&all.bench.dir)?;
-    let sqlite = Store { name: "SQLite", url: format!("sqlite:{}", file.display()) };
-    all.starts(&sqlite).await?;
-    all.store(&sqlite).await?;
-    all.growth(&sqlite).await?;
-    let named = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
-    let cluster = (!options.sqlite && named.is_none() && postgres::tools().is_some()).then(Cluster::start);
-    let own = cluster.as_ref().map(Cluster::database);
-    match named.as_ref().or(own.as_ref()).filter(|_| !options.sqlite) {
-        Some(server) => {
-            let (url, _) = fresh_database(server).await?;
-            all.store(&Store { name: "PostgreSQL", url }).await?;
-        }
-        None => all.rows.skipped("PostgreSQL", "DATABASE_URL is not set, and its server programs are not installed"),
+    let wanted = |piece| options.only.is_empty() || options.only.contains(&piece);
+    if wanted(Piece::Start) {
+        let store = all.file()?;
+        all.starts(&store).await?;
+    }
+    all.cache().await?;
+    if wanted(Piece::Sqlite) {
+        let store = all.file()?;
+        all.store(&store).await?;
+    }
+    if wanted(Piece::Growth) {
+        let store = all.file()?;
+        all.growth(&store).await?;
+    }
+    fresh_file(&all.bench.dir)?; // gigabytes, of use to nobody
+    if wanted(Piece::Postgresql) {
+        all.on_a_server().await?;
     }
     all.rows.write(&all.bench.dir, "service")?;
     Ok(ExitCode::SUCCESS)
@@ -120,6 +132,25 @@ impl Measured {
         self.run += 1;
         let open = load(&self.bench, url, std::process::id() << 8 | self.run);
         send::Options { kind, connections, seconds: Some(self.bench.seconds), ..open }
+    }
+
+    /// SQLite, with nothing in it.
+    fn file(&self) -> anyhow::Result<Store> {
+        let file = fresh_file(&self.bench.dir)?;
+        Ok(Store { name: "SQLite", url: format!("sqlite:{}", file.display()) })
+    }
+
+    /// The matrix on PostgreSQL, where there is one.
+    async fn on_a_server(&mut self) -> anyhow::Result<()> {
+        let named = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+        let cluster = (named.is_none() && postgres::tools().is_some()).then(Cluster::start);
+        let own = cluster.as_ref().map(Cluster::database);
+        let Some(server) = named.or(own) else {
+            self.rows.skipped("PostgreSQL", "DATABASE_URL is not set, and its server programs are not installed");
+            return Ok(());
+        };
+        let (url, _) = fresh_database(&server).await?;
+        self.store(&Store { name: "PostgreSQL", url }).await
     }
 
     /// A mediator on a store, with all insurees known to CHT.
@@ -204,43 +235,45 @@ impl Measured {
         self.figure(&format!("{name}: processor for each"), taken.cpu_us, "µs")
     }
 
-    /// From the start of the program to its first answer, the median of several. What is measured afterwards has its components from the
-    /// cache, as a mediator that was started before has: compiling them takes memory.
+    /// From the start of the program to its first answer, the median of several: without a cache of compiled components, and with one.
     async fn starts(&mut self, store: &Store) -> anyhow::Result<()> {
-        const COLD: &str = "Start to first answer, components compiled anew";
-        let cache = self.bench.dir.join("compiled");
-        drop(std::fs::remove_dir_all(&cache));
-        for cached in [false, true] {
-            let peers = Peers::start(&self.bench.dir).await?;
-            if cached {
-                self.bench.settings.push(format!("components.cache_dir = {cache:?}"));
-            }
-            let mediator = Mediator::prepare(&self.bench, store, &peers)?;
-            let mut times = Vec::new();
-            for _ in 0..6 {
-                let running = mediator.start().await?;
-                times.push(running.ready_after.as_secs_f64() * 1e3);
-                running.kill().await?;
-            }
-            times.remove(0); // fills the cache
-            times.sort_by(f64::total_cmp);
-            match cached {
-                false => self.figure(COLD, times[times.len() / 2], "ms")?,
-                true => self.goal(
-                    "Start to first answer, compiled components in the cache",
-                    times[times.len() / 2],
-                    "ms",
-                    100.0,
-                )?,
-            }
-        }
-        Ok(())
+        let anew = self.start_ms(store).await?;
+        self.figure("Start to first answer, components compiled anew", anew, "ms")?;
+        let settings = self.bench.settings.len();
+        self.cache().await?;
+        let cached = self.start_ms(store).await?;
+        self.bench.settings.truncate(settings);
+        self.goal("Start to first answer, compiled components in the cache", cached, "ms", 100.0)
     }
 
-    /// What a message costs, as more and more is stored, waits, and may call.
+    async fn start_ms(&mut self, store: &Store) -> anyhow::Result<f64> {
+        let peers = Peers::start(&self.bench.dir).await?;
+        let mediator = Mediator::prepare(&self.bench, store, &peers)?;
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let running = mediator.start().await?;
+            times.push(running.ready_after.as_secs_f64() * 1e3);
+            running.kill().await?;
+        }
+        times.sort_by(f64::total_cmp);
+        Ok(times[times.len() / 2])
+    }
+
+    /// From here on components are in the cache, as those of a mediator that was started before: compiling them takes memory.
+    async fn cache(&mut self) -> anyhow::Result<()> {
+        let cache = self.bench.dir.join("compiled");
+        drop(std::fs::remove_dir_all(&cache));
+        self.bench.settings.push(format!("components.cache_dir = {cache:?}"));
+        let store = self.file()?;
+        let peers = Peers::start(&self.bench.dir).await?;
+        Mediator::prepare(&self.bench, &store, &peers)?.start().await?.kill().await
+    }
+
+    /// What a message costs, as more and more is stored, waits, and may call: four mediators that begin alike and are loaded alike.
     async fn growth(&mut self, store: &Store) -> anyhow::Result<()> {
-        const FEW: &str = "SQLite, claims, 32 connections: accepted";
-        const FEW_CPU: &str = "SQLite, claims, 32 connections: processor for each";
+        let works = self.start(store).await?;
+        self.grown(works, "afresh").await?;
+
         let clients = |number: u32| {
             format!(
                 "[[clients]]\nname = \"c{number}\"\nusername = \"c{number}\"\npassword_hash = \"{HASH}\"\nscopes = [\"feedback\"]\n"
@@ -248,7 +281,7 @@ impl Measured {
         };
         self.bench.settings.push((0..1000).map(clients).collect());
         let works = self.start(store).await?;
-        self.beside_the_few(works, "with 1,000 clients", FEW, FEW_CPU).await?;
+        self.grown(works, "with 1,000 clients").await?;
         self.bench.settings.pop();
 
         let mut works = self.start(store).await?;
@@ -258,33 +291,36 @@ impl Measured {
         let sent =
             send(send::Options { count: Some(waiting), seconds: None, ..load }, works.mediator.authorization()).await?;
         works.wanted += sent.accepted;
-        self.beside_the_few(works, "with 100,000 waiting", FEW, FEW_CPU).await?;
+        self.grown(works, "with 100,000 waiting").await?;
 
         let begun = Instant::now();
         prefill::prefill(&store.url, self.bench.prefill).await?;
         eprintln!("bench: {} messages added in {:.0} s", self.bench.prefill, begun.elapsed().as_secs_f64());
-        let mut works = self.start(store).await?;
-        works.peers.tell("hold").await?;
-        let taken = self.take(&mut works, Kind::ClaimResponse, 32).await?;
-        let name = "SQLite, claims, 32 connections, with 1,000,000 messages more";
-        self.beside(&format!("{name}: accepted"), taken.figures.rate(), "/s", FEW)?;
-        self.beside(&format!("{name}: processor for each"), taken.cpu_us, "µs", FEW_CPU)?;
-        let (rate, _) = self.deliver(&mut works).await?;
-        self.beside(&format!("{name}: delivered"), rate, "/s", "SQLite, claims delivered")?;
-        self.figure(&format!("{name}: most memory"), works.running.memory_mb()?.1, "MB")?;
-        works.end().await
+        let works = self.start(store).await?;
+        self.grown(works, "with 1,000,000 messages more").await
     }
 
-    async fn beside_the_few(&mut self, mut works: Works, with: &str, few: &str, few_cpu: &str) -> anyhow::Result<()> {
+    /// Taken in, once more for the figures, and delivered.
+    async fn grown(&mut self, mut works: Works, with: &str) -> anyhow::Result<()> {
+        const ALL: &str = "SQLite, claims, 32 connections";
         works.peers.tell("hold").await?;
+        self.take(&mut works, Kind::ClaimResponse, 32).await?;
         let taken = self.take(&mut works, Kind::ClaimResponse, 32).await?;
-        let name = format!("SQLite, claims, 32 connections, {with}");
-        self.beside(&format!("{name}: accepted"), taken.figures.rate(), "/s", few)?;
-        self.beside(&format!("{name}: processor for each"), taken.cpu_us, "µs", few_cpu)?;
-        self.figure(&format!("{name}: most memory"), works.running.memory_mb()?.1, "MB")?;
-        // What waits is delivered: the next mediator begins with nothing.
-        works.peers.tell("go").await?;
-        delivered(&mut works.peers, works.wanted).await?;
+        let (rate, cpu) = self.deliver(&mut works).await?;
+        let figures = [
+            ("accepted", taken.figures.rate(), "/s"),
+            ("processor for each", taken.cpu_us, "µs"),
+            ("delivered", rate, "/s"),
+            ("processor for each delivered", cpu, "µs"),
+            ("most memory", works.running.memory_mb()?.1, "MB"),
+        ];
+        for (what, value, unit) in figures {
+            let name = format!("{ALL}, {with}: {what}");
+            match with {
+                "afresh" => self.figure(&name, value, unit)?,
+                _ => self.beside(&name, value, unit, &format!("{ALL}, afresh: {what}"))?,
+            }
+        }
         works.end().await
     }
 }
