@@ -110,7 +110,6 @@ impl Host {
     pub async fn build(config: Config) -> Result<Arc<Self>, StartError> {
         let http = ReqwestHttp::new(config.tls.ca_file.as_deref(), config.worker.requests_per_peer as usize)?
             .counting(config.counted_peers());
-        few_heaps();
         let mapper = MappingHost::open(config.sources(), config.limits())?;
         give_back_memory();
         let telemetry = telemetry::Telemetry::new(&config)?;
@@ -226,16 +225,18 @@ pub fn load_mappings(config: &Config) -> Result<MappingHost, LoadError> {
     MappingHost::open_to_look(config.sources(), config.limits())
 }
 
-/// A heap for each core, where glibc would have eight: each keeps what a burst of messages took.
+/// A heap for each core, where glibc would have eight: each keeps what a burst of messages took. Heaps that are there already stay, so
+/// this is for the beginning of a program.
 #[cfg(target_env = "gnu")]
-fn few_heaps() {
+pub fn few_heaps() {
     let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
-    // SAFETY: it may be called at any time, by any thread; heaps that are there already stay.
+    // SAFETY: it may be called at any time, by any thread.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, i32::try_from(cores).unwrap_or(i32::MAX)) };
 }
 
+/// Only glibc has a heap for each thread.
 #[cfg(not(target_env = "gnu"))]
-fn few_heaps() {}
+pub fn few_heaps() {}
 
 /// Gives back what compiling the components took, some 50 MB: glibc would keep it for later.
 #[cfg(target_env = "gnu")]

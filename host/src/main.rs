@@ -55,9 +55,17 @@ enum Command {
     Health(commands::health::Health),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = Args::parse();
+    // Before there are threads: each takes a heap of its own with the first thing that it keeps.
+    openimis_mediator::few_heaps();
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(args)),
+        Err(error) => failed(&error.into()),
+    }
+}
+
+async fn run(args: Args) -> ExitCode {
     let source = commands::Source::new(args.config);
     let done = match args.command {
         Command::Serve(command) => command.run(&source).await,
@@ -75,9 +83,11 @@ async fn main() -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("openimis-mediator: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("openimis-mediator: {error:#}");
+    ExitCode::FAILURE
 }

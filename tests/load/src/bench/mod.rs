@@ -148,7 +148,11 @@ fn load(options: &Options, url: &str, run: u32) -> send::Options {
 
 /// A SQLite file that is not there; one that an earlier bench left is removed.
 fn fresh_file(dir: &Path) -> anyhow::Result<PathBuf> {
-    let file = dir.join("mediator.db");
+    fresh_file_named(dir, "mediator.db")
+}
+
+fn fresh_file_named(dir: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let file = dir.join(name);
     for ending in ["", "-wal", "-shm"] {
         let path = format!("{}{ending}", file.display());
         match std::fs::remove_file(&path) {

@@ -151,6 +151,17 @@ impl Running {
         Ok(Duration::from_millis(10 * (ticks(11)? + ticks(12)?)))
     }
 
+    /// Bytes that it has read from files, or from what the system keeps of them in memory; and bytes that it had written to the disk.
+    pub fn read_and_written(&self) -> anyhow::Result<(u64, u64)> {
+        let id = self.process.id().context("the mediator ended")?;
+        let io = std::fs::read_to_string(format!("/proc/{id}/io"))?;
+        let bytes = |name: &str| {
+            let line = io.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            line.and_then(|bytes| bytes.parse().ok()).context("no such line in /proc")
+        };
+        Ok((bytes("rchar")?, bytes("write_bytes")?))
+    }
+
     /// SIGKILL, without a word before.
     pub async fn kill(mut self) -> anyhow::Result<()> {
         Ok(self.process.kill().await?)

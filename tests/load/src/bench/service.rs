@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::processes::{Mediator, Peers, Running, bare};
 use super::rounds::{INSUREES, delivered};
-use super::{Options as Bench, Store, fresh_database, fresh_file, load};
+use super::{Options as Bench, Store, fresh_database, fresh_file, fresh_file_named, load};
 use crate::figures::Figures;
 use crate::postgres::{self, Cluster};
 use crate::rows::{Row, Rows};
@@ -111,6 +111,8 @@ struct Works {
 struct Taken {
     figures: Figures,
     cpu_us: f64,
+    read_kb: f64,
+    written_kb: f64,
 }
 
 impl Measured {
@@ -167,14 +169,17 @@ impl Measured {
 
     async fn take(&mut self, works: &mut Works, kind: Kind, connections: usize) -> anyhow::Result<Taken> {
         let load = self.load(kind, connections, &works.mediator.url);
-        let before = works.running.cpu()?;
+        let (before, (read, written)) = (works.running.cpu()?, works.running.read_and_written()?);
         let figures = send(load, works.mediator.authorization()).await?;
         if !figures.all_accepted() {
             bail!("not everything was accepted:\n{figures}");
         }
         works.wanted += figures.accepted;
-        let cpu_us = (works.running.cpu()? - before).as_secs_f64() * 1e6 / figures.accepted as f64;
-        Ok(Taken { figures, cpu_us })
+        let each = |all: f64| all / figures.accepted as f64;
+        let cpu_us = each((works.running.cpu()? - before).as_secs_f64() * 1e6);
+        let (read_now, written_now) = works.running.read_and_written()?;
+        let (read_kb, written_kb) = (each((read_now - read) as f64 / 1e3), each((written_now - written) as f64 / 1e3));
+        Ok(Taken { figures, cpu_us, read_kb, written_kb })
     }
 
     /// Delivers all that waits: how many a second, and microseconds of the processor for each.
@@ -269,11 +274,8 @@ impl Measured {
         Mediator::prepare(&self.bench, &store, &peers)?.start().await?.kill().await
     }
 
-    /// What a message costs, as more and more is stored, waits, and may call: four mediators that begin alike and are loaded alike.
+    /// What a message costs, as more and more is stored, waits, and may call: each beside a mediator that has nothing of it.
     async fn growth(&mut self, store: &Store) -> anyhow::Result<()> {
-        let works = self.start(store).await?;
-        self.grown(works, "afresh").await?;
-
         let clients = |number: u32| {
             format!(
                 "[[clients]]\nname = \"c{number}\"\nusername = \"c{number}\"\npassword_hash = \"{HASH}\"\nscopes = [\"feedback\"]\n"
@@ -281,8 +283,8 @@ impl Measured {
         };
         self.bench.settings.push((0..1000).map(clients).collect());
         let works = self.start(store).await?;
-        self.grown(works, "with 1,000 clients").await?;
         self.bench.settings.pop();
+        self.beside_nothing(works, "1,000 clients").await?;
 
         let mut works = self.start(store).await?;
         works.peers.tell("hold").await?;
@@ -291,37 +293,59 @@ impl Measured {
         let sent =
             send(send::Options { count: Some(waiting), seconds: None, ..load }, works.mediator.authorization()).await?;
         works.wanted += sent.accepted;
-        self.grown(works, "with 100,000 waiting").await?;
+        self.beside_nothing(works, "100,000 waiting").await?;
 
         let begun = Instant::now();
         prefill::prefill(&store.url, self.bench.prefill).await?;
         eprintln!("bench: {} messages added in {:.0} s", self.bench.prefill, begun.elapsed().as_secs_f64());
         let works = self.start(store).await?;
-        self.grown(works, "with 1,000,000 messages more").await
+        self.beside_nothing(works, "1,000,000 messages more").await
     }
 
-    /// Taken in, once more for the figures, and delivered.
-    async fn grown(&mut self, mut works: Works, with: &str) -> anyhow::Result<()> {
-        const ALL: &str = "SQLite, claims, 32 connections";
-        works.peers.tell("hold").await?;
-        self.take(&mut works, Kind::ClaimResponse, 32).await?;
-        let taken = self.take(&mut works, Kind::ClaimResponse, 32).await?;
-        let (rate, cpu) = self.deliver(&mut works).await?;
-        let figures = [
-            ("accepted", taken.figures.rate(), "/s"),
-            ("processor for each", taken.cpu_us, "µs"),
-            ("delivered", rate, "/s"),
-            ("processor for each delivered", cpu, "µs"),
-            ("most memory", works.running.memory_mb()?.1, "MB"),
-        ];
-        for (what, value, unit) in figures {
-            let name = format!("{ALL}, {with}: {what}");
-            match with {
-                "afresh" => self.figure(&name, value, unit)?,
-                _ => self.beside(&name, value, unit, &format!("{ALL}, afresh: {what}"))?,
+    /// Both take in by turns, a moment each: whatever else the machine and its disk do meanwhile, they do to both.
+    async fn beside_nothing(&mut self, works: Works, with: &str) -> anyhow::Result<()> {
+        const TURNS: u32 = 10;
+        let file = fresh_file_named(&self.bench.dir, "beside.db")?;
+        let nothing = self.start(&Store { name: "SQLite", url: format!("sqlite:{}", file.display()) }).await?;
+        let seconds = self.bench.seconds;
+        self.bench.seconds = seconds / 4.0;
+        let mut both = [(nothing, Vec::new()), (works, Vec::new())];
+        for (works, _) in &mut both {
+            works.peers.tell("hold").await?;
+        }
+        // The first turn is for getting warm.
+        for turn in 0..=TURNS {
+            for (works, taken) in &mut both {
+                let one = self.take(works, Kind::ClaimResponse, 32).await?;
+                if turn > 0 {
+                    taken.push(one);
+                }
             }
         }
-        works.end().await
+        self.bench.seconds = seconds;
+        let without = format!("SQLite, claims, 32 connections, a new store by turns with {with}");
+        for ((mut works, taken), name) in
+            both.into_iter().zip([without.clone(), format!("SQLite, claims, 32 connections, {with}")])
+        {
+            let mean = |of: fn(&Taken) -> f64| taken.iter().map(of).sum::<f64>() / taken.len() as f64;
+            let (_, delivered_us) = self.deliver(&mut works).await?;
+            let figures = [
+                ("accepted", mean(|one| one.figures.rate()), "/s"),
+                ("processor for each", mean(|one| one.cpu_us), "µs"),
+                ("read for each", mean(|one| one.read_kb), "kB"),
+                ("written for each", mean(|one| one.written_kb), "kB"),
+                ("processor for each delivered", delivered_us, "µs"),
+                ("most memory", works.running.memory_mb()?.1, "MB"),
+            ];
+            for (what, value, unit) in figures {
+                match name == without {
+                    true => self.figure(&format!("{name}: {what}"), value, unit)?,
+                    false => self.beside(&format!("{name}: {what}"), value, unit, &format!("{without}: {what}"))?,
+                }
+            }
+            works.end().await?;
+        }
+        fresh_file_named(&self.bench.dir, "beside.db").map(drop)
     }
 }
 
