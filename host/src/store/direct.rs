@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+use super::checkpoint::Log;
 use super::inbox::{Arriving, INSERT_DOCUMENT, INSERT_MESSAGE, INSERT_NOTE, Row_, code, forgotten_key, issues_json};
 use super::links::{LINK, RecentLinks};
 use super::open::SQLITE;
@@ -20,9 +21,8 @@ use super::{Dialect, Leased, Tables, at, failed, ms, text};
 /// Statements that are kept prepared: all that there are.
 const STATEMENTS: usize = 32;
 
-/// What the messages' connection has more of than others: 8 MB of pages in memory, so that the inner ones of the indexes stay there; and a
-/// log of 8 MB before it goes into the database, so that a page that is written again and again goes there once.
-const DIRECT: &str = "PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 2000";
+/// What the messages' connection has more of than others: 8 MB of pages in memory, so that the inner ones of the indexes stay there.
+const DIRECT: &str = "PRAGMA cache_size = -8192";
 /// Whether a message of a key is there, or was once delivered.
 pub(super) const KNOWN: &str =
     "SELECT 1 FROM message WHERE dedupe_key = $1 UNION ALL SELECT 1 FROM forgotten WHERE key = $2";
@@ -35,6 +35,7 @@ pub(super) struct Direct {
     seal: Seal,
     recent: RecentLinks,
     connection: Option<Connection>,
+    log: Log,
     insert_message: String,
     insert_document: String,
     insert_note: String,
@@ -44,19 +45,20 @@ pub(super) struct Direct {
 
 impl Direct {
     /// Of a file that has its tables.
-    pub fn new(path: &Path, tables: &Tables) -> Self {
+    pub fn new(path: &Path, tables: &Tables) -> Result<Self, StoreError> {
         let values = |columns: usize| super::placeholders(1, columns);
-        Self {
+        Ok(Self {
             path: path.to_owned(),
             seal: tables.seal.clone(),
             recent: tables.recent.clone(),
             connection: None,
+            log: Log::of(path.to_owned()).map_err(|error| failed(format!("no thread for the store: {error}")))?,
             insert_message: format!("{INSERT_MESSAGE} VALUES {}", values(15)),
             insert_document: format!("{INSERT_DOCUMENT} VALUES {}", values(2)),
             insert_note: format!("{INSERT_NOTE} VALUES {}", values(4)),
             insert_trail: format!("{INSERT_TRAIL} VALUES {}", values(6)),
             lease: lease_statement(Dialect::Sqlite),
-        }
+        })
     }
 
     /// All of it in one commit; on return it is on disk.
@@ -90,6 +92,13 @@ impl Direct {
         let taken = wanted.iter().map(|wanted| self.lease(&tx, wanted)).collect::<Result<_, _>>()?;
         tx.commit()?;
         Ok(Done { accepted, settled, taken })
+    }
+
+    /// For a moment when nobody waits for an answer.
+    pub fn tidy(&mut self) {
+        if let Some(connection) = &self.connection {
+            self.log.committed(connection);
+        }
     }
 
     fn accept(&self, tx: &Transaction<'_>, one: &Arriving) -> rusqlite::Result<Option<Accepted>> {
@@ -219,6 +228,7 @@ fn open(path: &Path) -> Result<Connection, Failure> {
         return Err(Failure::OfAll(StoreError(why)));
     }
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Log::watch(&connection);
     Ok(connection)
 }
 

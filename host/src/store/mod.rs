@@ -4,7 +4,7 @@
 //!
 //! # Layout
 //! - `inbox`: taking messages in. `queue`: leasing and settling them. `writer`: many of both in one commit, by `direct` on SQLite and by
-//!   `postgres`.
+//!   `postgres`. `checkpoint`: SQLite's log into its file.
 //! - `links`: contacts and watermarks. `admin`: lists, trails, retry, discard, audit. `retention`: what is kept how long.
 //! - `patients`: contacts that may be an insuree. `places`: the imported table of places. `facilities`: a registry's facilities.
 //! - `filter`: which messages a list is about. `console`: counts for the console and the metrics.
@@ -14,6 +14,7 @@
 
 mod admin;
 pub mod backup;
+mod checkpoint;
 mod claims;
 mod console;
 mod direct;

@@ -22,9 +22,11 @@ use crate::config::{Place, StoreSettings};
 const CONNECTIONS: u32 = 8;
 /// Readers of a SQLite file.
 const READERS: u32 = 4;
-/// What each connection to SQLite begins with. Full: what was acknowledged outlives a power failure.
+/// What each connection to SQLite begins with. Full: what was acknowledged outlives a power failure. Of pages they keep half a megabyte each,
+/// the system keeps the rest. The log is carried over into the database by the messages' connection, unless that does not keep up.
 pub(super) const SQLITE: &str =
-    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
+    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+     PRAGMA cache_size = -512; PRAGMA wal_autocheckpoint = 16000";
 /// What each connection to PostgreSQL begins with. A server that commits before the disk has it would make us acknowledge what a power
 /// failure takes away. The planner is kept to the indexes, and to reading them in order, which a bitmap does not: what it knows of a table
 /// that was empty a minute ago is wrong in a full one.
@@ -45,13 +47,14 @@ impl SqlStore {
             Place::Sqlite(path) => {
                 let named = |error: StoreError| StoreError(format!("{}: {}", path.display(), error.0));
                 let tables = sqlite(&path, seal).await.map_err(named)?;
-                let writers = Writers::start(&tables, || Way::Direct(Direct::new(&path, &tables)))?;
+                let writers = Writers::start(&tables, || Ok(Way::Direct(Box::new(Direct::new(&path, &tables)?))))?;
                 (tables, writers)
             }
             Place::Postgres(url) => {
                 let named = |error: StoreError| StoreError(format!("PostgreSQL (store.url): {}", error.0));
                 let tables = postgres(url.expose_secret(), seal).await.map_err(named)?;
-                let writers = Writers::start(&tables, || Way::Postgres(Postgres::new(url.clone(), &tables)))?;
+                let writers =
+                    Writers::start(&tables, || Ok(Way::Postgres(Box::new(Postgres::new(url.clone(), &tables)))))?;
                 (tables, writers)
             }
         };

@@ -59,8 +59,8 @@ pub(super) struct Done {
 
 /// How messages get into the database.
 pub(super) enum Way {
-    Direct(Direct),
-    Postgres(Postgres),
+    Direct(Box<Direct>),
+    Postgres(Box<Postgres>),
 }
 
 /// Who writes what. SQLite has one writer: a lease by itself would cost as much as a commit with all that waits. On PostgreSQL three write
@@ -74,12 +74,12 @@ pub(super) struct Writers {
 
 impl Writers {
     /// Starts them. They end with the last store that can hand them work.
-    pub fn start(tables: &Tables, way: impl Fn() -> Way) -> Result<Self, StoreError> {
-        let accepts = start(tables.clone(), way())?;
+    pub fn start(tables: &Tables, way: impl Fn() -> Result<Way, StoreError>) -> Result<Self, StoreError> {
+        let accepts = start(tables.clone(), way()?)?;
         Ok(match tables.dialect {
             Dialect::Sqlite => Self { settlements: accepts.clone(), leases: accepts.clone(), accepts },
             Dialect::Postgres => {
-                let [settlements, leases] = [start(tables.clone(), way())?, start(tables.clone(), way())?];
+                let [settlements, leases] = [start(tables.clone(), way()?)?, start(tables.clone(), way()?)?];
                 Self { accepts, settlements, leases }
             }
         })
@@ -139,6 +139,10 @@ async fn work_off(mut receiver: mpsc::Receiver<Work>, tables: Tables, mut way: W
         let (batch, rest) = Batch::of(std::mem::take(&mut waiting));
         waiting = rest;
         batch.write(&tables, &mut way).await;
+        if let Way::Direct(direct) = &mut way {
+            let _turn = tables.turn.lock().await;
+            direct.tidy();
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod facilities;
 mod figures;
 mod inbox;
 mod links;
+mod log;
 mod openhim;
 mod patients;
 mod plans;
