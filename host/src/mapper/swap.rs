@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
@@ -75,9 +76,10 @@ pub(super) fn look(
     let mut found = Found { layers: Vec::new(), pieces: BTreeMap::new(), refused: Vec::new() };
     for (folder, files) in sources.files()? {
         let mut layer = Layer { folder, pieces: Vec::new(), refused: None };
-        for path in files {
+        let tried = side_by_side(&files, |path| piece(runtime, cache, sources, path, known.get(path)));
+        for (path, tried) in files.into_iter().zip(tried) {
             let before = known.get(&path);
-            let piece = match piece(runtime, cache, sources, &path, before) {
+            let piece = match tried {
                 Ok(piece) => Some(piece),
                 Err((sha256, error)) => {
                     found.refused.push((path.clone(), sha256, error));
@@ -93,6 +95,31 @@ pub(super) fn look(
         found.layers.push(layer);
     }
     Ok(found)
+}
+
+/// The work of each, in their order; as many at a time as there are cores.
+fn side_by_side<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(all.len()));
+    let next = AtomicUsize::new(0);
+    let some = || {
+        let mut done = Vec::new();
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(one) = all.get(at)
+        {
+            done.push((at, work(one)));
+        }
+        done
+    };
+    let mut done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..cores).map(|_| scope.spawn(some)).collect();
+        let mut done = some();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn piece(
