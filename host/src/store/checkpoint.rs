@@ -103,7 +103,9 @@ fn rounds(path: &std::path::Path, connection: &mut Option<Connection>, shared: &
             connection.insert(opened)
         }
     };
-    // Fewer each time, unless the disk is too slow for that: then the writer waits sooner or later.
+    // Fewer each time, unless the disk is too slow for that: then the writer waits sooner or later. Where a reader is in the way, there
+    // is no further round before the next commit.
+    let mut before = 0;
     while shared.pages.load(Relaxed) < TOO_MANY {
         let _at_work = shared.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         let done = checkpoint(connection)?;
@@ -111,6 +113,10 @@ fn rounds(path: &std::path::Path, connection: &mut Option<Connection>, shared: &
             shared.few.store(true, Relaxed);
             break;
         }
+        if done <= before {
+            break;
+        }
+        before = done;
     }
     Ok(())
 }
