@@ -1,38 +1,28 @@
 //! Background work: messages are delivered as they become due, openIMIS is polled, the subscription is kept, what is old is pruned.
 
-use std::collections::{HashMap, VecDeque};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flow::decide;
-use flow::deliver::Attempted;
-use flow::message::{Message, Outcome, TrailEntry};
 use flow::peers::Gate;
 use flow::ports::{Clock, Lease, Store, StoreError};
 use flow::subscription::Kept;
 use flow::{Kind, MessageId};
-use futures_util::FutureExt;
-use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
-use tokio::task::{self, JoinSet};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep};
 
+mod running;
 mod tell;
 
 use crate::Host;
 use crate::store::Leased;
-use tell::{polling, tell_of_delivery, tell_of_gate, tell_of_poll, traced, warn_of};
+use running::Running;
+use tell::{polling, tell_of_gate, tell_of_poll, warn_of};
 
 /// Longest sleep of a worker: what another process put back (`messages retry`) or took in is seen after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
 /// How long settled messages are gathered before the other worker looks.
 const GATHER: Duration = Duration::from_millis(25);
-/// Messages that were all delivered within so long are leased in larger numbers,
-const SOON: Duration = Duration::from_millis(100);
-/// but never more ahead than so many times those that are delivered at once.
-const DEEPEST: usize = 8;
 /// Sleep after the store failed.
 const STORE_FAILED: Duration = Duration::from_secs(1);
 /// Time between two looks at what can be pruned.
@@ -96,12 +86,12 @@ pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
         tell_of_gate(kind, &gate, &mut away);
         let wanted = match gate {
             Gate::Open => running.room(),
-            Gate::Probe => 1_usize.saturating_sub(running.held.len()),
+            Gate::Probe => running.room_of_probe(),
             Gate::Closed { .. } => 0,
         };
         // Before the store says until when: what is counted here must end before what is counted there.
         let asked_at = Instant::now();
-        let leased = if wanted == 0 { Ok(Vec::new()) } else { lease(&host, kind, wanted, &running.held).await };
+        let leased = if wanted == 0 { Ok(Vec::new()) } else { lease(&host, kind, wanted, running.held()).await };
         let wait = match (&leased, &gate) {
             (Err(error), _) => {
                 tracing::error!(%error, %kind, "no messages could be taken for delivery");
@@ -126,132 +116,7 @@ pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
             () = asked(&mut stop) => {}
         }
     }
-    running.give_back().await;
-    let drain = std_duration(host.config.worker.drain);
-    if !running.held.is_empty() {
-        tracing::info!(count = running.held.len(), %kind, "waiting for deliveries on their way");
-    }
-    if timeout(drain, async { while running.tasks.join_next().await.is_some() {} }).await.is_err() {
-        tracing::warn!("stopped before every delivery ended; they are taken up again at the next start");
-    }
-}
-
-/// Deliveries on their way, and messages that were leased ahead: a commit that leases one message costs as much as one that leases ten.
-struct Running {
-    host: Arc<Host>,
-    tasks: JoinSet<()>,
-    /// Which message each task is at.
-    messages: HashMap<task::Id, MessageId>,
-    ahead: VecDeque<(Leased, Instant)>,
-    /// How many are leased ahead at most: more where they are soon delivered, so that a lease is worth its commit; few where each takes
-    /// its time, so that none waits for long in the hands of one mediator.
-    depth: usize,
-    leased_at: Instant,
-    held: Vec<MessageId>,
-}
-
-impl Running {
-    fn new(host: Arc<Host>) -> Self {
-        let (depth, leased_at) = (host.config.worker.concurrency as usize, Instant::now());
-        let (tasks, messages, ahead, held) = Default::default();
-        Self { host, tasks, messages, ahead, depth, leased_at, held }
-    }
-
-    /// How many more to lease: none as long as half of those ahead are left.
-    fn room(&self) -> usize {
-        let concurrency = self.host.config.worker.concurrency as usize;
-        if self.ahead.len() > self.depth / 2 { 0 } else { (concurrency + self.depth).saturating_sub(self.held.len()) }
-    }
-
-    /// As many as were asked for came, that long after the last time.
-    fn deepen(&mut self) {
-        let concurrency = self.host.config.worker.concurrency as usize;
-        let longer = if self.leased_at.elapsed() < SOON { 2 * self.depth } else { concurrency };
-        self.depth = longer.min(DEEPEST * concurrency);
-        self.leased_at = Instant::now();
-    }
-
-    fn take(&mut self, leased: Leased, at: Instant) {
-        self.held.push(leased.message.id);
-        self.ahead.push_back((leased, at));
-        self.fill();
-    }
-
-    fn fill(&mut self) {
-        while self.tasks.len() < self.host.config.worker.concurrency as usize
-            && let Some((leased, at)) = self.ahead.pop_front()
-        {
-            self.spawn(leased, at);
-        }
-    }
-
-    fn spawn(&mut self, leased: Leased, at: Instant) {
-        let Leased { message, traceparent } = leased;
-        let (host, id) = (self.host.clone(), message.id);
-        let task = self.tasks.spawn(async move {
-            // Not longer than the lease: somebody else would have it then.
-            let lease = std_duration(host.flow.settings.retry.lease);
-            let work = traced(&host, &message, traceparent.as_deref());
-            let flow = host.flow.fresh(); // settings that change meanwhile are for the next message
-            let delivery = AssertUnwindSafe(work.run(flow.deliver(&message))).catch_unwind();
-            match timeout_at(at + lease - lease / 10, delivery).await {
-                Ok(Ok(delivered)) => {
-                    host.metrics.attempted(&message, &delivered, host.flow.clock.now());
-                    tell_of_delivery(&message, delivered, &work);
-                }
-                Ok(Err(_panic)) => {
-                    work.failed("ended unexpectedly");
-                    unfinished(&host, &message, "the delivery ended unexpectedly: this is a fault of the mediator")
-                        .await
-                }
-                Err(_) => {
-                    work.failed("took longer than its lease");
-                    unfinished(&host, &message, "the delivery took longer than retry.lease").await
-                }
-            }
-            host.waiting.settled(id);
-            host.wake.settled(message.kind);
-        });
-        self.messages.insert(task.id(), id);
-    }
-
-    fn ended(&mut self, ended: Result<(task::Id, ()), task::JoinError>) {
-        let task = match &ended {
-            Ok((task, ())) => *task,
-            Err(error) => error.id(),
-        };
-        let message = self.messages.remove(&task);
-        self.held.retain(|held| Some(*held) != message);
-        if let (Err(error), Some(id)) = (ended, message) {
-            tracing::error!(%id, %error, "a delivery ended unexpectedly; it is taken again when its lease runs out");
-        }
-    }
-
-    /// Waits until one ends, and begins others; for ever if there is none.
-    async fn one_ended(&mut self) {
-        match self.tasks.join_next_with_id().await {
-            Some(ended) => self.ended(ended),
-            None => std::future::pending().await,
-        }
-        while let Some(ended) = self.tasks.try_join_next_with_id() {
-            self.ended(ended);
-        }
-        self.fill();
-    }
-
-    /// Gives back what was not begun: nothing was tried with it.
-    async fn give_back(&mut self) {
-        let (now, store) = (self.host.flow.clock.now(), &self.host.flow.store);
-        let outcome = Outcome::Waiting { at: now, reason: "the mediator stopped".to_owned() };
-        let ahead: Vec<Message> = self.ahead.drain(..).map(|(leased, _)| leased.message).collect();
-        self.held.retain(|held| ahead.iter().all(|message| message.id != *held));
-        let given_back = ahead.iter().map(|message| store.settle(message, &outcome, None, &[], now));
-        let drain = std_duration(self.host.config.worker.drain);
-        let given_back = timeout(drain, join_all(given_back)).await.unwrap_or_default();
-        if given_back.iter().filter(|settled| settled.is_ok()).count() < ahead.len() {
-            tracing::error!("messages could not be given back; they are taken up again when their leases run out");
-        }
-    }
+    running.drain(kind).await;
 }
 
 async fn lease(host: &Host, kind: Kind, limit: usize, held: &[MessageId]) -> Result<Vec<Leased>, StoreError> {
@@ -261,21 +126,6 @@ async fn lease(host: &Host, kind: Kind, limit: usize, held: &[MessageId]) -> Res
     let until = shared.saturating_add(host.flow.settings.retry.lease).unwrap_or(shared);
     // When a message is tried again is set by this machine's clock: one that is behind must not make all of them due at once.
     store.lease_traced(&Lease { kind, now: shared.min(here), until, limit: limit as u32, held }).await
-}
-
-/// A delivery without an outcome of its own is a failed try: the peer may have the message.
-async fn unfinished(host: &Host, message: &Message, what: &str) {
-    let now = host.flow.clock.now();
-    tracing::error!(id = %message.id, kind = %message.kind, "{what}");
-    let outcome = decide::again(what.to_owned(), true, message, now, &host.flow.fresh().settings.retry);
-    let line =
-        TrailEntry { at: now, event: "left".to_owned(), detail: what.to_owned(), status: None, duration_ms: None };
-    let settled = host.flow.store.settle(message, &outcome, None, &[line], now).await;
-    let attempted = settled.map(|kept| if kept { Attempted::Settled(outcome) } else { Attempted::LeaseLost });
-    host.metrics.attempted(message, &attempted, now);
-    if let Err(error) = attempted {
-        tracing::error!(id = %message.id, %error, "the outcome could not be stored");
-    }
 }
 
 async fn until_next_due(host: &Host, kind: Kind) -> Duration {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::issue::{Issue, IssueType, Severity};
-use crate::json::{Kind, Node, Shape, Text, document, object_shape};
+use crate::json::{Kind, Node, Shape, Text, document, object_shape, to_json};
 use crate::r4::{Identifier, List, plain};
 
 pub(crate) use references::{Condition, parts};
@@ -297,8 +297,8 @@ impl Entry<'_> {
         let all: BTreeMap<String, &RawValue> = serde_json::from_str(self.text).unwrap_or_default();
         let kept: BTreeMap<&str, &RawValue> =
             elements.iter().filter_map(|name| Some((*name, *all.get(*name)?))).collect();
-        let resource = serde_json::to_string(&kept).unwrap_or_default(); // text that was read: cannot fail
-        match self.full_url.as_ref().and_then(|url| serde_json::to_string(url).ok()) {
+        let resource = to_json(&kept).unwrap_or_default(); // text that was read: cannot fail
+        match self.full_url.as_ref().and_then(|url| to_json(url).ok()) {
             Some(url) => format!(r#"{{"fullUrl":{url},"resource":{resource}}}"#),
             None => format!(r#"{{"resource":{resource}}}"#),
         }

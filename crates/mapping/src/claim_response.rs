@@ -14,7 +14,7 @@ use crate::fhir::{
 };
 use crate::ids::{ClaimUuid, InsureeUuid};
 use crate::issue::{Issue, IssueType};
-use crate::json::{Node, Text, document, object_shape};
+use crate::json::{Node, Text, document, object_shape, to_json};
 use crate::{MapResult, Mapped};
 
 pub use settings::{Calendar, FieldNames, Settings};
@@ -160,8 +160,7 @@ pub fn map(
         claim_uuid,
         dates,
     };
-    let body =
-        serde_json::to_string(&record).map_err(|_| vec![Issue::fatal(NAME, "the record could not be written")])?;
+    let body = to_json(&record).map_err(|_| vec![Issue::fatal(NAME, "the record could not be written")])?;
     Ok(Mapped { body, idempotency_key: ["claim/", claim_uuid].concat(), warnings: issues })
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::fhir::{ig, shape_of};
 use crate::ids::{ClaimUuid, InsureeUuid};
 use crate::issue::{Issue, IssueType};
-use crate::json::{Node, Scalar, Text, document, object_shape};
+use crate::json::{Node, Scalar, Text, document, object_shape, to_json};
 use crate::{MapResult, Mapped};
 
 /// openIMIS' own spelling and required: `api_fhir_r4/defaultConfig.py`, `fhir_asessment_code`.
@@ -146,7 +146,7 @@ pub fn map(feedback: &str, insuree_uuid: Option<&str>, settings: &Settings) -> M
         about: [Reference { reference: ["Claim/", claim.text(&mut [0; 36])].concat(), kind: "Claim" }],
         payload: [care, asked, prescribed, received, Payload::new(ASSESSMENT, Cow::Owned(rating.to_string()))],
     };
-    let body = serde_json::to_string(&communication)
+    let body = to_json(&communication)
         .map_err(|_| vec![Issue::fatal("feedback", "the Communication could not be written")])?;
     let report = push.report_id().map_or_else(|| claim.to_string(), str::to_owned);
     Ok(Mapped { body, idempotency_key: format!("feedback/{report}"), warnings: Vec::new() })

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::to_json;
+
 /// FHIR R4 `issue-severity`, worst first.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -145,5 +147,5 @@ pub fn operation_outcome(issues: &[Issue]) -> String {
         });
     }
     let outcome = Outcome { resource_type: "OperationOutcome", issue: lines };
-    serde_json::to_string(&outcome).unwrap_or_default() // strings and fixed keys: cannot fail
+    to_json(&outcome).unwrap_or_default() // strings and fixed keys: cannot fail
 }

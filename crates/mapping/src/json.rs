@@ -7,6 +7,7 @@
 mod parity;
 mod reader;
 mod skip;
+mod writer;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,6 +18,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 use crate::issue::Issue;
 use reader::{Broken, Reader};
+pub(crate) use writer::{Unwritable, to_json};
 
 /// What kind of JSON value was found. Its text is safe to show.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

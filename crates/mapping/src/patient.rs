@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::fhir::{CODE, Identifier, UUID, identifier, require_resource, shape_of, unusable_identifier};
 use crate::ids::{InsureeUuid, contact_id};
 use crate::issue::{Issue, IssueType, Severity};
-use crate::json::{Node, Text, document, object_shape};
+use crate::json::{Node, Text, document, object_shape, to_json};
 use crate::phone::e164;
 use crate::{MapResult, Mapped};
 
@@ -197,8 +197,7 @@ pub fn map(patient: &str, location_codes: &[String], settings: &Settings) -> Map
         openimis_id: uuid.to_string(),
         chf_id,
     };
-    let body =
-        serde_json::to_string(&person).map_err(|_| vec![Issue::fatal("Patient", "the person could not be written")])?;
+    let body = to_json(&person).map_err(|_| vec![Issue::fatal("Patient", "the person could not be written")])?;
     Ok(Mapped { body, idempotency_key, warnings: issues })
 }
 

@@ -9,6 +9,7 @@ use crate::Mapped;
 use crate::decimal::Amount;
 use crate::fhir::{CODE, IG};
 use crate::issue::Issue;
+use crate::json::to_json;
 use crate::r4::{ConceptOut, IdentifierOut, MoneyOut, ReferenceOut, system};
 
 #[derive(Serialize)]
@@ -120,7 +121,7 @@ pub(super) fn claim(parts: &Parts, issues: &mut Vec<Issue>) -> Option<Mapped> {
         item: parts.lines.iter().map(|line| item(line, currency)).collect(),
         total: MoneyOut { value: Amount(sum(&parts.lines)), currency },
     };
-    match serde_json::to_string(&claim) {
+    match to_json(&claim) {
         Ok(body) => Some(Mapped { body, idempotency_key: format!("eclaim/{}", parts.code), warnings: Vec::new() }),
         Err(_) => {
             issues.push(Issue::fatal("Claim", "the claim could not be written"));

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::decimal::Amount;
+use crate::json::{Unwritable, to_json};
 use crate::policy::Policy;
 use crate::r4::{MoneyOut, ReferenceOut};
 
@@ -113,7 +114,7 @@ struct Benefit<'a> {
 }
 
 impl Answer<'_> {
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+    pub fn to_json(&self) -> Result<String, Unwritable> {
         let purpose = if self.purpose.is_empty() { vec!["benefits", "validation"] } else { self.purpose.clone() };
         let is_known = self.insuree.is_some();
         let disposition = match () {
@@ -143,7 +144,7 @@ impl Answer<'_> {
             insurance: self.covers.iter().map(|cover| self.insurance(cover)).collect(),
             error: failure.into_iter().collect(),
         };
-        serde_json::to_string(&response)
+        to_json(&response)
     }
 
     fn insurance<'c>(&'c self, cover: &'c Policy) -> Insurance<'c> {

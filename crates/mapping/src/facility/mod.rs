@@ -15,7 +15,7 @@ use crate::Mapped;
 use crate::bundle::Documents;
 use crate::fhir::IG;
 use crate::issue::{Issue, IssueType};
-use crate::json::document;
+use crate::json::{document, to_json};
 use crate::lookup::{Answer, By, Outcome, Questions, Resource};
 use crate::r4::shown;
 use compare::{Existing, GraphNode, Input};
@@ -85,7 +85,7 @@ fn decide(partial: &Wanted, questions: &mut Questions, settings: &Settings, issu
     let uuid = found.as_ref().and_then(Existing::uuid);
     let body =
         compare::Decision { action, code: &wanted.code, uuid, changes, input: (action != "none").then_some(input) };
-    match serde_json::to_string(&body) {
+    match to_json(&body) {
         Ok(body) => {
             let idempotency_key = format!("facility/{}/{}", wanted.code, fingerprint(&wanted));
             Some(Mapped { body, idempotency_key, warnings: Vec::new() })
@@ -99,7 +99,7 @@ fn decide(partial: &Wanted, questions: &mut Questions, settings: &Settings, issu
 
 /// A fingerprint, not a seal: it tells whether something has changed.
 fn fingerprint(wanted: &wanted::Complete) -> String {
-    let text = serde_json::to_string(wanted).unwrap_or_default(); // texts only: cannot fail
+    let text = to_json(wanted).unwrap_or_default(); // texts only: cannot fail
     Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{IG}/Organization?is={text}").as_bytes()).to_string()
 }
 

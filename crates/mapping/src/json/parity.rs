@@ -241,3 +241,82 @@ fn on_documents_that_are_damaged() {
         }
     }
 }
+
+/// Of everything that the writer writes.
+#[derive(serde::Serialize)]
+struct Written<'a> {
+    #[serde(rename = "resourceType")]
+    kind: &'static str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<&'a str>,
+    empty: Option<&'a str>,
+    list: Vec<Entry>,
+    pair: (u8, char),
+    nothing: [bool; 0],
+    severity: crate::issue::Severity,
+    by_name: std::collections::BTreeMap<String, i64>,
+    as_it_is: Box<serde_json::value::RawValue>,
+    last: bool,
+}
+
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Entry {
+    Number(i64),
+    Count(u64),
+    Inner { value: i8, nothing: Nothing },
+    Raw(Box<serde_json::value::RawValue>),
+}
+
+#[derive(serde::Serialize)]
+struct Nothing {}
+
+fn raw(text: &str) -> Box<serde_json::value::RawValue> {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn is_written_alike(text: &str) {
+    let value = Written {
+        kind: "Claim",
+        text,
+        left_out: None,
+        empty: None,
+        list: vec![
+            Entry::Number(i64::MIN),
+            Entry::Count(u64::MAX),
+            Entry::Raw(raw(r#"{"a" : [1.50, "\u0041"]}"#)),
+            Entry::Inner { value: -7, nothing: Nothing {} },
+            Entry::Raw(raw("[]")),
+        ],
+        pair: (0, '"'),
+        nothing: [],
+        severity: crate::issue::Severity::Warning,
+        by_name: [(text.to_owned(), 0), ("other".to_owned(), -1)].into(),
+        as_it_is: raw("1.10"),
+        last: true,
+    };
+    assert_eq!(to_json(&value).expect("JSON"), serde_json::to_string(&value).expect("JSON"));
+    let empty: [&str; 0] = [];
+    assert_eq!(to_json(&empty).expect("JSON"), "[]");
+}
+
+#[test]
+fn on_what_is_written() {
+    for character in (0..0x800).chain([0x939, 0xffff, 0x1_f600]).filter_map(char::from_u32) {
+        for before in [0, 1, 6, 7, 8, 9, 15, 16] {
+            is_written_alike(&format!("{}{character}after it", "b".repeat(before)));
+        }
+        is_written_alike(&character.to_string().repeat(3));
+    }
+    is_written_alike("");
+    is_written_alike("\\\"\u{1f}\u{7f}नेपाल\n");
+}
+
+#[test]
+fn what_has_no_place_in_a_document_is_refused() {
+    use std::collections::BTreeMap;
+    to_json(&0.1).expect_err("floats do not hold amounts");
+    to_json(&BTreeMap::from([(1, "a key that is no text")])).expect_err("keys are texts");
+    to_json(&Err::<&str, _>("a variant with data")).expect_err("no such thing in FHIR");
+}

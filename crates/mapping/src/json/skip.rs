@@ -11,8 +11,7 @@ impl Reader<'_> {
     /// The eight bytes at an index.
     #[inline]
     fn eight(&self, at: usize) -> Option<u64> {
-        let (eight, _) = self.text.as_bytes().get(at..)?.split_first_chunk()?;
-        Some(u64::from_le_bytes(*eight))
+        eight(self.text.as_bytes(), at)
     }
 
     /// The next byte that is no blank.
@@ -66,16 +65,12 @@ impl Reader<'_> {
     /// Up to the next quote, backslash or control character.
     #[inline]
     fn skip_plain(&mut self) {
-        while let Some(eight) = self.eight(self.at) {
-            let special = special_in(eight);
-            if special != 0 {
-                self.at += (special.trailing_zeros() / 8) as usize;
-                return;
-            }
-            self.at += 8;
+        let text = self.text.as_bytes();
+        let (at, is_special) = plain_eights(text, self.at);
+        self.at = at;
+        if !is_special {
+            self.at += one_by_one(text.get(at..).unwrap_or_default());
         }
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        self.at += rest.iter().take_while(|byte| !matches!(byte, 0..=0x1f | b'"' | b'\\')).count();
     }
 
     #[inline(never)]
@@ -227,6 +222,61 @@ impl Reader<'_> {
         self.skip_text()?;
         self.take(b':')
     }
+}
+
+#[inline]
+fn eight(text: &[u8], at: usize) -> Option<u64> {
+    let (eight, _) = text.get(at..)?.split_first_chunk()?;
+    Some(u64::from_le_bytes(*eight))
+}
+
+/// How many bytes there are before the next quote, backslash or control character.
+#[inline]
+pub(super) fn plain(text: &[u8]) -> usize {
+    let (at, is_special) = plain_eights(text, 0);
+    if is_special {
+        at
+    } else if special_at_end(text) {
+        at + one_by_one(text.get(at..).unwrap_or_default())
+    } else {
+        text.len()
+    }
+}
+
+/// Where the next special one is, or where there are not eight bytes left.
+#[inline]
+fn plain_eights(text: &[u8], mut at: usize) -> (usize, bool) {
+    while let Some(eight) = eight(text, at) {
+        let special = special_in(eight);
+        if special != 0 {
+            return (at + (special.trailing_zeros() / 8) as usize, true);
+        }
+        at += 8;
+    }
+    (at, false)
+}
+
+#[cold]
+fn one_by_one(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| !matches!(byte, 0..=0x1f | b'"' | b'\\')).count()
+}
+
+/// Whether there is one among the last eight bytes; they are looked at at once, some of them twice.
+#[inline]
+fn special_at_end(text: &[u8]) -> bool {
+    let eight = match (text.last_chunk::<8>(), text.first_chunk::<4>(), text.last_chunk::<4>(), text) {
+        (Some(eight), ..) => u64::from_le_bytes(*eight),
+        (_, Some(first), Some(last), _) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        (.., &[first, .., last]) => {
+            let middle = text.get(1).copied().unwrap_or(last);
+            u64::from_le_bytes([first, middle, last, b' ', b' ', b' ', b' ', b' '])
+        }
+        (.., &[only]) => repeated(only),
+        (.., &[]) => return false,
+    };
+    special_in(eight) != 0
 }
 
 /// A byte eight times.

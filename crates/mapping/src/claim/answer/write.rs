@@ -7,6 +7,7 @@ use super::{Decision, Names};
 use crate::claim_response::ClaimStatus;
 use crate::decimal::Amount;
 use crate::fhir::{CODE, UUID};
+use crate::json::{Unwritable, to_json};
 use crate::r4::{IdentifierOut, MoneyOut, ReferenceOut, system};
 
 const ADJUDICATION: &str = "http://terminology.hl7.org/CodeSystem/adjudication";
@@ -140,7 +141,7 @@ struct Total<'a> {
 }
 
 impl Answer<'_> {
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+    pub fn to_json(&self) -> Result<String, Unwritable> {
         let Names { claim, patient, encounter } = &self.names;
         let identifiers = [(UUID, Some(self.uuid.as_str())), (CODE, self.code)];
         let is_rejected = self.status == ClaimStatus::Rejected;
@@ -174,7 +175,7 @@ impl Answer<'_> {
             item: self.decisions.iter().map(|decision| self.item(decision)).collect(),
             total: self.totals(),
         };
-        serde_json::to_string(&response)
+        to_json(&response)
     }
 
     /// What the hospital's billing wants to know first.
