@@ -52,13 +52,24 @@ enum Better {
     Higher,
 }
 
+impl Row {
+    /// Its goal with a sign before it, and whether it is met.
+    fn goal(&self) -> Option<(&'static str, f64, bool)> {
+        let goal = self.goal?;
+        Some(match self.better? {
+            Better::Lower => ("≤", goal, self.value <= goal),
+            Better::Higher => ("≥", goal, self.value >= goal),
+        })
+    }
+}
+
 /// Prints the table, and writes it into the page.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     let mut parts = Vec::new();
     for part in &options.parts {
         parts.push((part.as_str(), read(&options.dir.join(format!("{part}.json")))?));
     }
-    let section = format!("{}\n\n{}", head(&options.how), table(&parts));
+    let section = format!("{} {}\n\n{}", head(&options.how), goals(&parts), table(&parts));
     println!("{section}");
     std::fs::write(options.dir.join("table.md"), &section)?;
     if let Some(page) = &options.page {
@@ -120,6 +131,22 @@ fn head(how: &str) -> String {
     )
 }
 
+/// How many goals there are, and by name those that are missed.
+fn goals(parts: &[(&str, Vec<Row>)]) -> String {
+    let measured = parts.iter().flat_map(|(_, rows)| rows).filter(|row| row.skipped.is_none());
+    let goals: Vec<(&Row, bool)> = measured.filter_map(|row| Some((row, row.goal()?.2))).collect();
+    let missed: Vec<String> = goals
+        .iter()
+        .filter(|(_, is_met)| !is_met)
+        .map(|(row, _)| format!("{} ({})", row.name, quantity(row.value, &row.unit)))
+        .collect();
+    let met = goals.len() - missed.len();
+    match missed.as_slice() {
+        [] => format!("All {met} goals are met."),
+        missed => format!("Of {} goals {met} are met; missed: {}.", goals.len(), missed.join("; ")),
+    }
+}
+
 fn table(parts: &[(&str, Vec<Row>)]) -> String {
     let known: Vec<&Row> = parts.iter().flat_map(|(_, rows)| rows).filter(|row| row.skipped.is_none()).collect();
     let mut lines = vec![
@@ -147,17 +174,10 @@ fn table(parts: &[(&str, Vec<Row>)]) -> String {
 
 fn line(row: &Row, known: &[&Row]) -> String {
     let measured = quantity(row.value, &row.unit);
-    let (goal, ratio) = match (row.goal, row.better) {
-        (Some(goal), Some(better)) => {
-            let (sign, met) = match better {
-                Better::Lower => ("≤", row.value <= goal),
-                Better::Higher => ("≥", row.value >= goal),
-            };
-            let told = if met { "met" } else { "**missed**" };
-            (format!("{sign} {}", quantity(goal, &row.unit)), format!("{}, {told}", number(row.value / goal)))
-        }
-        _ => (String::new(), String::new()),
-    };
+    let (goal, ratio) = row.goal().map_or_else(Default::default, |(sign, goal, is_met)| {
+        let told = if is_met { "met" } else { "**missed**" };
+        (format!("{sign} {}", quantity(goal, &row.unit)), format!("{}, {told}", number(row.value / goal)))
+    });
     // Two groups may have a name in common: then the row's own group is meant.
     let named = |name: &str| {
         let mut found = known.iter().filter(|other| other.name == name);
@@ -165,6 +185,9 @@ fn line(row: &Row, known: &[&Row]) -> String {
     };
     let beside = row.beside.as_deref().map_or(String::new(), |name| match named(name) {
         Some(other) => {
+            // "with X: accepted" beside "without: accepted": what was measured is told once.
+            let (_, measure) = row.name.rsplit_once(": ").unwrap_or_default();
+            let name = name.strip_suffix(measure).and_then(|name| name.strip_suffix(": ")).unwrap_or(name);
             format!("{} of {} ({name})", number(row.value / other.value), quantity(other.value, &other.unit))
         }
         None => format!("{name}: not measured"),
@@ -210,7 +233,10 @@ mod tests {
 {"group": "Rates", "name": "many", "value": 6200, "unit": "a second", "goal": 5300, "better": "higher", "note": "p99 3 ms"}"#,
         );
         let second = rows(r#"{"group": "Others", "name": "slow", "value": 6.6, "unit": "µs"}"#);
-        let table = table(&[("one", first), ("two", second), ("three", Vec::new())]);
+        let parts = [("one", first), ("two", second), ("three", Vec::new())];
+        assert_eq!(goals(&parts), "Of 2 goals 1 are met; missed: fast (3.30 µs).");
+        assert_eq!(goals(&parts[1..]), "All 0 goals are met.");
+        let table = table(&parts);
         let expected = [
             "| **Calls** (`one`) | | | | | |",
             "| fast | 3.30 µs | ≤ 3.00 µs | 1.10, **missed** | 0.50 of 6.60 µs (slow) |  |",
@@ -221,6 +247,16 @@ mod tests {
             "| **three** | | | | | NOT MEASURED: this part failed |",
         ];
         assert_eq!(table.lines().skip(2).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_two_rows_measure_alike_is_told_once() {
+        let both = rows(
+            r#"{"group": "A", "name": "Empty: rate", "value": 2, "unit": "/s"}
+{"group": "A", "name": "Full: rate", "value": 1, "unit": "/s", "beside": "Empty: rate"}"#,
+        );
+        let table = table(&[("one", both)]);
+        assert!(table.contains("| Full: rate | 1.00 /s |  |  | 0.50 of 2.00 /s (Empty) |  |"), "{table}");
     }
 
     #[test]

@@ -324,10 +324,8 @@ impl Measured {
             }
         }
         self.bench.seconds = seconds;
-        let without = format!("SQLite, claims, 32 connections, a new store by turns with {with}");
-        for ((mut works, taken), name) in
-            both.into_iter().zip([without.clone(), format!("SQLite, claims, 32 connections, {with}")])
-        {
+        let without = format!("A new store by turns with {with}");
+        for ((mut works, taken), name) in both.into_iter().zip([without.clone(), format!("With {with}")]) {
             let mean = |of: fn(&Taken) -> f64| taken.iter().map(of).sum::<f64>() / taken.len() as f64;
             let (_, delivered_us) = self.deliver(&mut works).await?;
             let figures = [
