@@ -130,7 +130,7 @@ macro_rules! lookups {
 #[macro_export]
 macro_rules! code_rows {
     ($lookups:path) => {
-        fn rows(rows: Vec<$lookups>) -> Vec<$crate::mapping::codes::CodeRow> {
+        fn rows(rows: Vec<$lookups>) -> $crate::mapping::codes::Table<$crate::mapping::codes::CodeRow> {
             let row = |row: $lookups| $crate::mapping::codes::CodeRow { source: row.source, openimis: row.openimis };
             rows.into_iter().map(row).collect()
         }

@@ -46,6 +46,6 @@ fn from_wit(settings: Settings) -> map::Settings {
         districts: rows(settings.districts),
         closed_status: settings.closed_status,
         suspended_status: settings.suspended_status,
-        distinct: settings.distinct,
+        distinct: settings.distinct.into(),
     }
 }

@@ -86,7 +86,7 @@ async fn registry(config: &mut Config, address: SocketAddr) -> anyhow::Result<Re
     let mapping = &mut config.mapping.facility;
     (mapping.default_level, mapping.default_legal_form) = ("D".to_owned(), "G".to_owned());
     let district = |source: &str, openimis: &str| CodeRow { source: source.to_owned(), openimis: openimis.to_owned() };
-    mapping.districts = vec![district("Location/rapta", "R1D1"), district("Location/jambero", "R1D2")];
+    mapping.districts = vec![district("Location/rapta", "R1D1"), district("Location/jambero", "R1D2")].into();
     Ok(registry)
 }
 

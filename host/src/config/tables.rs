@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mapping::claim::{self, FacilityRow, ItemKind, ItemRow};
-use mapping::codes::{CodeRow, concept_map};
+use mapping::codes::{CodeRow, Table, concept_map};
 use mapping::facility;
 use serde::Deserialize;
 
@@ -73,24 +73,25 @@ pub(super) fn read(config: &mut Config) -> Vec<String> {
     let mut problems = Vec::new();
     let Config { tables, mapping, .. } = config;
     let claim = &mut mapping.claim;
-    let row = |item| claim::Settings { items: vec![item], ..claim::Settings::default() }.problems();
+    let row = |item| claim::Settings { items: vec![item].into(), ..claim::Settings::default() }.problems();
     claim.items.extend(table("items", &tables.items, &mut problems, item, |item| row(item.clone())));
-    let row = |facility| claim::Settings { facilities: vec![facility], ..claim::Settings::default() }.problems();
+    let row = |facility| claim::Settings { facilities: vec![facility].into(), ..claim::Settings::default() }.problems();
     let of_file = table("facilities", &tables.facilities, &mut problems, place, |place| row(place.clone()));
     claim.facilities.extend(of_file);
     let settings = claim::Settings::default;
-    let checked = |code: &CodeRow| claim::Settings { diagnoses: vec![code.clone()], ..settings() }.problems();
+    let checked = |code: &CodeRow| claim::Settings { diagnoses: vec![code.clone()].into(), ..settings() }.problems();
     claim.diagnoses.extend(table("diagnoses", &tables.diagnoses, &mut problems, code, checked));
     for path in &tables.concept_maps {
         claim.diagnoses.extend(of_concept_map(path, &mut problems));
     }
-    let checked = |code: &CodeRow| claim::Settings { practitioners: vec![code.clone()], ..settings() }.problems();
+    let checked =
+        |code: &CodeRow| claim::Settings { practitioners: vec![code.clone()].into(), ..settings() }.problems();
     claim.practitioners.extend(table("practitioners", &tables.practitioners, &mut problems, code, checked));
-    let checked = |code: &CodeRow| claim::Settings { visit_types: vec![code.clone()], ..settings() }.problems();
+    let checked = |code: &CodeRow| claim::Settings { visit_types: vec![code.clone()].into(), ..settings() }.problems();
     claim.visit_types.extend(table("visit_types", &tables.visit_types, &mut problems, code, checked));
 
     let registry = &mut mapping.facility;
-    type Place = fn(&mut facility::Settings) -> &mut Vec<CodeRow>;
+    type Place = fn(&mut facility::Settings) -> &mut Table<CodeRow>;
     let files: [(&str, &Option<PathBuf>, Place); 6] = [
         ("registry_codes", &tables.registry_codes, |registry| &mut registry.codes),
         ("registry_levels", &tables.registry_levels, |registry| &mut registry.levels),

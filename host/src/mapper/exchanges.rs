@@ -228,7 +228,7 @@ impl Runtime {
 /// Of large tables only the rows that the document can need.
 fn claim_settings(document: &str, settings: &claim::Settings) -> wit::claim::Settings {
     use wit::claim::{FacilityRow, Icd10Form, ItemKind, ItemRow, Settings, WithoutCoverage};
-    let words = Words::of(document);
+    let words = Words::of(document, settings.default_facility.trim());
     let item = |row: &claim::ItemRow| ItemRow {
         source: row.source.clone(),
         kind: match row.kind {
@@ -245,8 +245,6 @@ fn claim_settings(document: &str, settings: &claim::Settings) -> wit::claim::Set
         openimis: row.openimis.clone(),
         enterer: row.enterer.clone(),
     };
-    let default_facility = settings.default_facility.trim();
-    let facilities = words.rows(&settings.facilities, |row| &row.source, |row| row.openimis.trim() == default_facility);
     Settings {
         code_prefix: settings.code_prefix.clone(),
         code_length: settings.code_length,
@@ -264,8 +262,8 @@ fn claim_settings(document: &str, settings: &claim::Settings) -> wit::claim::Set
             claim::Icd10::Category => Icd10Form::Category,
         },
         diagnoses: words.code_rows(&settings.diagnoses),
-        items: words.rows(&settings.items, |row| &row.source, |_| false).map(item).collect(),
-        facilities: facilities.map(facility).collect(),
+        items: words.rows(&settings.items).map(item).collect(),
+        facilities: words.rows(&settings.facilities).map(facility).collect(),
         default_facility: non_empty(&settings.default_facility),
         practitioners: words.code_rows(&settings.practitioners),
         default_enterer: non_empty(&settings.default_enterer),
@@ -277,7 +275,7 @@ fn claim_settings(document: &str, settings: &claim::Settings) -> wit::claim::Set
 }
 
 fn facility_settings(document: &str, settings: &facility::Settings) -> wit::facility::Settings {
-    let words = Words::of(document);
+    let words = Words::of(document, "");
     wit::facility::Settings {
         national_id: settings.national_id.clone(),
         codes: words.code_rows(&settings.codes),
@@ -291,7 +289,7 @@ fn facility_settings(document: &str, settings: &facility::Settings) -> wit::faci
         districts: words.code_rows(&settings.districts),
         closed_status: settings.closed_status.clone(),
         suspended_status: settings.suspended_status.clone(),
-        distinct: words.rows(&settings.distinct, |id| id, |_| false).cloned().collect(),
+        distinct: words.rows(&settings.distinct).cloned().collect(),
     }
 }
 

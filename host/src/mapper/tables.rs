@@ -1,10 +1,11 @@
 //! Code tables on their way into a component. Each call copies its settings into an instance of its own, so a table of ten thousand rows
-//! would cost more than the mapping. A row that names what the document does not say cannot matter: it stays here.
+//! would cost more than the mapping. A row that names what the document does not say cannot matter: it stays here. Which rows
+//! a word names is looked up, so that a table may grow without a claim's cost.
 
 use std::collections::HashSet;
 use std::fmt;
 
-use mapping::codes::CodeRow;
+use mapping::codes::{CodeRow, Row, Table};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::wit;
@@ -15,48 +16,38 @@ const SMALL: usize = 64;
 /// The words of a document, read when the first large table wants them.
 pub(super) struct Words<'d> {
     document: &'d str,
+    also: &'d str,
     found: std::cell::OnceCell<Option<HashSet<String>>>,
 }
 
 impl<'d> Words<'d> {
-    pub fn of(document: &'d str) -> Self {
-        Self { document, found: std::cell::OnceCell::new() }
+    /// `also`: a word that matters whatever the document says.
+    pub fn of(document: &'d str, also: &'d str) -> Self {
+        Self { document, also, found: std::cell::OnceCell::new() }
     }
 
-    /// The rows of a table that the document may need. `always`: rows that matter whatever it says.
-    pub fn rows<'t, R>(
-        &'t self,
-        table: &'t [R],
-        source: impl Fn(&R) -> &str + 't,
-        always: impl Fn(&R) -> bool + 't,
-    ) -> impl Iterator<Item = &'t R> {
+    /// The rows of a table that the document may need.
+    pub fn rows<'t, R: Row>(&self, table: &'t Table<R>) -> impl Iterator<Item = &'t R> {
         let words = if table.len() <= SMALL { None } else { self.read() };
-        table.iter().filter(move |row| words.is_none_or(|words| says(words, source(row)) || always(row)))
+        let named = words.map(|words| table.named(words));
+        let all = named.is_none().then(|| table.iter());
+        all.into_iter().flatten().chain(named.into_iter().flatten())
     }
 
-    pub fn code_rows(&self, table: &[CodeRow]) -> Vec<wit::lookups::CodeRow> {
+    pub fn code_rows(&self, table: &Table<CodeRow>) -> Vec<wit::lookups::CodeRow> {
         let row = |row: &CodeRow| wit::lookups::CodeRow { source: row.source.clone(), openimis: row.openimis.clone() };
-        self.rows(table, |row| &row.source, |_| false).map(row).collect()
+        self.rows(table).map(row).collect()
     }
 
     /// None: it is no JSON. The mapping will say so, whatever its tables are.
     fn read(&self) -> Option<&HashSet<String>> {
         let read = || {
-            let mut words = HashSet::new();
+            let mut words = HashSet::from([self.also.to_owned()]);
             let mut reader = serde_json::Deserializer::from_str(self.document);
             Collect(&mut words).deserialize(&mut reader).ok().map(|()| words)
         };
         self.found.get_or_init(read).as_ref()
     }
-}
-
-/// Whether the words hold a row's source: `system|code`, a code alone, or `Type/id`, of which the document may say the last part only.
-fn says(words: &HashSet<String>, source: &str) -> bool {
-    if words.contains(source) {
-        return true;
-    }
-    let mut ends = source.match_indices(['|', '/']).map(|(at, _)| &source[at + 1..]);
-    ends.any(|end| words.contains(end.trim()))
 }
 
 /// Puts every text and number of a JSON document into a set: whole, and the parts of a reference each.
@@ -131,14 +122,14 @@ impl<'de> Visitor<'de> for Collect<'_> {
 mod tests {
     use super::*;
 
-    fn table(sources: &[&str]) -> Vec<CodeRow> {
+    fn table(sources: &[&str]) -> Table<CodeRow> {
         let filler = (0..1000).map(|number| format!("http://codes.example.org|{number:05}"));
         let row = |source: String| CodeRow { source, openimis: "X".to_owned() };
         filler.chain(sources.iter().map(|source| (*source).to_owned())).map(row).collect()
     }
 
     fn kept(document: &str, sources: &[&str]) -> Vec<String> {
-        Words::of(document).code_rows(&table(sources)).into_iter().map(|row| row.source).collect()
+        Words::of(document, "").code_rows(&table(sources)).into_iter().map(|row| row.source).collect()
     }
 
     #[test]
@@ -161,7 +152,7 @@ mod tests {
     #[test]
     fn small_tables_and_documents_that_are_no_json_keep_every_row() {
         assert_eq!(kept("no JSON", &["B54"]).len(), 1001);
-        let small = &table(&[])[..SMALL];
-        assert_eq!(Words::of("{}").code_rows(small).len(), SMALL);
+        let small = table(&[])[..SMALL].to_vec().into();
+        assert_eq!(Words::of("{}", "").code_rows(&small).len(), SMALL);
     }
 }

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use documents::{Document, documents};
-use mapping::{claim_response, feedback, patient};
+use mapping::codes::CodeRow;
+use mapping::lookup::Outcome;
+use mapping::{claim, claim_response, feedback, patient};
 use openimis_mediator::mapper::{Limits, MappingHost};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, PoolingAllocationConfig, Store};
@@ -32,6 +34,7 @@ fn main() {
     for document in &documents {
         measure(&mut criterion, document, &host);
     }
+    tables(&mut criterion, &host);
     floor(&mut criterion);
     criterion.final_summary();
     if let Some(folder) = std::env::var_os("MEDIATOR_BENCH_OUT") {
@@ -84,6 +87,34 @@ fn measure(criterion: &mut Criterion, document: &Document, host: &MappingHost) {
             run("batch", &mut || batch.patient(text, &[], &person).expect("an answer"));
             run("fresh", &mut || host.map_patient(text, &[], &person).expect("an answer"));
         }
+    }
+}
+
+/// Rows of each code table, and how they are called.
+pub const TABLES: [(usize, &str); 3] =
+    [(100, "100 rows in a table"), (10_000, "10,000 rows in a table"), (100_000, "100,000 rows in a table")];
+
+/// A hospital's claim, whose codes are looked up in tables of many rows.
+fn tables(criterion: &mut Criterion, host: &MappingHost) {
+    let text = include_str!("../../fixtures/claim/claim-alone/input.json");
+    let settings = include_str!("../../fixtures/claim/claim-alone/settings.json");
+    let own: claim::Settings = serde_json::from_str(settings).expect("settings");
+    for (rows, size) in TABLES {
+        let source = |number: usize| format!("https://codes.example.org|{number:06}");
+        let code = |number| CodeRow { source: source(number), openimis: "B54".to_owned() };
+        let item = |number| claim::ItemRow { source: source(number), ..own.items[0].clone() };
+        let facility =
+            |number| claim::FacilityRow { source: source(number), openimis: format!("HF{number}"), enterer: None };
+        let mut settings = own.clone();
+        settings.diagnoses.extend((0..rows).map(code));
+        settings.practitioners.extend((0..rows).map(code));
+        settings.items.extend((0..rows).map(item));
+        settings.facilities.extend((0..rows).map(facility));
+        let call = || host.map_claim(text, Some("2026-11-12T10:00:00Z"), &[], &settings).expect("an answer");
+        assert!(matches!(call(), Outcome::Mapped(_)), "the claim can be mapped");
+        criterion.benchmark_group(place("claim", "fresh")).bench_function(size, |bencher| {
+            bencher.iter(|| black_box(call()));
+        });
     }
 }
 

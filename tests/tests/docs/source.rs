@@ -136,7 +136,7 @@ impl Sources {
         };
         match name {
             "Option" => self.kind(path, &inner().expect("an inner type"), from),
-            "Vec" | "BTreeSet" => match self.kind(path, &inner().expect("an inner type"), from) {
+            "Vec" | "BTreeSet" | "Table" => match self.kind(path, &inner().expect("an inner type"), from) {
                 Kind::Section(section) => Kind::Sections(section),
                 kind => Kind::List(Box::new(kind)),
             },

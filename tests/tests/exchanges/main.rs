@@ -183,9 +183,9 @@ fn the_same_number_at_two_hospitals_is_two_claims() {
     let settings: claim::Settings = case.read("settings.json");
     let code = |settings: &claim::Settings| claim::envelope(&case.input, settings).claim_code.expect("a code");
     let elsewhere = |facility: &str| {
-        let mut settings = settings.clone();
-        settings.facilities[0].openimis = facility.to_owned();
-        code(&settings)
+        let mut rows = settings.facilities.to_vec();
+        rows[0].openimis = facility.to_owned();
+        code(&claim::Settings { facilities: rows.into(), ..settings.clone() })
     };
     assert_eq!(code(&settings), elsewhere("HF001"));
     assert_ne!(code(&settings), elsewhere("HF002"));

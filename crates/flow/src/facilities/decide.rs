@@ -251,10 +251,10 @@ mod tests {
             source: source.to_owned(),
             openimis: openimis.to_owned(),
         };
-        let settings = Settings { codes: vec![row("A", "HF1")], ..Settings::default() };
+        let settings = Settings { codes: vec![row("A", "HF1")].into(), ..Settings::default() };
         let all = [decision("A", Some("HF9")), decision("B", Some("HF2")), decision("C", None)];
         let settings = with_decisions(&settings, &all);
-        assert_eq!(settings.codes, [row("A", "HF1"), row("B", "HF2")]);
-        assert_eq!(settings.distinct, ["C"]);
+        assert_eq!(settings.codes[..], [row("A", "HF1"), row("B", "HF2")]);
+        assert_eq!(settings.distinct[..], ["C"]);
     }
 }

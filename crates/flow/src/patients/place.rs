@@ -44,7 +44,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             places = self.rows_for(std::slice::from_ref(&facility)).await?;
             codes.push(facility);
         }
-        Ok((codes, Cow::Owned(Settings { places, ..settings.clone() })))
+        // Without a copy of the settings' own rows.
+        let (person_type, phone_prefix) = (settings.person_type.clone(), settings.phone_prefix.clone());
+        Ok((
+            codes,
+            Cow::Owned(Settings { places, person_type, phone_prefix, default_place: settings.default_place.clone() }),
+        ))
     }
 
     async fn rows_for(&self, codes: &[String]) -> Result<Vec<PlaceLink>, Stop> {

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::codes::{self, CodeRow};
+use crate::codes::{self, CodeRow, Row, Table};
 use crate::decimal::{decimal, fits};
 use crate::r4::offset;
 
@@ -138,7 +138,7 @@ pub struct Settings {
     /// source = "http://fhir.openmrs.org/code-system/encounter-type|referral"
     /// openimis = "R"
     /// ```
-    pub visit_types: Vec<CodeRow>,
+    pub visit_types: Table<CodeRow>,
     /// Code systems whose codes are ICD-10 codes.
     ///
     /// Default: `["http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-who"]`.
@@ -155,7 +155,7 @@ pub struct Settings {
     /// source = "https://cielterminology.org|116128"
     /// openimis = "B54"
     /// ```
-    pub diagnoses: Vec<CodeRow>,
+    pub diagnoses: Table<CodeRow>,
     /// Items and services.
     ///
     /// Optional, for example
@@ -171,7 +171,7 @@ pub struct Settings {
     /// uuid = "00000000-0000-4000-8000-000000000003"
     /// price = "100.00"
     /// ```
-    pub items: Vec<ItemRow>,
+    pub items: Table<ItemRow>,
     /// Health facilities.
     ///
     /// Optional, for example
@@ -181,7 +181,7 @@ pub struct Settings {
     /// openimis = "HF001"
     /// enterer = "CA001"
     /// ```
-    pub facilities: Vec<FacilityRow>,
+    pub facilities: Table<FacilityRow>,
     /// openIMIS' code or uuid of the facility of claims that name none of the table.
     ///
     /// Default: `""`: none, and such a claim is refused.
@@ -194,7 +194,7 @@ pub struct Settings {
     /// source = "http://hospital.example.org/staff|ram"
     /// openimis = "CA001"
     /// ```
-    pub practitioners: Vec<CodeRow>,
+    pub practitioners: Table<CodeRow>,
     /// openIMIS' code or uuid of the claim administrator where no table has one.
     ///
     /// Default: `""`: none, and such a claim is refused.
@@ -217,14 +217,14 @@ impl Default for Settings {
             insurance_number: texts(&["SN", "MB", "Insurance Number"]),
             trust_references: false,
             visit_type: "O".to_owned(),
-            visit_types: Vec::new(),
+            visit_types: Table::default(),
             icd10_systems: texts(&["http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-who"]),
             icd10: Icd10::Full,
-            diagnoses: Vec::new(),
-            items: Vec::new(),
-            facilities: Vec::new(),
+            diagnoses: Table::default(),
+            items: Table::default(),
+            facilities: Table::default(),
             default_facility: String::new(),
-            practitioners: Vec::new(),
+            practitioners: Table::default(),
             default_enterer: String::new(),
             without_coverage: WithoutCoverage::Refuse,
         }
@@ -236,6 +236,23 @@ pub(super) const VISIT_TYPES: [(&str, &str); 3] = [("E", "Emergency"), ("R", "Re
 
 fn is_visit_type(code: &str) -> bool {
     VISIT_TYPES.iter().any(|(known, _)| *known == code)
+}
+
+impl Row for ItemRow {
+    fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+impl Row for FacilityRow {
+    fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// By which the settings name the facility of claims that name none.
+    fn alias(&self) -> Option<&str> {
+        Some(self.openimis.trim())
+    }
 }
 
 impl ItemRow {

@@ -1,10 +1,12 @@
 //! Code tables: which code of another system is which code of openIMIS.
 
 mod concept_map;
+mod table;
 
 use serde::{Deserialize, Serialize};
 
 pub use concept_map::concept_map;
+pub use table::{Row, Table};
 
 /// One row of a code table.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

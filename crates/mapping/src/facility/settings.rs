@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codes::{self, CodeRow};
+use crate::codes::{self, CodeRow, Table};
 
 /// Longest facility code that openIMIS holds.
 pub(super) const MAX_CODE: usize = 8;
@@ -27,7 +27,7 @@ pub struct Settings {
     /// source = "NP-0000123"
     /// openimis = "HF001"
     /// ```
-    pub codes: Vec<CodeRow>,
+    pub codes: Table<CodeRow>,
     /// Levels: the registry's type of facility, and "H" (hospital), "C" (health centre) or "D" (dispensary).
     ///
     /// Optional, for example
@@ -36,7 +36,7 @@ pub struct Settings {
     /// source = "http://terminology.hl7.org/CodeSystem/v3-RoleCode|HOSP"
     /// openimis = "H"
     /// ```
-    pub levels: Vec<CodeRow>,
+    pub levels: Table<CodeRow>,
     /// Level of facilities whose type is in no row.
     ///
     /// Default: `""`: none, and such a facility is refused.
@@ -49,7 +49,7 @@ pub struct Settings {
     /// source = "http://registry.example.org/types|district-hospital"
     /// openimis = "R"
     /// ```
-    pub sub_levels: Vec<CodeRow>,
+    pub sub_levels: Table<CodeRow>,
     /// Legal forms: the type of the organization that runs the facility or owns it, and openIMIS' code, one character.
     ///
     /// Optional, for example
@@ -58,7 +58,7 @@ pub struct Settings {
     /// source = "http://terminology.hl7.org/CodeSystem/organization-type|govt"
     /// openimis = "G"
     /// ```
-    pub legal_forms: Vec<CodeRow>,
+    pub legal_forms: Table<CodeRow>,
     /// Legal form of facilities whose organizations are in no row.
     ///
     /// Default: `""`: none, and such a facility is refused.
@@ -71,7 +71,7 @@ pub struct Settings {
     /// source = "http://registry.example.org/types|health-post"
     /// openimis = "O"
     /// ```
-    pub care_types: Vec<CodeRow>,
+    pub care_types: Table<CodeRow>,
     /// Kind of care of facilities whose type is in no row.
     ///
     /// Default: `"B"`.
@@ -85,7 +85,7 @@ pub struct Settings {
     /// source = "Location/rapta"
     /// openimis = "R1D1"
     /// ```
-    pub districts: Vec<CodeRow>,
+    pub districts: Table<CodeRow>,
     /// openIMIS' status of a facility that the registry has closed (`inactive`): "IN" (inactive), "DE" (delisted) or "ID" (idle).
     ///
     /// Default: `"IN"`.
@@ -97,25 +97,25 @@ pub struct Settings {
     /// National ids (alone or as `system|id`) of facilities that have the name of another one in their district and are really another one.
     ///
     /// Default: `[]`.
-    pub distinct: Vec<String>,
+    pub distinct: Table<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             national_id: Vec::new(),
-            codes: Vec::new(),
-            levels: Vec::new(),
+            codes: Table::default(),
+            levels: Table::default(),
             default_level: String::new(),
-            sub_levels: Vec::new(),
-            legal_forms: Vec::new(),
+            sub_levels: Table::default(),
+            legal_forms: Table::default(),
             default_legal_form: String::new(),
-            care_types: Vec::new(),
+            care_types: Table::default(),
             default_care_type: "B".to_owned(),
-            districts: Vec::new(),
+            districts: Table::default(),
             closed_status: "IN".to_owned(),
             suspended_status: "ID".to_owned(),
-            distinct: Vec::new(),
+            distinct: Table::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::documents::{Document, RECORDED};
-use super::place;
+use super::{TABLES, place};
 
 const GROUP: &str = "A mapping call";
 const FLOOR: &str = "Fresh instance of a component that does nothing";
@@ -17,6 +17,9 @@ const WAYS: [(&str, &str, Option<f64>); 3] = [
     ("batch", "component, its instance stays (a batch)", Some(2.0)),
     ("fresh", "component, a fresh instance", Some(4.0)),
 ];
+
+const COMPONENTS: [&str; 6] =
+    ["map_claim_response", "map_feedback", "map_patient", "map_claim", "map_eligibility", "map_facility"];
 
 pub fn write(folder: &Path, documents: &[Document], components: &Path) -> Result<()> {
     let mut rows = Vec::new();
@@ -40,9 +43,18 @@ pub fn write(folder: &Path, documents: &[Document], components: &Path) -> Result
             }
         }
     }
+    let with = |size: &str| format!("a hospital's claim, {size}: component, a fresh instance");
+    for (at, (_, size)) in TABLES.into_iter().enumerate() {
+        let value = rounded(median(&place("claim", "fresh"), size)?);
+        let mut row = json!({"group": GROUP, "name": with(size), "value": value, "unit": "µs"});
+        if at > 0 {
+            row["beside"] = json!(with(TABLES[0].1));
+        }
+        rows.push(row);
+    }
     rows.push(json!({"group": GROUP, "name": FLOOR, "value": rounded(median("nothing fresh", "")?), "unit": "µs",
         "note": "no mapping in a fresh instance can take less"}));
-    for name in ["map_claim_response", "map_feedback", "map_patient"] {
+    for name in COMPONENTS {
         let bytes = fs::metadata(components.join(name).with_extension("wasm"))?.len();
         rows.push(
             json!({"group": GROUP, "name": format!("{name}.wasm"), "value": rounded(bytes as f64 / 1e3), "unit": "kB",
