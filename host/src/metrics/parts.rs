@@ -1,7 +1,7 @@
 //! Figures that belong to who does the work: the store, the peers, the mappings. Each is a handle; a clone counts into the same.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use flow::Kind;
@@ -247,6 +247,9 @@ pub struct MappingFigures {
     running: Gauge,
     memory: Family<Labels<1>, Gauge>,
     instances: Gauge,
+    /// What nearly every call touches, found once: looking it up by its labels costs more than counting.
+    answered: [OnceLock<Histogram>; Interface::ALL.len()],
+    peaks: [OnceLock<Gauge>; Interface::ALL.len()],
 }
 
 impl Default for MappingFigures {
@@ -257,6 +260,8 @@ impl Default for MappingFigures {
             running: Gauge::default(),
             memory: Family::default(),
             instances: Gauge::default(),
+            answered: Default::default(),
+            peaks: Default::default(),
         };
         for interface in Interface::ALL {
             drop(figures.memory.get_or_create(&[("mapping", interface.name())]));
@@ -295,6 +300,7 @@ impl MappingFigures {
         let (running, begun) = (Running::one_more(&self.running), Instant::now());
         let result = call();
         drop(running);
+        let (name, lasted) = (interface.name(), begun.elapsed().as_secs_f64());
         let outcome = match &result {
             Ok(_) => "answered",
             Err(MapperError::Deadline(_)) => "deadline",
@@ -303,12 +309,16 @@ impl MappingFigures {
             Err(MapperError::Busy(_)) => "busy",
             Err(MapperError::Unusable(..)) => "unusable",
         };
-        let labels = [("mapping", interface.name()), ("outcome", outcome)];
-        self.duration.get_or_create(&labels).observe(begun.elapsed().as_secs_f64());
-        if result.is_err() {
+        let labels = [("mapping", name), ("outcome", outcome)];
+        if result.is_ok() {
+            let found = || self.duration.get_or_create(&labels).clone();
+            self.answered[interface as usize].get_or_init(found).observe(lasted);
+        } else {
+            self.duration.get_or_create(&labels).observe(lasted);
             self.failures.get_or_create(&labels).inc();
         }
-        let peak = self.memory.get_or_create(&[("mapping", interface.name())]);
+        let found = || self.memory.get_or_create(&[("mapping", name)]).clone();
+        let peak = self.peaks[interface as usize].get_or_init(found);
         peak.inner().fetch_max(memory_bytes.load(Ordering::Relaxed) as i64, Ordering::Relaxed);
         result
     }
