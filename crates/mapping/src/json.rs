@@ -1,4 +1,4 @@
-//! Reading JSON leniently and without copies.
+//! Reading JSON leniently and without copies, and writing it.
 //!
 //! A derived `Deserialize` stops at the first element of a wrong kind; a map must report all of them. A [`Node`] never
 //! fails on a wrong kind, it remembers which kind was there instead. One pass, text borrowed from the input.

@@ -10,7 +10,7 @@
 //! - [`bikram_sambat`]: the calendar of Nepal.
 //! - [`issue`]: what a map says of an input it cannot use; [`ids`]: identifiers as types.
 //! - [`phone`]: telephone numbers.
-//! - `json`: reading JSON leniently and without copies; `fhir`: the few FHIR elements that the maps read.
+//! - `json`: reading JSON leniently and without copies, and writing it; `fhir`: the few FHIR elements that the maps read.
 //! - `bundle`: resources and their references; `r4`: elements with code systems; `decimal`: amounts; `insured`: insurance numbers.
 #![forbid(unsafe_code)]
 
