@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Error, Result};
 use std::path::Path;
 
+use openimis_mediator::mapper::Interface;
 use serde_json::{Value, json};
 
 use super::documents::{Document, RECORDED};
@@ -21,9 +22,6 @@ const WAYS: [(&str, &str, Option<f64>); 3] = [
     ("batch", "component, its instance stays (a batch)", Some(2.0)),
     ("fresh", "component, a fresh instance", Some(4.0)),
 ];
-
-const COMPONENTS: [&str; 6] =
-    ["map_claim_response", "map_feedback", "map_patient", "map_claim", "map_eligibility", "map_facility"];
 
 pub fn write(folder: &Path, documents: &[Document], components: &Path) -> Result<()> {
     let mut rows = Vec::new();
@@ -60,8 +58,8 @@ pub fn write(folder: &Path, documents: &[Document], components: &Path) -> Result
         rows.push(json!({"group": GROUP, "name": name, "value": rounded(median(measured, "")?), "unit": "µs",
             "note": "no mapping can take less"}));
     }
-    for name in COMPONENTS {
-        let bytes = fs::metadata(components.join(name).with_extension("wasm"))?.len();
+    for name in Interface::ALL.map(|interface| format!("map_{}", interface.name().replace('-', "_"))) {
+        let bytes = fs::metadata(components.join(&name).with_extension("wasm"))?.len();
         rows.push(
             json!({"group": GROUP, "name": format!("{name}.wasm"), "value": rounded(bytes as f64 / 1e3), "unit": "kB",
             "goal": 120, "better": "lower"}),
