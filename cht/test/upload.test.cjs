@@ -221,5 +221,54 @@ test('a role that does not exist is refused, and so is a folder that is no confi
   const ran = merge(existing('refused'), '--asker', 'nurze');
   assert.equal(ran.status, 1);
   assert.match(ran.stderr, /nurze: no such role; there are nurse/);
-  assert.equal(merge(path.join(folder, 'nowhere')).status, 2);
+  const empty = path.join(folder, 'empty');
+  fs.mkdirSync(empty);
+  for (const [project, says] of [[path.join(folder, 'nowhere'), /there is no folder .*nowhere/],
+    [empty, /neither app_settings\/base_settings\.json nor app_settings\.json: expected the folder of a cht-conf project/]]) {
+    const { status, stderr } = merge(project, '--asker', 'nurse');
+    assert.deepEqual([status, says.test(stderr)], [1, true], stderr);
+  }
+  assert.deepEqual(fs.readdirSync(empty), [], 'nothing is written');
+  assert.equal(spawnSync(process.execPath, [path.join(ROOT, 'tools/merge.mjs')]).status, 2);
+});
+
+/** The layout of CHT's own config/default: all settings in one file, which cht-conf completes in place. */
+const inOneFile = name => {
+  const project = existing(name);
+  const settings = json(project, 'app_settings/base_settings.json');
+  fs.rmSync(path.join(project, 'app_settings'), { recursive: true });
+  const compiled = { contact_summary: 'var ContactSummary={};', tasks: { rules: '', targets: { enabled: true, items: [] } } };
+  fs.writeFileSync(path.join(project, 'app_settings.json'), `\uFEFF${JSON.stringify({ ...settings, ...compiled })}`);
+  return project;
+};
+
+test('merged into a configuration in one file, such as CHT\'s config/default', () => {
+  const project = inOneFile('one file');
+  const ran = merge(project, '--asker', 'nurse');
+  assert.equal(ran.status, 0, ran.stderr);
+  assert.match(ran.stdout, /app_settings\.json: set outbound/);
+  assert.ok(!fs.existsSync(path.join(project, 'app_settings')), 'cht-conf would read nothing else any more');
+  addLines(project);
+  chtConf(project, 'compile-app-settings');
+  const { settings, ...docs } = upload(project);
+  assert.deepEqual(Object.keys(settings.roles), ['nurse', 'openimis_mediator']);
+  assert.deepEqual(settings.permissions.can_edit, ['nurse', 'openimis_mediator']);
+  assert.deepEqual(Object.keys(settings.outbound), ['elsewhere', 'openimis-feedback']);
+  assert.deepEqual(Object.keys(settings.forms), ['OP']);
+  assert.equal(settings.transitions.mark_for_outbound, true);
+  assert.match(settings.tasks.rules, /ask-about-claim/);
+  assert.ok(docs['form-claims_feedback']);
+  const before = fs.readFileSync(path.join(project, 'app_settings.json'), 'utf8');
+  const again = merge(project);
+  assert.equal(again.status, 0, again.stderr);
+  assert.equal(fs.readFileSync(path.join(project, 'app_settings.json'), 'utf8'), before, 'a second merge changes nothing');
+});
+
+test('settings that are no JSON are told by their file, and stay', () => {
+  const project = inOneFile('broken');
+  fs.writeFileSync(path.join(project, 'app_settings.json'), '{"roles": ');
+  const { status, stderr } = merge(project, '--asker', 'nurse');
+  assert.equal(status, 1);
+  assert.match(stderr, /app_settings\.json is no JSON/);
+  assert.equal(fs.readFileSync(path.join(project, 'app_settings.json'), 'utf8'), '{"roles": ');
 });

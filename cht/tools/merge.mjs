@@ -23,14 +23,26 @@ const { values, positionals } = parseArgs({
   options: { asker: { type: 'string', multiple: true }, calendar: { type: 'string', default: 'bikram-sambat' } },
 });
 const [project] = positionals;
-if (!project || !['bikram-sambat', 'gregorian'].includes(values.calendar) || !existsSync(path.join(project, 'app_settings'))) {
+if (!project || !['bikram-sambat', 'gregorian'].includes(values.calendar)) {
   console.error('Usage: node tools/merge.mjs <folder of a cht-conf project> [--asker <role>]... [--calendar gregorian]');
   process.exit(2);
 }
+/** cht-conf takes the settings from the first of these that is there. CHT's own config/default has the second one only. */
+const [BASE, WHOLE] = ['app_settings/base_settings.json', 'app_settings.json'];
 const told = [];
 const ours = file => path.join(ROOT, file);
 const theirs = file => path.join(project, file);
-const json = (file, none) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : none);
+
+function json(file, none) {
+  if (!existsSync(file)) {
+    return none;
+  }
+  try {
+    return JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''));
+  } catch (error) {
+    throw new Error(`${file} is no JSON: ${error.message}`);
+  }
+}
 
 /** Writes JSON if it is new: a file that stays as it was keeps its layout. */
 function save(file, value) {
@@ -78,14 +90,23 @@ function mergeFiles() {
   save('resources.json', resources);
 }
 
-function mergeSettings() {
-  const file = 'app_settings/base_settings.json';
-  const [source, target] = [json(ours(file)), json(theirs(file))];
-  if (!target) {
-    throw new Error(`${theirs(file)} is not there`);
+/** Where the project keeps its settings. */
+function settingsFile() {
+  if (!existsSync(project)) {
+    throw new Error(`there is no folder ${project}`);
   }
+  const file = [BASE, WHOLE].find(file => existsSync(theirs(file)));
+  if (!file) {
+    throw new Error(`${project} has neither ${BASE} nor ${WHOLE}: expected the folder of a cht-conf project, such as config/default of cht-core`);
+  }
+  return file;
+}
+
+function mergeSettings() {
+  const file = settingsFile();
+  const [source, target] = [json(ours(BASE)), json(theirs(file))];
   const role = 'openimis_mediator';
-  add(target.roles ??= {}, role, source.roles[role], file);
+  add(target.roles ??= {}, role, source.roles[role], BASE);
   const permissions = target.permissions ??= {};
   const grant = (permission, to) => {
     permissions[permission] = [...new Set([...(permissions[permission] ?? []), ...to])];
@@ -105,8 +126,8 @@ function mergeSettings() {
   // Where the push goes, and as whom, is for each deployment to say.
   Object.assign(push.destination, base_url && { base_url });
   Object.assign(push.destination.auth, auth?.username && { username: auth.username });
-  add(target.outbound ??= {}, 'openimis-feedback', push, file);
-  add(target.transitions ??= {}, 'mark_for_outbound', true, file);
+  add(target.outbound ??= {}, 'openimis-feedback', push, BASE);
+  add(target.transitions ??= {}, 'mark_for_outbound', true, BASE);
   save(file, target);
   if (push.destination.base_url.includes('mediator.example.org')) {
     told.push(`${file}: set outbound.openimis-feedback.destination.base_url to your mediator or OpenHIM`);
@@ -115,10 +136,18 @@ function mergeSettings() {
 
 function mergeForms() {
   const file = 'app_settings/forms.json';
-  const forms = json(theirs(file), {});
   const source = values.calendar === 'gregorian' ? 'gregorian/forms.json' : file;
-  add(forms, 'OP', json(ours(source)).OP, source);
-  save(file, forms);
+  const { OP } = json(ours(source));
+  if (settingsFile() === WHOLE) {
+    // cht-conf reads no other file then.
+    const settings = json(theirs(WHOLE));
+    add(settings.forms ??= {}, 'OP', OP, source);
+    save(WHOLE, settings);
+  } else {
+    const forms = json(theirs(file), {});
+    add(forms, 'OP', OP, source);
+    save(file, forms);
+  }
 }
 
 function mergeTranslations() {
