@@ -144,7 +144,7 @@ pub fn patient(data: &[u8]) {
 
 fn is_e164(phone: &str) -> bool {
     let digits = phone.strip_prefix('+').unwrap_or_default();
-    (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
+    (6..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
 }
 
 fn object(mapped: &Mapped) -> serde_json::Map<String, Value> {

@@ -6,7 +6,7 @@ use crate::fhir::{CODE, Identifier, UUID, identifier, require_resource, shape_of
 use crate::ids::{InsureeUuid, contact_id};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape, to_json};
-use crate::phone::e164;
+use crate::phone::{self, Unusable};
 use crate::{MapResult, Mapped};
 
 /// One row of the table openIMIS location to CHT place.
@@ -65,9 +65,7 @@ impl Settings {
         if self.person_type.trim().is_empty() {
             problems.push("person_type: is empty; expected a CHT contact type, for example person".to_owned());
         }
-        let digits = self.phone_prefix.strip_prefix('+').unwrap_or_default();
-        let is_country = (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_country && !self.phone_prefix.is_empty() {
+        if !self.phone_prefix.is_empty() && !phone::is_calling_code(&self.phone_prefix) {
             problems.push("phone_prefix: expected a country calling code such as +977".to_owned());
         }
         for (index, row) in self.places.iter().enumerate() {
@@ -292,36 +290,47 @@ impl Patient<'_> {
         chf_id
     }
 
-    /// The first telephone number that can be written as E.164.
+    /// The first telephone number that can be written as E.164. One before it that cannot exist is reported: it is a slip, where a text
+    /// such as "unknown" says nothing.
     fn phone(&self, prefix: &str, issues: &mut Vec<Issue>) -> Option<String> {
-        let mut unusable = matches!(self.telecom, Node::Other(_));
+        let mut worst = matches!(self.telecom, Node::Other(_)).then_some(Unusable::NoNumber);
         for contact in self.telecom.items().filter(|contact| !is_old(&contact.usage)) {
             let system = contact.system.value().map_or("phone", Text::trimmed);
             if !matches!(system, "phone" | "sms") {
                 continue;
             }
-            match &contact.value {
-                Node::Value(number) if number.trimmed().is_empty() => {}
-                Node::Value(number) => match e164(number.trimmed(), prefix) {
-                    Some(phone) => return Some(phone),
-                    None => unusable = true,
+            let unusable = match &contact.value {
+                Node::Absent => continue,
+                Node::Value(number) if number.trimmed().is_empty() => continue,
+                Node::Value(number) => match phone::read(number.trimmed(), prefix) {
+                    Ok(phone) => {
+                        let slip = worst.filter(|worst| *worst == Unusable::Impossible);
+                        issues.extend(slip.map(|slip| self.no_phone(slip, prefix)));
+                        return Some(phone);
+                    }
+                    Err(unusable) => unusable,
                 },
-                Node::Other(_) => unusable = true,
-                Node::Absent => {}
-            }
-        }
-        if unusable {
-            let (expected, found) = match &self.telecom {
-                Node::Other(kind) => ("a list of telephone numbers", format!("{kind}; left out")),
-                _ if prefix.is_empty() => (
-                    "a telephone number with its country calling code, or the setting phone_prefix",
-                    "no number that can be used; left out".to_owned(),
-                ),
-                _ => ("a telephone number", "no number that can be used; left out".to_owned()),
+                Node::Other(_) => Unusable::NoNumber,
             };
-            issues.push(Issue::unusable("Patient.telecom", expected, found).as_warning());
+            worst = worst.max(Some(unusable));
         }
+        issues.extend(worst.map(|worst| self.no_phone(worst, prefix)));
         None
+    }
+
+    fn no_phone(&self, unusable: Unusable, prefix: &str) -> Issue {
+        let (expected, found) = match (&self.telecom, unusable) {
+            (Node::Other(kind), _) => ("a list of telephone numbers", kind.to_string()),
+            (_, Unusable::Impossible) if !prefix.is_empty() => {
+                ("a telephone number", format!("{} (phone_prefix is {prefix})", unusable.found()))
+            }
+            (_, Unusable::NoNumber | Unusable::NoCountry) if prefix.is_empty() => (
+                "a telephone number with its country calling code, or the setting phone_prefix",
+                unusable.found().to_owned(),
+            ),
+            _ => ("a telephone number", unusable.found().to_owned()),
+        };
+        Issue::unusable("Patient.telecom", expected, format!("{found}; left out")).as_warning()
     }
 }
 

@@ -167,7 +167,7 @@ pub(super) const ISSUES: &[Entry] = &[
     Entry {
         id: "phone-left-out",
         sign: Issue(Value, &["Patient.telecom*"], ""),
-        meaning: "None of the insuree's telephone numbers can be written with its country's code; it is left out of the new person.",
+        meaning: "A telephone number of the insuree cannot be written with its country's code, or no number of that country looks like it; it is left out of the new person.",
         action: "Set `mapping.patient.phone_prefix`, or correct the number in openIMIS.",
     },
     Entry {
