@@ -63,6 +63,8 @@ pub(crate) struct Documents<'a> {
     pub entries: Vec<Entry<'a>>,
     /// `Bundle.timestamp`.
     pub timestamp: Node<Text<'a>>,
+    /// What a search found: a resource may have changed while it was carried out.
+    is_found: bool,
     urls: BTreeMap<String, usize>,
     ids: BTreeMap<(String, String), Vec<usize>>,
     /// By owner and id.
@@ -102,6 +104,19 @@ struct Head<'a> {
     contained: RawList<'a>,
 }
 
+/// When a resource got to be as it is.
+#[derive(Debug, Deserialize)]
+struct Version<'a> {
+    #[serde(borrow, default)]
+    meta: Node<Meta<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow, default, rename = "lastUpdated")]
+    last_updated: Node<Text<'a>>,
+}
+
 #[derive(Debug, Deserialize)]
 struct Bundle<'a> {
     #[serde(borrow, default, rename = "type")]
@@ -128,7 +143,7 @@ struct Request<'a> {
     method: Node<Text<'a>>,
 }
 
-object_shape!(Head, Bundle, BundleEntry, Request);
+object_shape!(Head, Version, Meta, Bundle, BundleEntry, Request);
 
 /// The elements of a list as text; empty if it is no list.
 #[derive(Debug, Default)]
@@ -171,6 +186,7 @@ impl<'a> Documents<'a> {
         {
             issues.push(Issue::unusable("Bundle.type", expected, shape(kind)));
         }
+        self.is_found = plain(&bundle.kind) == Some("searchset");
         for (path, entry) in crate::r4::each(&bundle.entry, "Bundle.entry", "entries", issues) {
             let method = entry.request.value().and_then(|request| plain(&request.method));
             if matches!(method, Some("DELETE" | "GET" | "HEAD")) {
@@ -203,6 +219,17 @@ impl<'a> Documents<'a> {
             let issue = if other.text == text {
                 let text = format!("the same resource as {}; read once", other.path);
                 Issue { severity: Severity::Information, ..Issue::error(IssueType::Conflict, path, text) }
+            } else if let Some(is_later) = is_later(text, other.text).filter(|_| self.is_found) {
+                let (which, other) = (if is_later { "later" } else { "earlier" }, &other.path);
+                let told = format!("the {which} version of the resource at {other}; the later one is read");
+                let told =
+                    Issue { severity: Severity::Information, ..Issue::error(IssueType::Conflict, path.clone(), told) };
+                issues.push(told);
+                if is_later {
+                    self.forget(same);
+                    self.add(path, full_url, text, issues);
+                }
+                return;
             } else {
                 let text = format!("the same fullUrl or id as {}, another content; expected one of them", other.path);
                 Issue::error(IssueType::Conflict, path, text)
@@ -219,6 +246,18 @@ impl<'a> Documents<'a> {
             let id = plain(&head.id).map(str::to_owned);
             self.push(Entry { path, kind, id, full_url: None, index: 0, owner: Some(owner), text }, &head);
         }
+    }
+
+    /// A later version takes its place. What it contains stays, without an owner that is read.
+    fn forget(&mut self, index: usize) {
+        self.urls.retain(|_, other| *other != index);
+        self.ids
+            .values_mut()
+            .chain(self.identifiers.values_mut())
+            .for_each(|named| named.retain(|other| *other != index));
+        self.ids.retain(|_, named| !named.is_empty());
+        self.identifiers.retain(|_, named| !named.is_empty());
+        self.entries[index].kind.clear();
     }
 
     /// Keeps every way in which another resource may name this one, so that a reference costs no walk through the document.
@@ -265,6 +304,16 @@ impl<'a> Documents<'a> {
         }
         parsed.ok()
     }
+}
+
+/// Whether the one is later than the other; none where they do not say.
+fn is_later(one: &str, other: &str) -> Option<bool> {
+    let when = |text: &str| -> Option<jiff::Timestamp> {
+        let version = document::<Version>(text, "resource").ok()?;
+        plain(&version.meta.value()?.last_updated)?.parse().ok()
+    };
+    let (one, other) = (when(one)?, when(other)?);
+    (one != other).then_some(one > other)
 }
 
 impl Entry<'_> {

@@ -53,6 +53,8 @@ struct Memory {
     searches: Vec<search::Paged>,
     /// Where its links lead, if not to itself.
     links_to: Option<String>,
+    /// By how many hits pages overlap.
+    overlap: usize,
 }
 
 impl Registry {
@@ -113,6 +115,11 @@ impl Registry {
     /// Forgets the searches that are paged through, as a registry does after a while.
     pub fn forget_searches(&self) {
         self.core.state().searches.iter_mut().for_each(|search| search.forgotten = true);
+    }
+
+    /// Further pages begin so many hits earlier, as of a registry whose data change while they are paged through.
+    pub fn overlap_pages(&self, hits: usize) {
+        self.core.state().overlap = hits;
     }
 
     /// Its links lead there, as of a registry behind a proxy that it does not know of.

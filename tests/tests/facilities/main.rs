@@ -6,4 +6,5 @@ mod interrupted;
 mod many;
 mod people;
 mod synced;
+mod twice;
 mod world;

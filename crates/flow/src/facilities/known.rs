@@ -9,7 +9,7 @@ use super::Tell;
 use super::write::NO_SUCH_TYPE;
 use crate::Flow;
 use crate::peers::openimis::PAGES;
-use crate::peers::{Peer, PeerError};
+use crate::peers::{Peer, PeerError, Trail};
 use crate::ports::{Clock, Http, Mapper, Store};
 
 /// Districts, a page at a time; openIMIS gives 100 at most.
@@ -73,6 +73,15 @@ impl Known {
         }
     }
 
+    /// What openIMIS has of a code by now.
+    fn replace(&mut self, code: &str, nodes: Vec<String>) {
+        self.take_away(code);
+        self.facilities.remove(code);
+        for node in nodes.iter().filter_map(|node| serde_json::from_str(node).ok()) {
+            self.keep_facility(&node);
+        }
+    }
+
     fn keep_district(&mut self, node: &Value) {
         if let Some(code) = node["code"].as_str() {
             self.districts.entry(code.to_owned()).or_default().push(node.to_string());
@@ -95,6 +104,14 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         self.all_nodes(DISTRICTS, "locations", tell, |node| known.keep_district(node)).await?;
         self.all_nodes(FACILITIES, "healthFacilities", tell, |node| known.keep_facility(node)).await?;
         Ok(known)
+    }
+
+    /// Reads one facility again that was written in this run: only openIMIS knows the uuid that an update needs.
+    pub(super) async fn know_again(&self, code: &str, known: &mut Known) -> Result<(), PeerError> {
+        let lookup = Lookup { resource: Resource::HealthFacility, by: By::Code, value: code.to_owned() };
+        let told = self.look_up_nodes(&[&lookup], &mut Trail::default()).await?;
+        known.replace(code, told.into_iter().flat_map(|answer| answer.found).collect());
+        Ok(())
     }
 
     /// What this openIMIS takes: older ones have no status, for example. One that does not tell of itself takes all.

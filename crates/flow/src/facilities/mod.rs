@@ -1,14 +1,17 @@
 //! The registry's facilities become openIMIS' health facilities: page by page, one failing facility never stops the others.
 //!
 //! # Layout
-//! - `sync`: a run, from the registry's first page to its last one. `decide`: what is to become of one facility.
+//! - `sync`: a run, from the registry's first page to its last one; `session`: what it knows; `halt`: what stops it. `decide`: what is to
+//!   become of one facility.
 //! - `registry`: how the registry is asked. `known`: what openIMIS has, read once a run. `write`: how openIMIS is written to.
 //! - here: the vocabulary, and [`Ledger`], what a runtime has to keep.
 #![allow(async_fn_in_trait)] // as in `ports`
 
 mod decide;
+mod halt;
 mod known;
 mod registry;
+mod session;
 mod sync;
 mod write;
 
@@ -20,7 +23,7 @@ use url::Url;
 
 use crate::ports::StoreError;
 
-pub use sync::Stopped;
+pub use halt::Stopped;
 
 /// A registry that speaks mCSD (FHIR R4), and how it is asked.
 #[derive(Clone, Debug)]

@@ -27,6 +27,8 @@ pub(super) struct Answered {
 #[error("the registry {reason}")]
 pub(super) struct RegistryError {
     pub reason: String,
+    /// The same without the registry's own words, which may name people.
+    pub unquoted: String,
     /// It asked to be left alone for so long.
     pub wait: Option<SignedDuration>,
     /// It does not know the page, or no longer.
@@ -35,7 +37,13 @@ pub(super) struct RegistryError {
 
 impl RegistryError {
     pub fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), wait: None, unknown_page: false }
+        let reason = reason.into();
+        Self { unquoted: format!("the registry {reason}"), reason, wait: None, unknown_page: false }
+    }
+
+    /// With what it said, for the ledger.
+    fn said(self, reason: String) -> Self {
+        Self { reason, ..self }
     }
 }
 
@@ -125,8 +133,9 @@ fn judge(response: &Response<Vec<u8>>) -> Result<Answered, RegistryError> {
         return Err(RegistryError::new(format!("answered {status}: redirects are not followed, check facilities.url")));
     }
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        let told = outcome(&text).map(|text| format!(" ({text})")).unwrap_or_default();
-        return Err(RegistryError::new(format!("refused the credentials with {status}{told}: check [facilities]")));
+        let refused = |said: &str| format!("refused the credentials with {status}{said}: check [facilities]");
+        let said = outcome(&text).map(|text| format!(" ({text})")).unwrap_or_default();
+        return Err(RegistryError::new(refused("")).said(refused(&said)));
     }
     if !status.is_success() {
         let told = outcome(&text).unwrap_or_else(|| "no OperationOutcome".to_owned());
@@ -134,6 +143,7 @@ fn judge(response: &Response<Vec<u8>>) -> Result<Answered, RegistryError> {
             reason: format!("answered {status}: {told}"),
             wait: retry_after(response),
             unknown_page: status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS,
+            ..RegistryError::new(format!("answered {status}"))
         });
     }
     let head = serde_json::from_str::<Head>(&text).ok().filter(|head| head.kind == "Bundle");

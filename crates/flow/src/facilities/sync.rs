@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use mapping::facility::{Envelope, Settings};
+use mapping::facility::Envelope;
 use url::Url;
 
 use super::decide::{Decided, Item, with_decisions};
-use super::known::Known;
+use super::halt::{Halt, Stopped};
 use super::registry::RegistryError;
+use super::session::Session;
 use super::write::Mutation;
 use super::{Action, Asked, Counts, Event, Kept, Ledger, Record, Registry, Run, RunEnd, State, Tell};
 use crate::Flow;
@@ -22,69 +23,6 @@ const PAGES: u32 = 100_000;
 const AGAIN: u32 = 100;
 /// Wait after a retry was interrupted.
 const WAIT: SignedDuration = SignedDuration::from_mins(1);
-
-/// Why a run goes on later, or was not begun.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Stopped {
-    /// The registry or openIMIS cannot be used at the moment.
-    #[error("{reason}")]
-    Interrupted {
-        /// What is the matter.
-        reason: String,
-        /// When to go on.
-        next_at: Timestamp,
-        /// What came of it so far.
-        counts: Counts,
-    },
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// What stops a page.
-enum Halt {
-    Registry(RegistryError),
-    Peer(PeerError),
-    Mapper(MapperError),
-    Store(StoreError),
-}
-
-impl From<StoreError> for Halt {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<PeerError> for Halt {
-    fn from(error: PeerError) -> Self {
-        Self::Peer(error)
-    }
-}
-
-impl From<RegistryError> for Halt {
-    fn from(error: RegistryError) -> Self {
-        Self::Registry(error)
-    }
-}
-
-impl From<MapperError> for Halt {
-    fn from(error: MapperError) -> Self {
-        Self::Mapper(error)
-    }
-}
-
-/// What one process knows during a run.
-struct Session {
-    settings: Settings,
-    /// Read when the first facility needs it.
-    known: Option<Known>,
-    /// Which entry of the registry came with a code: a second one would undo the first.
-    codes: HashMap<String, String>,
-    /// What came with a page: a dry run, which writes nothing down, must not tell it twice.
-    came: HashSet<String>,
-    is_dry: bool,
-    is_whole: bool,
-}
 
 impl Counts {
     fn count(&mut self, record: &Record) {
@@ -118,6 +56,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Ok(()) => self.again(false, &mut run, &mut session, tell).await,
             halted => halted,
         };
+        let unquoted = done.as_ref().err().map(Halt::unquoted).unwrap_or_default();
         let end = match done {
             Ok(()) => RunEnd::Done,
             Err(Halt::Store(error)) => return Err(error.into()),
@@ -129,7 +68,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         match end {
             RunEnd::Done => Ok(run.counts),
             RunEnd::Interrupted { reason, next_at } => {
-                Err(Stopped::Interrupted { reason, next_at, counts: run.counts })
+                Err(Stopped::Interrupted { reason, unquoted, next_at, counts: run.counts })
             }
         }
     }
@@ -138,12 +77,14 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
     pub async fn retry_facilities(&self, tell: Tell<'_>) -> Result<Counts, Stopped> {
         let mut session = self.session(false, true).await?;
         let mut run = Run::dry(false, None, self.clock.now());
-        match self.again(true, &mut run, &mut session, tell).await {
+        let done = self.again(true, &mut run, &mut session, tell).await;
+        let unquoted = done.as_ref().err().map(Halt::unquoted).unwrap_or_default();
+        match done {
             Ok(()) => Ok(run.counts),
             Err(Halt::Store(error)) => Err(error.into()),
             Err(halt) => match self.interrupted(halt, WAIT) {
                 RunEnd::Interrupted { reason, next_at } => {
-                    Err(Stopped::Interrupted { reason, next_at, counts: run.counts })
+                    Err(Stopped::Interrupted { reason, unquoted, next_at, counts: run.counts })
                 }
                 RunEnd::Done => Ok(run.counts),
             },
@@ -152,7 +93,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     async fn session(&self, is_dry: bool, is_whole: bool) -> Result<Session, StoreError> {
         let settings = with_decisions(&self.settings.mapping.facility, &self.store.facility_decisions().await?);
-        Ok(Session { settings, known: None, codes: HashMap::new(), came: HashSet::new(), is_dry, is_whole })
+        Ok(Session::new(settings, is_dry, is_whole))
     }
 
     fn interrupted(&self, halt: Halt, wait: SignedDuration) -> RunEnd {
@@ -251,6 +192,25 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Facilities, to openIMIS. Returns what became of those that the ledger does not have so already.
     async fn treat(
         &self,
+        mut items: Vec<Item>,
+        session: &mut Session,
+        counts: &mut Counts,
+        tell: Tell<'_>,
+    ) -> Result<Vec<Record>, Halt> {
+        let mut records = Vec::new();
+        while !items.is_empty() {
+            // One after the other where a facility is there twice: what became of the first is known by then.
+            let mut sources = HashSet::new();
+            let (first, again) = items.into_iter().partition(|item| sources.insert(item.source.clone()));
+            records.extend(self.treat_each(first, session, counts, tell).await?);
+            items = again;
+        }
+        Ok(records)
+    }
+
+    /// As [`Self::treat`], of facilities that are there once.
+    async fn treat_each(
+        &self,
         items: Vec<Item>,
         session: &mut Session,
         counts: &mut Counts,
@@ -261,37 +221,62 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
             self.store.kept_facilities(&sources).await?.into_iter().map(|kept| (kept.source.clone(), kept)).collect();
         let (mut records, mut writes) = (Vec::new(), Vec::new());
         for item in &items {
-            let envelope = match self.facility_envelope(&item.document, &session.settings).await {
-                Err(error @ MapperError::Unusable(..)) => return Err(error.into()),
-                Err(error) => {
-                    records.push(item.failed(&Envelope::default(), error.to_string()));
-                    continue;
-                }
-                Ok(envelope) => envelope,
-            };
-            if let Some(reason) = session.takes_code(&item.source, envelope.code.as_deref()) {
-                records.push(item.failed(&envelope, reason));
-                continue;
-            }
-            if !session.is_whole && kept.get(&item.source).is_some_and(|kept| kept.is_so(&envelope)) {
-                counts.unchanged += 1;
-                continue;
-            }
-            let known = match &mut session.known {
-                Some(known) => known,
-                none => none.insert(self.known_facilities(tell).await?),
-            };
-            match self.decide_facility(item, &envelope, known, &session.settings).await? {
-                Decided::Settled(record) => records.push(record),
-                Decided::Write { mutation, record } => writes.push((mutation, record)),
+            match self.treat_one(item, kept.get(&item.source), session, counts, tell).await? {
+                Some(Decided::Settled(record)) => records.push(record),
+                Some(Decided::Write { mutation, record }) => writes.push((mutation, record)),
+                None => {}
             }
         }
         records.extend(self.written(writes, session, tell).await?);
         for record in &records {
+            if record.state == State::Done {
+                session.settle(&record.source);
+            }
             counts.count(record);
             tell(Event::Facility(record));
         }
         Ok(records)
+    }
+
+    /// What is to become of one of them; none: it is as it was.
+    async fn treat_one(
+        &self,
+        item: &Item,
+        kept: Option<&Kept>,
+        session: &mut Session,
+        counts: &mut Counts,
+        tell: Tell<'_>,
+    ) -> Result<Option<Decided>, Halt> {
+        let failed = |envelope: &Envelope, reason| Ok(Some(Decided::Settled(item.failed(envelope, reason))));
+        let envelope = match self.facility_envelope(&item.document, &session.settings).await {
+            Err(error @ MapperError::Unusable(..)) => return Err(error.into()),
+            Err(error) => return failed(&Envelope::default(), error.to_string()),
+            Ok(envelope) => envelope,
+        };
+        if let Some(reason) = session.takes_code(&item.source, envelope.code.as_deref()) {
+            return failed(&envelope, reason);
+        }
+        let before = session.treat(&item.source, &envelope);
+        if let Some(before) = before.as_ref().filter(|before| before.is_so(&envelope)) {
+            match before.is_done {
+                true => counts.unchanged += 1,
+                false => counts.listed = counts.listed.saturating_sub(1), // it is counted as what it is
+            }
+            return Ok(None);
+        }
+        if !session.is_whole && before.is_none() && kept.is_some_and(|kept| kept.is_so(&envelope)) {
+            session.settle(&item.source);
+            counts.unchanged += 1;
+            return Ok(None);
+        }
+        let known = match &mut session.known {
+            Some(known) => known,
+            none => none.insert(self.known_facilities(tell).await?),
+        };
+        if let (Some(_), Some(code)) = (&before, &envelope.code) {
+            self.know_again(code, known).await?;
+        }
+        Ok(Some(self.decide_facility(item, &envelope, known, &session.settings).await?))
     }
 
     async fn written(
@@ -313,21 +298,6 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
             (record.state, record.action, record.reason) = (State::Failed, None, Some(reason));
         }
         Ok(records)
-    }
-}
-
-impl Session {
-    /// Why this entry may not have the code: another one of this run has it.
-    fn takes_code(&mut self, source: &str, code: Option<&str>) -> Option<String> {
-        let code = code?;
-        let first = self.codes.entry(code.to_owned()).or_insert_with(|| source.to_owned());
-        (first != source).then(|| format!("{first} of the registry has the same code: which of the two is it?"))
-    }
-}
-
-impl Kept {
-    fn is_so(&self, envelope: &Envelope) -> bool {
-        self.state == State::Done && envelope.fingerprint.is_some() && self.fingerprint == envelope.fingerprint
     }
 }
 

@@ -134,7 +134,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Ok(answers)
     }
 
-    async fn look_up_nodes(&self, wanted: &[&Lookup], trail: &mut Trail) -> Result<Vec<Answer>, PeerError> {
+    /// What openIMIS has by now, of everything but insurees.
+    pub(crate) async fn look_up_nodes(&self, wanted: &[&Lookup], trail: &mut Trail) -> Result<Vec<Answer>, PeerError> {
         let (lists, single): (Vec<&Lookup>, Vec<&Lookup>) = wanted.iter().partition(|lookup| lookup.by == By::District);
         let mut answers = Vec::new();
         for batch in single.chunks(BATCH) {

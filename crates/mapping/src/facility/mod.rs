@@ -172,7 +172,9 @@ fn same_name(wanted: &Wanted, district: &str, questions: &mut Questions, setting
     }
     let Some(others) = questions.ask(Resource::HealthFacility, By::District, district) else { return };
     let own = Name::of(name);
-    for other in others.iter().filter_map(|text| document::<Existing>(text, "HealthFacility").ok()) {
+    let is_other = |other: &Existing| wanted.code.is_none() || other.code() != wanted.code.as_deref();
+    let others = others.iter().filter_map(|text| document::<Existing>(text, "HealthFacility").ok());
+    for other in others.filter(is_other) {
         if other.name().is_some_and(|name| Name::of(name).is_like(&own)) {
             let code = other.code().map(shown).unwrap_or_default();
             let text = format!(

@@ -133,3 +133,52 @@ impl Parts<'_, '_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A page of Locations of one id: name, last change and fullUrl.
+    fn page_of(versions: &[(&str, &str, &str)]) -> Page {
+        let entry = |(name, changed, url): &(&str, &str, &str)| {
+            let area = json!({"reference": "#area"});
+            json!({"fullUrl": url, "resource": {
+                "resourceType": "Location", "id": "hp-1", "name": name, "meta": {"lastUpdated": changed}, "partOf": area,
+                "contained": [{"resourceType": "Location", "id": "area", "name": format!("Area of {name}")}],
+            }})
+        };
+        let entries: Vec<_> = versions.iter().map(entry).collect();
+        page(&json!({"resourceType": "Bundle", "type": "searchset", "entry": entries}).to_string()).expect("a page")
+    }
+
+    const URL: &str = "http://registry.example.org/fhir/Location/hp-1";
+
+    #[test]
+    fn of_two_versions_of_a_facility_the_later_one_is_read() {
+        let (early, late) = ("2026-11-30T10:00:00+05:45", "2026-11-30T05:00:00Z");
+        for versions in [[("Old", early, URL), ("New", late, URL)], [("New", late, URL), ("Old", early, URL)]] {
+            let page = page_of(&versions);
+            let [facility] = &page.facilities[..] else { panic!("{page:?}") };
+            assert!(facility.contains("New") && !facility.contains("Old"), "{facility}");
+            let [warning] = &page.warnings[..] else { panic!("{page:?}") };
+            assert!(warning.diagnostics.contains("later"), "{warning}");
+        }
+    }
+
+    #[test]
+    fn of_two_versions_without_an_order_the_first_is_read_and_told() {
+        for (one, other) in [("", ""), ("2026-11-30T05:00:00Z", ""), ("2026-11-30T05:00:00Z", "2026-11-30T05:00:00Z")] {
+            let page = page_of(&[("One", one, URL), ("Other", other, URL)]);
+            assert!(page.facilities.len() == 1 && page.facilities[0].contains("One"), "{page:?}");
+            assert!(page.warnings[0].diagnostics.contains("another content"), "{page:?}");
+        }
+    }
+
+    #[test]
+    fn a_facility_that_is_there_twice_as_it_is_is_read_once() {
+        let page = page_of(&[("One", "", URL), ("One", "", URL)]);
+        assert_eq!((page.facilities.len(), page.warnings.len()), (1, 1), "{page:?}");
+    }
+}

@@ -61,7 +61,7 @@ pub(super) async fn page(State(core): State<Core>, Query(pairs): Pairs) -> Respo
     };
     let state = core.state();
     match state.searches.get(search) {
-        Some(known) if !known.forgotten => bundle(&core, &state, search, offset),
+        Some(known) if !known.forgotten => bundle(&core, &state, search, offset.saturating_sub(state.overlap)),
         _ => outcome(StatusCode::GONE, &format!("Search ID \"{search}\" does not exist and may have expired")),
     }
 }

@@ -1,0 +1,72 @@
+//! What one process knows during a run: what openIMIS has, and what came so far.
+
+use std::collections::{HashMap, HashSet};
+
+use mapping::facility::{Envelope, Settings};
+
+use super::known::Known;
+use super::{Kept, State};
+
+/// What one process knows during a run.
+pub(super) struct Session {
+    pub settings: Settings,
+    /// Read when the first facility needs it.
+    pub known: Option<Known>,
+    /// Which entry of the registry came with a code: a second one would undo the first.
+    codes: HashMap<String, String>,
+    /// What came with a page: a dry run, which writes nothing down, must not tell it twice.
+    pub came: HashSet<String>,
+    /// What became of those that came: pages move while a registry is read, so a facility may come with two of them.
+    treated: HashMap<String, Treated>,
+    pub is_dry: bool,
+    pub is_whole: bool,
+}
+
+/// What became of a facility earlier in the run.
+#[derive(Clone, Default)]
+pub(super) struct Treated {
+    fingerprint: Option<String>,
+    pub is_done: bool,
+}
+
+impl Session {
+    pub fn new(settings: Settings, is_dry: bool, is_whole: bool) -> Self {
+        let (codes, came, treated) = (HashMap::new(), HashSet::new(), HashMap::new());
+        Self { settings, known: None, codes, came, treated, is_dry, is_whole }
+    }
+
+    /// Why this entry may not have the code: another one of this run has it.
+    pub fn takes_code(&mut self, source: &str, code: Option<&str>) -> Option<String> {
+        let code = code?;
+        let first = self.codes.entry(code.to_owned()).or_insert_with(|| source.to_owned());
+        (first != source).then(|| format!("{first} of the registry has the same code: which of the two is it?"))
+    }
+
+    /// What became of a facility that came before in this run. From now on it came as this.
+    pub fn treat(&mut self, source: &str, envelope: &Envelope) -> Option<Treated> {
+        let treated = Treated { fingerprint: envelope.fingerprint.clone(), is_done: false };
+        match self.treated.get_mut(source) {
+            Some(before) if before.is_so(envelope) => Some(before.clone()),
+            Some(before) => Some(std::mem::replace(before, treated)),
+            None => self.treated.insert(source.to_owned(), treated),
+        }
+    }
+
+    pub fn settle(&mut self, source: &str) {
+        if let Some(treated) = self.treated.get_mut(source) {
+            treated.is_done = true;
+        }
+    }
+}
+
+impl Treated {
+    pub(super) fn is_so(&self, envelope: &Envelope) -> bool {
+        envelope.fingerprint.is_some() && self.fingerprint == envelope.fingerprint
+    }
+}
+
+impl Kept {
+    pub(super) fn is_so(&self, envelope: &Envelope) -> bool {
+        self.state == State::Done && envelope.fingerprint.is_some() && self.fingerprint == envelope.fingerprint
+    }
+}
