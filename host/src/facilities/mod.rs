@@ -42,6 +42,16 @@ pub enum SyncError {
     Store(#[from] StoreError),
 }
 
+impl SyncError {
+    /// Without the own words of the registry and of openIMIS, which may name people: for the log.
+    pub fn unquoted(&self) -> String {
+        match self {
+            Self::Stopped(Stopped::Interrupted { unquoted, .. }) => unquoted.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// What admins ask the running mediator for.
 #[derive(Debug, Default)]
 pub struct Wishes {

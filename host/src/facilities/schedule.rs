@@ -106,7 +106,8 @@ fn heard(event: Event<'_>) {
             tracing::debug!(source = record.source, code, state = record.state.word(), action, "facility");
         }
         Event::Warning(issue) => tracing::warn!(%issue, "a page of the registry"),
-        Event::Waiting { until, reason } => tracing::info!(%until, reason, "the facilities wait"),
+        // The reason may be what openIMIS said.
+        Event::Waiting { until, .. } => tracing::info!(%until, "the facilities wait for openIMIS"),
         Event::Page { .. } => {}
     }
 }
@@ -119,6 +120,9 @@ fn tell(what: &str, done: Result<Counts, SyncError>) {
         }
         Err(SyncError::Asked) => {}
         Err(SyncError::Busy(holder)) => tracing::debug!(owner = holder.owner, "{what}: another run is at work"),
-        Err(error) => tracing::warn!(%error, "{what}: not done, they go on later"),
+        Err(error) => {
+            let error = error.unquoted();
+            tracing::warn!(error, "{what}: not done, they go on later; the run's reason is in `facilities runs`");
+        }
     }
 }

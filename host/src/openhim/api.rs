@@ -28,6 +28,16 @@ pub enum CallError {
     Unusable(&'static str),
 }
 
+impl CallError {
+    /// Without the core's own words, which may be those of a document or of a proxy's page: for the log.
+    pub(super) fn unquoted(&self) -> String {
+        match self {
+            Self::Refused(refused) => refused.unquoted(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// What tokens are made of, once the core has told it.
 #[derive(Default)]
 pub(super) struct Login(Mutex<Option<Salt>>);

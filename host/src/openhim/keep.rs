@@ -121,10 +121,13 @@ async fn heartbeat(host: &Host) -> Result<(), CallError> {
 /// Once for each problem: it may last for weeks.
 fn tell(host: &Host, error: &CallError) {
     let is_new = Problem::note(&mut host.openhim.state().problem, error.to_string(), host.flow.clock.now());
+    let logged = error.unquoted();
     match error {
-        _ if !is_new => tracing::debug!(%error, "OpenHIM: still no heartbeat"),
-        CallError::Away(_) => tracing::warn!(%error, "OpenHIM does not hear from this mediator; messages go on"),
-        _ => tracing::error!(%error, "OpenHIM does not take this mediator; messages go on"),
+        _ if !is_new => tracing::debug!(error = logged, "OpenHIM: still no heartbeat"),
+        CallError::Away(_) => {
+            tracing::warn!(error = logged, "OpenHIM does not hear from this mediator; messages go on")
+        }
+        _ => tracing::error!(error = logged, "OpenHIM does not take this mediator; messages go on"),
     }
 }
 

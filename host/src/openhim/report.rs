@@ -152,7 +152,8 @@ async fn one(host: &Host, report: &Pending) -> Result<bool, StoreError> {
             note(host, &error, now);
             noted(host, |reports| reports.given_up += 1);
             let (id, transaction, state) = (report.message, &report.transaction, report.state);
-            tracing::error!(%id, transaction, %state, %error, "given up: OpenHIM is not told of this message");
+            let error = error.unquoted();
+            tracing::error!(%id, transaction, %state, error, "given up: OpenHIM is not told of this message");
             store.remove_report(report).await.map(|()| true)
         }
     }
@@ -209,7 +210,8 @@ fn noted(host: &Host, note: impl FnOnce(&mut Reports)) {
 
 fn note(host: &Host, error: &CallError, now: Timestamp) {
     if Problem::note(&mut host.openhim.state().reports.problem, error.to_string(), now) {
-        tracing::warn!(%error, "OpenHIM could not be told what became of a message; it is tried again");
+        let error = error.unquoted();
+        tracing::warn!(error, "OpenHIM could not be told what became of a message; it is tried again");
     }
 }
 

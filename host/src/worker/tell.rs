@@ -82,7 +82,10 @@ pub(super) fn warn_of(error: &PeerError, what: &str) {
         | PeerError::Unreadable(peer, status, _) => {
             tracing::warn!(%peer, status = status.as_u16(), "{what}");
         }
-        PeerError::Paused { .. } | PeerError::NotSent(..) | PeerError::NoAnswer(..) => tracing::warn!(%error, "{what}"),
+        PeerError::Paused { .. } | PeerError::NotSent(..) | PeerError::NoAnswer(..) => {
+            let error = error.unquoted();
+            tracing::warn!(error, "{what}");
+        }
     }
 }
 

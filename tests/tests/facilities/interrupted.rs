@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use flow::facilities::Stopped;
 use jiff::{SignedDuration, Timestamp};
+use mediator_tests::raw_peer::{Scripted, http};
 use mediator_tests::running::{Mediator, config, eventually};
 use openimis_mediator::facilities::SyncError;
 use openimis_mediator::sandbox::Fault;
+use serde_json::json;
 
 use crate::world::{World, run, synced};
 
@@ -48,6 +50,41 @@ async fn a_run_that_the_registry_interrupts_goes_on_with_the_page_that_failed() 
     assert_eq!(first_pages(&world), 1, "it did not begin anew");
     let runs = host.flow.store.facility_runs(10).await.expect("the store");
     assert_eq!(runs.iter().map(|run| run.state.as_str()).collect::<Vec<_>>(), ["done"]);
+}
+
+/// What stands at the registry's address may name people, or send a terminal orders.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_registry_says_is_cleaned_for_admins_and_not_logged() {
+    let world = World::new().await;
+    let said = "bad \u{1b}[31mRED\u{1b}[0m\nforged \u{202e}line\u{0} name Ram Bahadur phone 9841234567 ".to_owned()
+        + &"x".repeat(9000);
+    let outcome = |key: &str| {
+        let issue = match key {
+            "details" => json!({"details": {"text": said}}),
+            _ => json!({key: said}),
+        };
+        json!({"resourceType": "OperationOutcome", "issue": [issue]}).to_string()
+    };
+    for (status, key) in [
+        ("500 Internal Server Error", "diagnostics"),
+        ("400 Bad Request", "details"),
+        ("401 Unauthorized", "diagnostics"),
+    ] {
+        let registry = Scripted::answering(&[http(status, "content-type: application/fhir+json", &outcome(key))]).await;
+        let host = world.host(&[("facilities.url", &registry.url)]).await;
+        let error = run(&host, false, false).await.0.expect_err("the registry refuses");
+        let kept = host.flow.store.facility_runs(1).await.expect("the store").remove(0).reason.expect("a reason");
+        for told in [reason(&error), &kept] {
+            assert!(told.contains("name Ram Bahadur") && told.contains("forged line"), "{told:?}");
+            assert!(!told.chars().any(|letter| letter.is_control() || letter == '\u{202e}'), "{told:?}");
+            assert!(told.chars().count() < 400, "{told:?}");
+        }
+        let logged = error.unquoted();
+        assert!(logged.contains(&status[..3]), "{logged}");
+        for secret in ["Ram", "9841234567", "RED", "xxx"] {
+            assert!(!logged.contains(secret), "{logged}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

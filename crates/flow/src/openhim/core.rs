@@ -86,9 +86,25 @@ pub enum Refused {
     Failed(u16, String),
 }
 
+impl Refused {
+    /// Without the core's own words, which may be those of a document.
+    pub fn unquoted(&self) -> String {
+        match self {
+            Self::Credentials => self.to_string(),
+            Self::Forbidden(_) => Self::Forbidden("…".to_owned()).to_string(),
+            Self::Unknown(_) => "the core does not know it (404)".to_owned(),
+            Self::Invalid(_) => "the core refused the document (400)".to_owned(),
+            Self::Strange(status, _) => Self::Strange(*status, "…".to_owned()).to_string(),
+            Self::Failed(status, _) => format!("the core failed ({status})"),
+        }
+    }
+}
+
 /// What an answer means. `Ok` holds its JSON; null where it has none.
 pub fn read(call: &Call<'_>, response: &Response<Vec<u8>>) -> Result<Value, Refused> {
-    let (status, text) = (response.status().as_u16(), text(response.body()));
+    // Its 404 sends what was asked back: a registration holds a password.
+    let is_echo = content_type(response).starts_with("application/octet-stream");
+    let (status, text) = (response.status().as_u16(), if is_echo { String::new() } else { text(response.body()) });
     match status {
         401 => Err(Refused::Credentials),
         403 => Err(Refused::Forbidden(text)),

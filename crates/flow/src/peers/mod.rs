@@ -86,13 +86,15 @@ pub(crate) struct Turn<'t>(MutexGuard<'t, Option<(Timestamp, String)>>);
 impl Turn<'_> {
     /// Tells those who wait of a failure. Of a pause they learn by themselves.
     pub fn failed(&mut self, error: &PeerError, now: Timestamp) {
-        if let PeerError::NotSent(_, why)
-        | PeerError::NoAnswer(_, why)
-        | PeerError::Failed(_, _, why)
-        | PeerError::Unreadable(_, _, why) = error
-        {
-            *self.0 = Some((now, why.clone()));
-        }
+        let why = match error {
+            PeerError::NotSent(_, why) | PeerError::NoAnswer(_, why) => why.clone(),
+            // Its own words are about another message.
+            PeerError::Failed(_, status, _) | PeerError::Unreadable(_, status, _) => {
+                format!("it answered {status} to the request before")
+            }
+            PeerError::Paused { .. } | PeerError::Refused(..) => return,
+        };
+        *self.0 = Some((now, why));
     }
 }
 
@@ -207,11 +209,22 @@ pub(crate) fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}")))
 }
 
-/// The beginning of a text, for people.
+/// The beginning of what a peer said, for people: in one line, and without characters that a terminal takes for orders or that turn the
+/// order of letters round.
 pub(crate) fn shortened(text: &str) -> String {
-    let mut short: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect();
-    if short.len() < text.trim().len() && short.chars().count() == 300 {
-        short.push('…');
+    const MOST: usize = 300;
+    let is_hidden = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let words = text.split(|letter: char| letter.is_whitespace() || is_hidden(letter)).filter(|word| !word.is_empty());
+    let mut short = String::new();
+    for (place, letter) in words.flat_map(|word| [" ", word]).skip(1).flat_map(str::chars).enumerate() {
+        if place == MOST {
+            short.push('…');
+            break;
+        }
+        short.push(letter);
     }
     short
 }
