@@ -1,7 +1,7 @@
 //! Which CHT contact an insuree becomes: found, proposed to a person, or made; on every version of CHT.
 
-use mediator_tests::running::{Mediator, config, messages, reason, sandbox, story};
-use openimis_mediator::sandbox::{CHT_PASSWORD, Sandbox, USER};
+use mediator_tests::running::{Mediator, config, messages, notification, reason, sandbox, story};
+use openimis_mediator::sandbox::{CHT_PASSWORD, ChtVersion, Sandbox, USER};
 use openimis_mediator::store::{Proposal, ProposalFilter, View};
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -44,6 +44,31 @@ async fn the_insurance_number_may_be_in_a_field_of_the_deployment_s_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_insurance_number_with_blanks_is_looked_up_on_every_version() {
+    for version in [ChtVersion::V4_10, ChtVersion::V4_18, ChtVersion::V5_2] {
+        for at_cht in ["90 000 107", "90000107"] {
+            let (sandbox, dir) = world().await;
+            sandbox.cht.set_version(version);
+            let insuree = OTHER_INSUREE.replace("06", "07").parse().expect("a uuid");
+            sandbox.openimis.enrol(insuree, "90 000 107");
+            put(
+                &sandbox,
+                &contact("by-number", json!({"name": "K.", "phone": null, "date_of_birth": null, "chf_id": at_cht})),
+            )
+            .await;
+            let mediator = mediator(&sandbox, &dir, &[]).await;
+            let claim = sandbox.openimis.enter_claim_of("BLANK-1", insuree);
+            let claim = notification(&sandbox, claim).await;
+            assert_eq!(mediator.post("/mediator/claim-response", claim).await.status(), 202);
+            let message = mediator.settled().await.pop().expect("a message");
+            assert_eq!(message.summary.state, "delivered", "{}", story([&message]));
+            assert_eq!(patients(&sandbox), ["by-number"], "{version:?} {at_cht}");
+            mediator.stop().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_says_to_be_somebody_else_is_not_taken() {
     let others = [
         contact("another-uuid", json!({"openimis_id": OTHER_INSUREE})),

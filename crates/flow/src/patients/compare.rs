@@ -112,11 +112,17 @@ pub fn is_another_insuree(person: &Person, contact: &Contact) -> bool {
 
 /// Whether both have the insurance number, and the same one.
 pub fn has_same_number(person: &Person, contact: &Contact) -> bool {
-    both(person.field("chf_id"), contact.field("chf_id")).is_some_and(|(one, other)| one.eq_ignore_ascii_case(&other))
+    is_number_the_same(person, contact) == Some(true)
 }
 
 fn has_another_number(person: &Person, contact: &Contact) -> bool {
-    both(person.field("chf_id"), contact.field("chf_id")).is_some_and(|(one, other)| !one.eq_ignore_ascii_case(&other))
+    is_number_the_same(person, contact) == Some(false)
+}
+
+/// None: one of them has no insurance number.
+fn is_number_the_same(person: &Person, contact: &Contact) -> Option<bool> {
+    let (one, other) = both(person.field("chf_id"), contact.field("chf_id"))?;
+    Some(text::number(&one) == text::number(&other))
 }
 
 /// Whether phone, name and date of birth are the same to the letter.
@@ -178,11 +184,14 @@ pub fn almost(person: &Person, contact: &Contact, prefix: &str) -> Option<Possib
         Agreement::Other => 0.0,
     };
     let other_sex = has_other_sex(person, contact);
-    let score =
-        likeness * 0.6 + weight(sides.birth, 0.25) + weight(sides.phone, 0.15) - if other_sex { 0.15 } else { 0.0 };
+    let same_number = has_same_number(person, contact);
+    let score = likeness * 0.6 + weight(sides.birth, 0.25) + weight(sides.phone, 0.15)
+        - if other_sex { 0.15 } else { 0.0 }
+        + if same_number { 0.15 } else { 0.0 };
     let sex = if other_sex { ", other sex" } else { "" };
+    let number = if same_number { ", same insurance number" } else { "" };
     let (birth, phone) = (sides.birth.word("date of birth"), sides.phone.word("phone"));
-    fits.then(|| contact.possible(false, score, format!("name alike by {likeness:.2}, {birth}, {phone}{sex}")))
+    fits.then(|| contact.possible(false, score, format!("name alike by {likeness:.2}, {birth}, {phone}{number}{sex}")))
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -342,6 +351,21 @@ mod tests {
             assert!(!is_same_person(&person, &contact, "+977"), "{name} {phone}");
             assert!(almost(&person, &contact, "+977").is_some(), "{name} {phone}: somebody should look");
         }
+    }
+
+    #[test]
+    fn an_insurance_number_is_the_same_with_blanks_and_a_proposal_says_so() {
+        let person = person();
+        for written in ["119 000 001", "119000001", " 119\u{a0}000 001"] {
+            let written = contact(json!({"chf_id": written, "name": "Kalpna Udaharan"}));
+            assert!(has_same_number(&person, &written), "{written:?}");
+            let found = almost(&person, &written, "+977").expect("a proposal");
+            assert!(found.why.contains("same insurance number"), "{}", found.why);
+            let unknown = almost(&person, &contact(json!({"name": "Kalpna Udaharan"})), "+977").expect("a proposal");
+            assert!(found.score > unknown.score && !unknown.why.contains("number"), "{}", unknown.why);
+        }
+        assert!(is_same_person(&person, &contact(json!({"chf_id": "119 000 001"})), "+977"));
+        assert!(!has_same_number(&person, &contact(json!({"chf_id": "119 000 002"}))));
     }
 
     #[test]

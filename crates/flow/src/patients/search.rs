@@ -46,7 +46,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 }
                 MatchBy::InsuranceNumber => {
                     let Some(number) = person.field("chf_id") else { continue };
-                    let found = self.contacts_by_field(&settings.insurance_number_field, &number, trail).await?;
+                    let found = self.contacts_by_number(&number, trail).await?;
                     let found = keep(found, |contact| has_same_number(person, contact) && not_refused(contact));
                     if let [one] = &found[..] {
                         let against = match is_another_insuree(person, one) {
@@ -92,6 +92,19 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             }
         }
         Ok(Search::Nobody)
+    }
+
+    /// Contacts with an insurance number, as openIMIS writes it and without its blanks.
+    async fn contacts_by_number(&self, number: &str, trail: &mut Trail) -> Result<Vec<Contact>, PeerError> {
+        let field = &self.settings.cht.insurance_number_field;
+        let mut found = self.contacts_by_field(field, number, trail).await?;
+        let plain = text::number(number);
+        if plain != number.to_lowercase() {
+            let known: Vec<String> = found.iter().map(Contact::id).collect();
+            let others = self.contacts_by_field(field, &plain, trail).await?;
+            found.extend(others.into_iter().filter(|contact| !known.contains(&contact.id())));
+        }
+        Ok(found)
     }
 
     /// Contacts with the insuree's phone or date of birth.

@@ -69,6 +69,11 @@ fn is_placeholder(number: &str, prefix: &str) -> bool {
     is_one_digit || ROWS.iter().any(|row| row.contains(last))
 }
 
+/// An insurance number without what people write in different ways: blanks and case.
+pub fn number(number: &str) -> String {
+    number.split_whitespace().flat_map(str::chars).flat_map(char::to_lowercase).collect()
+}
+
 /// A date as `YYYY-MM-DD`: CHT's forms write it so, or with a time behind it.
 pub fn date(date: &str) -> Option<jiff::civil::Date> {
     let date = date.trim();

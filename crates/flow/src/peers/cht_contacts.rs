@@ -65,8 +65,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         value: &str,
         trail: &mut Trail,
     ) -> Result<Vec<Contact>, PeerError> {
-        // CHT puts the term between quotes without escaping them, and takes none with blanks or of two letters.
-        let unusable = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\\');
+        // CHT puts the term between quotes without escaping them. It takes blanks where the term names its field, as this one does.
+        let unusable = |letter: char| letter.is_control() || matches!(letter, '"' | '\\');
         if value.is_empty() || value.contains(unusable) {
             return Ok(Vec::new());
         }
