@@ -47,15 +47,18 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     async fn check_version(&self, findings: &mut Findings) {
+        let calendar = self.settings.mapping.claim_response.calendar;
         // `/api/info` tells the version of CHT's own package, which stands still.
         for (path, pointer) in [("api/v2/monitoring", "/version/app"), ("api/deploy-info", "/version")] {
             let answer = self.asked_json(Method::GET, path, &[], None).await;
             let version = answer.and_then(|(_, body)| body.pointer(pointer)?.as_str().map(str::to_owned));
             if let Some(version) = version.filter(|version| !version.is_empty()) {
-                return deployment::version(Some(&version), findings);
+                deployment::version(Some(&version), findings);
+                return deployment::calendar(Some(&version), calendar, findings);
             }
         }
         deployment::version(None, findings);
+        deployment::calendar(None, calendar, findings);
     }
 
     async fn check_account(&self, settings: &Value, findings: &mut Findings) {

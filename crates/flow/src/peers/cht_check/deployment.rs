@@ -1,6 +1,7 @@
 //! Version, clock, contact types and places of the deployment.
 
 use jiff::{SignedDuration, Timestamp};
+use mapping::claim_response::Calendar;
 use mapping::patient::Settings;
 use serde_json::Value;
 use url::Url;
@@ -83,6 +84,41 @@ pub(super) fn version(version: Option<&str>, findings: &mut Findings) {
             findings.warning("version", text, "look at the first claims by hand");
         }
     }
+}
+
+/// From here on CHT has the calendar of Nepal right (cht-core#11154: bikram-sambat 1.8.1); before, from the second on, 1.8.0; else 1.7.0.
+const CALENDAR_IS_RIGHT: (u32, u32) = (5, 2);
+const CALENDAR_OF_2025: (u32, u32) = (4, 18);
+
+/// Whether CHT reads the days of the records as they are meant.
+pub(super) fn calendar(version: Option<&str>, calendar: Calendar, findings: &mut Findings) {
+    if calendar != Calendar::BikramSambat {
+        return;
+    }
+    let numbers = version.and_then(|version| {
+        let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+        Some((parts.next()??, parts.next()??))
+    });
+    const DAYS: &str = "90 days of 2026-10-17 to 2027-02-12";
+    let text = match (numbers, version) {
+        (Some(numbers), Some(version)) if numbers >= CALENDAR_IS_RIGHT => {
+            return findings
+                .ok("calendar", format!("CHT {version} has the Bikram Sambat calendar as the mediator has it"));
+        }
+        (Some(numbers), Some(version)) if numbers >= CALENDAR_OF_2025 => {
+            format!("CHT {version} has an older Bikram Sambat calendar: it reads {DAYS} a day early, or as no day")
+        }
+        (Some(_), Some(version)) => format!(
+            "CHT {version} has an older Bikram Sambat calendar: it reads 217 days of 2024-06-14 to 2026-02-12 and {DAYS} as another day, or \
+             as no day"
+        ),
+        _ => format!("which Bikram Sambat calendar CHT has is not known: one before 5.2.0 reads {DAYS} as another day"),
+    };
+    findings.warning(
+        "calendar",
+        text,
+        "upgrade CHT to 5.2.0 or later; until then the dates of records of these days are wrong in CHT",
+    );
 }
 
 pub(super) fn tasks(settings: &Value, form: &str, findings: &mut Findings) {
@@ -178,5 +214,39 @@ pub(super) fn places(
     }
     if missing.is_empty() && others.is_empty() {
         findings.ok("places", format!("CHT has every place ({})", found.len()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    #[test]
+    fn a_cht_before_5_2_is_warned_of_where_the_calendar_is_nepals() {
+        let found = |version, of| {
+            let mut findings = Findings::default();
+            calendar(version, of, &mut findings);
+            findings.0.into_iter().next().map(|finding| (finding.level, finding.text))
+        };
+        for (version, level, says) in [
+            (Some("5.2.0"), Level::Ok, "5.2.0"),
+            (Some("5.2.0-beta.3"), Level::Ok, "5.2.0-beta.3"),
+            (Some("5.10.1"), Level::Ok, "5.10.1"),
+            (Some("6.0.0"), Level::Ok, "6.0.0"),
+            (Some("5.1.3"), Level::Warning, "2026-10-17"),
+            (Some("5.0.0"), Level::Warning, "2026-10-17"),
+            (Some("4.22.0"), Level::Warning, "2026-10-17"),
+            (Some("4.18.0"), Level::Warning, "CHT 4.18.0"),
+            (Some("4.17.2"), Level::Warning, "2024-06-14"),
+            (Some("4.2.4"), Level::Warning, "2024-06-14"),
+            (Some("medic:medic:my-branch"), Level::Warning, "not known"),
+            (Some("5"), Level::Warning, "not known"),
+            (None, Level::Warning, "not known"),
+        ] {
+            let (was, text) = found(version, Calendar::BikramSambat).expect("a finding");
+            assert!(was == level && text.contains(says), "{version:?}: {text}");
+            assert_eq!(found(version, Calendar::Gregorian), None, "{version:?}");
+        }
     }
 }
