@@ -8,7 +8,7 @@ use wit_component::ComponentEncoder;
 use crate::{Done, cargo, check, root, say, target_dir};
 
 pub const TARGET: &str = "wasm32-unknown-unknown";
-const COMPONENTS: [&str; 6] =
+pub const COMPONENTS: [&str; 6] =
     ["map-claim", "map-claim-response", "map-eligibility", "map-facility", "map-feedback", "map-patient"];
 
 /// Builds all components into `target/components`.

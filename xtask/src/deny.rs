@@ -1,4 +1,5 @@
-//! `cargo xtask deny`: licences, banned crates, sources and known holes of everything that is built in, with cargo-deny (deny.toml).
+//! `cargo xtask deny`: licences, banned crates, sources and known holes of everything that is built in, with cargo-deny (deny.toml). The
+//! workspace, and the packages that are excluded from it because they are built in another way.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,6 +9,8 @@ use crate::{Done, cargo_command, check, root, say, target_dir};
 
 /// Later ones may read deny.toml in another way.
 const VERSION: &str = "0.20.2";
+/// Each has a lock file of its own. A test of `deploy` sees to it that none is missing here.
+const WORKSPACES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
 /// Where cargo-deny fetches known holes from.
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 /// A network without a way out may swallow a request without a word.
@@ -35,11 +38,14 @@ pub fn command(options: &[String]) -> Done {
 }
 
 fn deny(program: &Path, checks: &[&str], mirror: Option<&str>) -> Done {
-    say(&format!("checking {}", checks.join(", ")));
-    let mut command = Command::new(program);
-    command.arg("check").args(checks).current_dir(root());
-    instead(&mut command, mirror);
-    check(&mut command, "cargo deny")
+    for workspace in WORKSPACES {
+        say(&format!("checking {} of {workspace}", checks.join(", ")));
+        let mut command = Command::new(program);
+        command.args(["--manifest-path", workspace, "check", "--config", "deny.toml"]).args(checks).current_dir(root());
+        instead(&mut command, mirror);
+        check(&mut command, &format!("cargo deny of {workspace}"))?;
+    }
+    Ok(())
 }
 
 /// Has git read the clone wherever the database is asked for.

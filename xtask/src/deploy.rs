@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Done, cargo, check, components, npm, playground, root, say, target_dir};
+use crate::{Done, cargo, check, components, npm, playground, root, say, sbom, target_dir};
 
 /// `cargo xtask dist [folder]`: the program for use, with its mappings and the playground beside it, where it looks for them.
 pub fn dist(options: &[String]) -> Done {
@@ -24,6 +24,7 @@ pub fn dist(options: &[String]) -> Done {
     for file in ["config.example.toml", "config.schema.json", "LICENSE", "NOTICE"] {
         copy(&root().join(file), &out.join(file))?;
     }
+    sbom::write(&out)?;
     say(&format!("  {}: copy it as it is; mappings and playground are found beside the program", out.display()));
     Ok(())
 }

@@ -13,6 +13,7 @@ mod instructions;
 mod npm;
 mod openimis;
 mod playground;
+mod sbom;
 mod system;
 
 use std::path::{Path, PathBuf};
@@ -27,8 +28,10 @@ Usage: cargo xtask <command>
   build           builds the mapping components into target/components, the edge app into target/edge, the npm package into
                   npm/dist, and the host
   lint            rustfmt and clippy, warnings are errors
-  deny            licences, sources and known holes of all that is built in (deny.toml); says what it had to skip
-  dist [folder]   the program for use, with its mappings and the playground beside it; into target/dist unless told otherwise
+  deny            licences, sources and known holes of all that is built in and of the fuzz targets (deny.toml); says what it had to
+                  skip
+  dist [folder]   the program for use, with its mappings, the playground and its bill of materials (CycloneDX) beside it; into
+                  target/dist unless told otherwise
   book            docs/ as a book in target/book, with mdBook
   docs            writes what is made from the sources: config.example.toml, its schema, the references in docs/
   fuzz [target] [--runs N]  runs the fuzz targets, 1,000,000 executions each (docs/fuzzing.md)
@@ -140,6 +143,7 @@ fn test(filter: &[String]) -> Done {
     cargo_with(&["test", "--no-fail-fast"], &MEDIATOR, filter, &[("MEDIATOR_SKIPPED", skips.as_os_str())])?;
     cargo_for(&["test", "--no-fail-fast"], &["fhir-r4-tests"], filter)?;
     cargo_for(&["test", "--no-fail-fast"], &["mediator-load"], filter)?;
+    cargo_for(&["test", "--no-fail-fast"], &["xtask"], filter)?;
     npm::test(filter, &skips, &mut skipped)?;
     instructions::test(&mut skipped)?;
     cht::test(filter, &mut skipped)?;

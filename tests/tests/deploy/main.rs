@@ -117,8 +117,13 @@ fn the_image_runs_as_nobody_in_particular_and_every_image_has_a_version() {
     let froms: Vec<String> =
         containerfile().into_iter().filter(|(name, _)| name == "FROM").map(|(_, rest)| rest).collect();
     assert!(froms.len() > 1);
+    let arguments: Vec<String> =
+        containerfile().into_iter().filter(|(name, _)| name == "ARG").map(|(_, rest)| rest).collect();
     for from in froms {
-        let image = from.split(' ').next().expect("an image");
+        // A deployment gives the image with its digest.
+        let given = from.split(' ').next().and_then(|image| image.strip_prefix("${")?.strip_suffix('}'));
+        let (argument, image) = given.and_then(|given| given.split_once(":-")).expect("an argument and its default");
+        assert!(arguments.iter().any(|known| known == argument), "{argument} is not declared");
         let (_, tag) = image.rsplit_once(':').unwrap_or_else(|| panic!("{image} has no version"));
         assert!(tag != "latest" && image.contains('/'), "{image}");
     }

@@ -6,6 +6,7 @@ use flow::door::Route;
 use serde_json::Value;
 
 use super::{deploy, list, settings, word, yaml};
+use mediator_tests::running::workspace;
 
 #[test]
 fn the_probes_ask_what_the_program_answers() {
@@ -58,6 +59,43 @@ fn what_selects_the_pods_finds_them() {
     );
     assert!(scaled["minReplicas"].as_u64().is_some_and(|least| least >= 2), "one mediator alone is no redundancy");
     assert!(deployment["spec"].get("replicas").is_none(), "the Deployment and the autoscaler would set it in turns");
+}
+
+#[test]
+fn the_mediator_reaches_its_peers_and_nothing_else() {
+    let policy = &yaml("kubernetes/networkpolicy.yaml")[0]["spec"];
+    assert_eq!(list(&policy["policyTypes"]).map(word).collect::<Vec<_>>(), ["Ingress", "Egress"]);
+    let mut open = BTreeSet::new();
+    for rule in list(&policy["egress"]) {
+        // Without `to` or `ports` a rule is about all of them.
+        assert!(list(&rule["to"]).count() > 0 && list(&rule["ports"]).count() > 0, "{rule}");
+        for peer in list(&rule["to"]) {
+            let named = ["namespaceSelector", "podSelector"].iter().any(|by| peer[by]["matchLabels"].is_object());
+            let one =
+                peer["ipBlock"]["cidr"].as_str().is_some_and(|cidr| cidr.ends_with("/32") || cidr.ends_with("/128"));
+            assert!(named || one, "{peer}: who is that?");
+        }
+        open.extend(list(&rule["ports"]).filter_map(|port| port["port"].as_u64()));
+    }
+    let config = settings::kubernetes();
+    let mut needed = BTreeSet::from([53, 5432]);
+    for url in [&config.openimis.url, &config.cht.url].into_iter().flatten() {
+        needed.extend(url.port_or_known_default().map(u64::from));
+    }
+    assert_eq!(open, needed, "what mediator.toml names is reached, and no other port is open");
+}
+
+#[test]
+fn every_lock_file_is_looked_at_by_cargo_deny() {
+    let manifest = std::fs::read_to_string(workspace().join("Cargo.toml")).expect("a manifest");
+    let excluded = manifest.lines().find_map(|line| line.strip_prefix("exclude = [")).unwrap_or_default();
+    let excluded: Vec<&str> = excluded.split('"').skip(1).step_by(2).collect();
+    let deny = std::fs::read_to_string(workspace().join("xtask/src/deny.rs")).expect("the command");
+    assert!(!excluded.is_empty(), "{manifest}");
+    for folder in excluded {
+        assert!(workspace().join(folder).join("Cargo.lock").is_file(), "{folder} has no lock file");
+        assert!(deny.contains(&format!("\"{folder}/Cargo.toml\"")), "cargo xtask deny leaves {folder} out");
+    }
 }
 
 #[test]
