@@ -4,8 +4,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use serde_json::{Value, json};
 use url::Url;
 
-/// Longest text of the core that is passed on.
-const TEXT_CHARS: usize = 300;
+use crate::peers::shortened;
 
 /// What the core is asked.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +141,5 @@ fn content_type(response: &Response<Vec<u8>>) -> &str {
 }
 
 fn text(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    text.chars().filter(|character| !character.is_control()).take(TEXT_CHARS).collect()
+    shortened(&String::from_utf8_lossy(body))
 }

@@ -276,3 +276,45 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_is_one_line_without_orders_to_a_terminal() {
+        for (said, shown) in [
+            ("  Form not found:\r\n\tOP ", "Form not found: OP"),
+            ("\u{1b}[31mRED\u{1b}[0m\u{0}end\u{9b}x", "[31mRED [0m end x"),
+            ("\u{202e}gnp.exe\u{2066}\u{feff}", "gnp.exe"),
+            ("\u{1b}\u{0}", ""),
+            ("नाम राम", "नाम राम"),
+        ] {
+            assert_eq!(shortened(said), shown, "{said:?}");
+        }
+        assert_eq!(shortened(&"x".repeat(300)), "x".repeat(300));
+        assert_eq!(shortened(&"é ".repeat(5000)).chars().count(), 301);
+        assert!(shortened(&"x".repeat(301)).ends_with("x…"));
+    }
+
+    #[test]
+    fn an_error_without_the_peers_words_holds_none_of_them() {
+        let said = || "Ram Bahadur 9841234567".to_owned();
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        for error in [
+            PeerError::Failed(Peer::Cht, status, said()),
+            PeerError::Refused(Peer::Cht, status, said()),
+            PeerError::Unreadable(Peer::Cht, status, said()),
+            PeerError::Paused { peer: Peer::Cht, until: Timestamp::UNIX_EPOCH, reason: said() },
+        ] {
+            assert!(error.to_string().contains("Ram") && !error.unquoted().contains("Ram"), "{error}");
+        }
+        // Nor does who waited for its turn meanwhile.
+        let turnstile = Turnstile::default();
+        let last = turnstile.turn.try_lock().expect("nobody has it");
+        let mut turn = Turn(last);
+        turn.failed(&PeerError::Failed(Peer::Cht, status, said()), Timestamp::UNIX_EPOCH);
+        let why = turn.0.as_ref().map(|(_, why)| why.clone()).expect("a failure");
+        assert!(why.contains("500") && !why.contains("Ram"), "{why}");
+    }
+}
