@@ -137,7 +137,7 @@ impl Sync {
         bar.finish_and_clear();
         let counts = match done {
             Ok(counts) => counts,
-            Err(SyncError::Stopped(flow::facilities::Stopped::Interrupted { reason, next_at, counts })) => {
+            Err(SyncError::Stopped(flow::facilities::Stopped::Interrupted { reason, next_at, counts, .. })) => {
                 out!("{}", summary(counts, self.dry_run));
                 let further = if self.dry_run {
                     String::new()
