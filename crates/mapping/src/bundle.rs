@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::fhir::instant;
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Kind, Node, Shape, Text, document, object_shape, to_json};
 use crate::r4::{Identifier, List, plain};
@@ -141,6 +142,12 @@ struct BundleEntry<'a> {
 struct Request<'a> {
     #[serde(borrow, default)]
     method: Node<Text<'a>>,
+}
+
+impl Version<'_> {
+    fn changed_at(&self) -> Option<(i64, &str)> {
+        instant(plain(&self.meta.value()?.last_updated)?)
+    }
 }
 
 object_shape!(Head, Version, Meta, Bundle, BundleEntry, Request);
@@ -308,11 +315,9 @@ impl<'a> Documents<'a> {
 
 /// Whether the one is later than the other; none where they do not say.
 fn is_later(one: &str, other: &str) -> Option<bool> {
-    let when = |text: &str| -> Option<jiff::Timestamp> {
-        let version = document::<Version>(text, "resource").ok()?;
-        plain(&version.meta.value()?.last_updated)?.parse().ok()
-    };
-    let (one, other) = (when(one)?, when(other)?);
+    let version = |text| document::<Version>(text, "resource").ok();
+    let (one, other) = (version(one)?, version(other)?);
+    let (one, other) = (one.changed_at()?, other.changed_at()?);
     (one != other).then_some(one > other)
 }
 

@@ -250,6 +250,17 @@ pub(crate) fn day(text: &str, offset: Offset) -> Result<Date, String> {
     Ok(offset.to_datetime(instant).date())
 }
 
+/// An `instant`, a date and a time with its zone: the second, and the digits of its fraction. Two of them compare by time.
+pub(crate) fn instant(text: &str) -> Option<(i64, &str)> {
+    let date = day(text.get(..10)?, Offset::UTC).ok()?;
+    let time_text = text.get(10..)?.strip_prefix('T')?;
+    let (time, zone) = time_of_day(time_text)?;
+    let instant = Offset::from_seconds(zone?).ok()?.to_timestamp(date.to_datetime(time?)).ok()?;
+    let fraction = time_text.split_once('.').map_or("", |(_, rest)| rest);
+    let digits = fraction.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(fraction.len());
+    Some((instant.as_second(), fraction[..digits].trim_end_matches('0')))
+}
+
 /// Digits only, at most four.
 fn number(text: &str, range: Range<usize>) -> Option<i16> {
     let part = text.get(range).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?;

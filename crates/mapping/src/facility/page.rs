@@ -157,8 +157,14 @@ mod tests {
 
     #[test]
     fn of_two_versions_of_a_facility_the_later_one_is_read() {
-        let (early, late) = ("2026-11-30T10:00:00+05:45", "2026-11-30T05:00:00Z");
-        for versions in [[("Old", early, URL), ("New", late, URL)], [("New", late, URL), ("Old", early, URL)]] {
+        let pairs = [
+            ("2026-11-30T10:00:00+05:45", "2026-11-30T05:00:00Z"),
+            ("2026-11-30T05:00:00.123Z", "2026-11-30T05:00:00.5Z"),
+            ("2026-11-30T05:00:00Z", "2026-11-30T05:00:00.010+00:00"),
+        ];
+        let both =
+            |(early, late)| [[("Old", early, URL), ("New", late, URL)], [("New", late, URL), ("Old", early, URL)]];
+        for versions in pairs.into_iter().flat_map(both) {
             let page = page_of(&versions);
             let [facility] = &page.facilities[..] else { panic!("{page:?}") };
             assert!(facility.contains("New") && !facility.contains("Old"), "{facility}");
