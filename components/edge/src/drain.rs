@@ -124,7 +124,9 @@ async fn attempt(flow: &EdgeFlow, leased: &Leased) -> Result<After, StoreError> 
         | Outcome::Retry { reason, .. }
         | Outcome::Dead { reason, .. } => reason,
     };
-    eprintln!("message {} is {}: {reason}", message.id, outcome.state());
+    // Behind the first colon may stand what a peer said, which may name people: the trail has it.
+    let own_words = reason.split(": ").next().unwrap_or_default();
+    eprintln!("message {} is {}: {own_words}", message.id, outcome.state());
     Ok(match outcome {
         Outcome::Delivered { .. } => After::Arrived,
         Outcome::Retry { .. } => After::Unwell,
