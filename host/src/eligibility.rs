@@ -12,7 +12,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::post;
+use flow::door;
 use flow::eligibility::{self, NoAnswer};
+use mapping::encoding::json_text;
 use opentelemetry::KeyValue;
 use tokio::sync::Semaphore;
 
@@ -20,7 +22,7 @@ use crate::Host;
 use crate::clients::Client;
 use crate::config::Scope;
 use crate::server::admit::admit;
-use crate::server::answer::{json_body, refusal, sent};
+use crate::server::answer::{json_body, sent};
 use crate::telemetry::{Parent, SpanKind};
 
 /// Where it is asked.
@@ -45,9 +47,11 @@ async fn answer(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let question = match json_body(&headers, body, host.config.server.max_body_bytes).map(String::from_utf8) {
-        Ok(Ok(question)) => question,
-        Ok(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "structure", "the body is not UTF-8"),
+    let question = match json_body(&headers, body, host.config.server.max_body_bytes) {
+        Ok(body) => match json_text(&body) {
+            Ok(question) => question.to_owned(),
+            Err(issue) => return sent(door::outcome(StatusCode::BAD_REQUEST, &[issue])),
+        },
         Err(response) => return response,
     };
     let begun = Instant::now();

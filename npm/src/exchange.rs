@@ -4,7 +4,7 @@
 use std::array;
 use std::cell::{Cell, RefCell};
 
-use mapping::{Issue, MapResult};
+use mapping::{Issue, MapResult, encoding};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -78,8 +78,7 @@ impl<'a> Part<'a> {
     /// The text, or where it stops being one: in the host's words.
     pub fn text(self) -> Result<&'a str, Vec<Issue>> {
         let Self::Given(bytes) = self else { return Ok("") };
-        std::str::from_utf8(bytes)
-            .map_err(|error| vec![Issue::fatal("", format!("not UTF-8 text (byte {})", error.valid_up_to()))])
+        encoding::text(bytes).map_err(|issue| vec![issue])
     }
 
     /// What JavaScript encoded itself, so that it is text.

@@ -184,3 +184,15 @@ test('a mapped document says the same as JSON', () => {
   const { body, idempotencyKey, warnings } = mapped;
   assert.deepEqual(JSON.parse(JSON.stringify(mapped)), { body, idempotencyKey, warnings });
 });
+
+test('a byte order mark is passed over, and other encodings are told by their names', () => {
+  const { body } = mapClaimResponse(claim);
+  assert.equal(mapClaimResponse(Buffer.concat([Buffer.from('\ufeff'), claim])).body, body);
+  assert.equal(mapClaimResponse(`\ufeff${claim}`).body, body);
+  for (const text of ['\ufeff{}', '{"id": 1}']) {
+    const { issues } = thrown(() => mapClaimResponse(Buffer.from(text, 'utf16le')));
+    assert.deepEqual(issues.map((issue) => issue.diagnostics), ['expected text in UTF-8; found UTF-16 (little endian)']);
+  }
+  const { issues } = thrown(() => mapClaimResponse(Buffer.from([0x1f, 0x8b, 8, 0])));
+  assert.deepEqual(issues.map((issue) => issue.diagnostics), ['expected text in UTF-8; found data packed with gzip']);
+});

@@ -1,6 +1,6 @@
 //! One request, from its route to its answer. The order is the native host's: route, caller, content type, body.
 
-use flow::door::{self, Answer, Route};
+use flow::door::{self, Answer, Coding, Route};
 use flow::openhim::envelope::{Shown, envelope};
 use flow::openhim::{DEFAULT_URN, Transaction};
 use flow::ports::{Clock, StoreError};
@@ -97,9 +97,14 @@ fn admitted(request: &IncomingRequest) -> Result<Config, Box<Answer>> {
 }
 
 fn json_body(request: &IncomingRequest) -> Result<Vec<u8>, Box<Answer>> {
-    match door::not_json(&inbound::headers(request)) {
-        Some(refusal) => Err(Box::new(refusal)),
-        None => inbound::body(request, MAX_BODY_BYTES),
+    let headers = inbound::headers(request);
+    if let Some(refusal) = door::not_json(&headers) {
+        return Err(Box::new(refusal));
+    }
+    match Coding::of(&headers) {
+        Some(Coding::Identity) => inbound::body(request, MAX_BODY_BYTES),
+        // What unpacks it would be a third of the component.
+        Some(Coding::Gzip) | None => Err(Box::new(door::unknown_coding("identity"))),
     }
 }
 

@@ -32,7 +32,7 @@ impl Config {
         let mut problems = Vec::new();
         let mut settings: Settings = match value("settings", &mut problems).as_str() {
             "" => Settings::default(),
-            json => serde_json::from_str(json).unwrap_or_else(|error| {
+            json => serde_json::from_str(json.trim_start_matches('\u{feff}')).unwrap_or_else(|error| {
                 // The error's own text may quote a value.
                 problems.push(format!(
                     "settings: {} (line {}, column {})",

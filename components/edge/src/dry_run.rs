@@ -6,6 +6,7 @@ use flow::ports::Mapper;
 use flow::settings::Mapping;
 use http::StatusCode;
 use mapping::claim_response::ContactLink;
+use mapping::encoding::json_text;
 use mapping::{claim_response, feedback, patient};
 use serde::Deserialize;
 use serde_json::json;
@@ -83,8 +84,10 @@ pub async fn answer(map: Map, body: &[u8], configured: &Mapping) -> Answer {
 }
 
 fn input<'b, S: Deserialize<'b>>(body: &'b [u8]) -> Result<Input<S>, Box<Answer>> {
-    serde_json::from_slice(body).map_err(|error| {
+    let refused = |text: &str| Box::new(door::refusal(StatusCode::BAD_REQUEST, "structure", text));
+    let body = json_text(body).map_err(|issue| refused(&issue.diagnostics))?;
+    serde_json::from_str(body).map_err(|error| {
         let text = format!("expected what docs/edge.md lists (line {}, column {})", error.line(), error.column());
-        Box::new(door::refusal(StatusCode::BAD_REQUEST, "structure", &text))
+        refused(&text)
     })
 }

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use flow::door::Coding;
 use flow::ports::{Http, HttpError};
 use wasi::clocks::monotonic_clock::{self, Instant};
 use wasi::http::outgoing_handler;
@@ -166,7 +167,11 @@ fn read(response: &IncomingResponse, clock: &Pollable) -> Result<http::Response<
             return Err(no_answer(&format!("the answer is longer than {ANSWER_LIMIT_BYTES} bytes")));
         }
     }
-    builder.body(body).map_err(|_| no_answer("its head cannot be read"))
+    let response = builder.body(body).map_err(|_| no_answer("its head cannot be read"))?;
+    match Coding::of(response.headers()) {
+        Some(Coding::Identity) => Ok(response),
+        Some(Coding::Gzip) | None => Err(no_answer("it is compressed, which was not asked for and is not read here")),
+    }
 }
 
 fn wait(ready: &Pollable, clock: &Pollable) -> Result<(), HttpError> {

@@ -4,6 +4,7 @@
 
 use http::{HeaderValue, StatusCode, header};
 use mapping::Issue;
+use mapping::encoding::{json_text, unmark};
 use mapping::lookup::Outcome;
 use serde_json::json;
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use crate::Flow;
 use crate::door::{self, Answer};
 use crate::message::{Kind, MessageId, NewMessage, Origin, State};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
-use crate::receive::{Journal, Received, fingerprint, json_text};
+use crate::receive::{Journal, Received, fingerprint};
 
 /// Where a hospital posts.
 pub const CLAIM: &str = "/mediator/claim";
@@ -75,7 +76,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Takes a hospital's claim in. The same encounter is the same claim, however often it comes and whatever changed in it: only what
     /// openIMIS has not taken yet is replaced. `client`: who sends it; another one's claims are none of its business. `word`: a random one,
     /// for a claim that is new.
-    pub async fn receive_claim(&self, body: Vec<u8>, client: &str, word: Uuid) -> Result<Received, NotTaken> {
+    pub async fn receive_claim(&self, mut body: Vec<u8>, client: &str, word: Uuid) -> Result<Received, NotTaken> {
+        unmark(&mut body);
         let text = match json_text(&body) {
             Ok(text) => text,
             Err(issue) => return Ok(Received::NotJson(issue)),

@@ -143,16 +143,77 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// 415 for what does not say that it is JSON.
+/// 415 for what does not say that it is JSON in UTF-8.
 pub fn not_json(headers: &HeaderMap) -> Option<Answer> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let text = "the content type is not application/json or application/fhir+json";
-    let is_json = matches!(essence.as_str(), "application/json" | "application/fhir+json");
-    (!is_json).then(|| refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text))
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let mut answer = if !matches!(essence.as_str(), "application/json" | "application/fhir+json") {
+        let text = "the content type is not application/json or application/fhir+json";
+        refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text)
+    } else if !parts.all(is_of_utf8) {
+        let text = "the content type names another charset than UTF-8, in which JSON is sent";
+        refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text)
+    } else {
+        return None;
+    };
+    let taken = HeaderValue::from_static("application/json, application/fhir+json");
+    answer.headers_mut().insert(header::ACCEPT, taken);
+    Some(answer)
 }
 
-/// 413.
+/// Whether a parameter of a content type leaves it UTF-8. JSON has no charset, and some name theirs all the same.
+fn is_of_utf8(parameter: &str) -> bool {
+    match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            let value = value.trim().trim_matches('"');
+            ["utf-8", "utf8"].iter().any(|known| value.eq_ignore_ascii_case(known))
+        }
+        _ => true,
+    }
+}
+
+/// How a body is encoded on its way (RFC 9110, 8.4.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Coding {
+    /// As it is.
+    Identity,
+    /// RFC 1952.
+    Gzip,
+}
+
+impl Coding {
+    /// What the headers say; none for another one, or several.
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut coding = Self::Identity;
+        for value in headers.get_all(header::CONTENT_ENCODING) {
+            for word in value.to_str().ok()?.split(',').map(str::trim) {
+                match (coding, word.to_ascii_lowercase().as_str()) {
+                    (_, "" | "identity") => {}
+                    (Self::Identity, "gzip" | "x-gzip") => coding = Self::Gzip,
+                    _ => return None,
+                }
+            }
+        }
+        Some(coding)
+    }
+}
+
+/// 415 for a content coding that this runtime does not read. `taken`: those that it does.
+pub fn unknown_coding(taken: &'static str) -> Answer {
+    let text = format!("the Content-Encoding is none that is read here; taken is {taken}");
+    let mut answer = refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", &text);
+    answer.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(taken));
+    answer
+}
+
+/// 400 for a body that its Content-Encoding does not fit.
+pub fn not_as_encoded() -> Answer {
+    let text = "the body is not what its Content-Encoding says, or ends too early";
+    refusal(StatusCode::BAD_REQUEST, "structure", text)
+}
+
+/// 413. Of an encoded body also for what comes out of it.
 pub fn too_long(limit_bytes: usize) -> Answer {
     let text = format!("the body is longer than {limit_bytes} bytes");
     refusal(StatusCode::PAYLOAD_TOO_LARGE, "too-long", &text)

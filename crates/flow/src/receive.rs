@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use mapping::{Issue, MapResult, claim_response, feedback};
-use serde::de::IgnoredAny;
+use mapping::encoding::json_text;
+use mapping::{Issue, MapResult, claim_response, encoding, feedback};
 use uuid::Uuid;
 
 use crate::Flow;
@@ -91,10 +91,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     async fn take_claim_response(
         &self,
-        body: Vec<u8>,
+        mut body: Vec<u8>,
         origin: Origin,
         journal: &mut Journal,
     ) -> Result<Received, StoreError> {
+        encoding::unmark(&mut body); // not of the document: with or without it, it is the same message
         let text = match json_text(&body) {
             Ok(text) => text,
             Err(issue) => return Ok(Received::NotJson(issue)),
@@ -133,7 +134,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         self.take_feedback(body, &mut Journal::default()).await
     }
 
-    async fn take_feedback(&self, body: Vec<u8>, journal: &mut Journal) -> Result<Received, StoreError> {
+    async fn take_feedback(&self, mut body: Vec<u8>, journal: &mut Journal) -> Result<Received, StoreError> {
+        encoding::unmark(&mut body);
         let text = match json_text(&body) {
             Ok(text) => text,
             Err(issue) => return Ok(Received::NotJson(issue)),
@@ -201,16 +203,6 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Accepted::New(id) | Accepted::Revived(id) => Received::Unmappable(id, issues),
         })
     }
-}
-
-/// The text of a JSON document, or where it stops being one.
-pub(crate) fn json_text(body: &[u8]) -> Result<&str, Issue> {
-    let text = std::str::from_utf8(body)
-        .map_err(|error| Issue::fatal("", format!("not UTF-8 text (byte {})", error.valid_up_to())))?;
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
-        Issue::fatal("", format!("not well-formed JSON (line {}, column {})", error.line(), error.column()))
-    })?;
-    Ok(text)
 }
 
 /// A report's id as a key. CHT's are uuids; what somebody else sends must not burst an index.

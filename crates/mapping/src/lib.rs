@@ -8,6 +8,7 @@
 //! - [`claim`], [`eligibility`]: those between a hospital and openIMIS; [`facility`]: from a registry to openIMIS.
 //! - [`lookup`]: what a map asks to know; [`codes`]: code tables.
 //! - [`bikram_sambat`]: the calendar of Nepal.
+//! - [`encoding`]: from bytes to text; what is there instead of JSON.
 //! - [`issue`]: what a map says of an input it cannot use; [`ids`]: identifiers as types.
 //! - [`phone`]: telephone numbers.
 //! - `json`: reading JSON leniently and without copies, and writing it; `fhir`: the few FHIR elements that the maps read.
@@ -19,6 +20,7 @@ pub mod claim;
 pub mod claim_response;
 pub mod codes;
 pub mod eligibility;
+pub mod encoding;
 pub mod facility;
 pub mod feedback;
 pub mod ids;

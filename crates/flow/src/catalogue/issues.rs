@@ -14,7 +14,7 @@ pub(super) const ISSUES: &[Entry] = &[
     Entry {
         id: "not-json",
         sign: Issue(Structure, &["", "ClaimResponse", "feedback", "Patient"], ""),
-        meaning: "The text is not well-formed JSON, a key is in it twice, or it is no JSON object. Line and column say where.",
+        meaning: "The text is not well-formed JSON, not UTF-8, a key is in it twice, or it is no JSON object. The text says what is there; line and column say where.",
         action: "Correct the sender. Nothing is stored of what is no JSON at all (400); send it again when it is right.",
     },
     Entry {

@@ -12,10 +12,16 @@ pub(super) const REFUSALS: &[Entry] = &[
         action: "The sender sends it again.",
     },
     Entry {
+        id: "http-coding-broken",
+        sign: Refusal(StatusCode::BAD_REQUEST, "structure", "Content-Encoding"),
+        meaning: "`Content-Encoding` says gzip, and the body is no gzip or not all of it. Nothing is stored.",
+        action: "Correct the sender, or what stands between and changes bodies without their headers.",
+    },
+    Entry {
         id: "http-not-json",
         sign: Refusal(StatusCode::BAD_REQUEST, "structure", ""),
-        meaning: "The body is no JSON. Nothing is stored. Line and column say where it ends to be.",
-        action: "Correct the sender.",
+        meaning: "The body is no JSON in UTF-8. Nothing is stored. The text says what is there: nothing, UTF-16, something compressed without `Content-Encoding`, a second document, a comment; line and column say where.",
+        action: "Correct the sender: one document in UTF-8 a request. A byte order mark does no harm.",
     },
     Entry {
         id: "http-bad-parameter",
@@ -110,8 +116,20 @@ pub(super) const REFUSALS: &[Entry] = &[
     Entry {
         id: "http-too-long",
         sign: Refusal(StatusCode::PAYLOAD_TOO_LARGE, "too-long", ""),
-        meaning: "The body is longer than `server.max_body_bytes` (1 MiB).",
+        meaning: "The body is longer than `server.max_body_bytes` (1 MiB), as it came or unpacked.",
         action: "Claims and feedback are a few kB: look at what is sent. Else raise the limit.",
+    },
+    Entry {
+        id: "http-coding",
+        sign: Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", "Content-Encoding"),
+        meaning: "The body is compressed in a way that is not read: `Accept-Encoding` of the answer says which is (gzip; none at the edge). Nothing is stored.",
+        action: "Send it with gzip or as it is.",
+    },
+    Entry {
+        id: "http-charset",
+        sign: Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", "charset"),
+        meaning: "The header `Content-Type` names a charset that is not UTF-8. JSON is sent in UTF-8 (RFC 8259). Nothing is stored.",
+        action: "Convert the document at the sender, then leave the charset away.",
     },
     Entry {
         id: "http-media-type",

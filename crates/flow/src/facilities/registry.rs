@@ -4,6 +4,7 @@ use http::header::{ACCEPT, AUTHORIZATION, DATE, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
+use mapping::encoding;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
@@ -146,7 +147,11 @@ fn judge(response: &Response<Vec<u8>>) -> Result<Answered, RegistryError> {
             ..RegistryError::new(format!("answered {status}"))
         });
     }
-    let head = serde_json::from_str::<Head>(&text).ok().filter(|head| head.kind == "Bundle");
+    let text = encoding::text(response.body()).map_err(|issue| {
+        let found = issue.diagnostics;
+        RegistryError::new(format!("answered {status} with something that is no Bundle: {found}"))
+    })?;
+    let head = serde_json::from_str::<Head>(text).ok().filter(|head| head.kind == "Bundle");
     let Some(head) = head else {
         return Err(RegistryError::new(format!(
             "answered {status} with something that is no Bundle: check facilities.url"
@@ -154,7 +159,7 @@ fn judge(response: &Response<Vec<u8>>) -> Result<Answered, RegistryError> {
     };
     let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());
     let date = date.and_then(|text| Some(rfc2822::parse(text).ok()?.timestamp()));
-    Ok(Answered { total: head.total, date, text: text.into_owned() })
+    Ok(Answered { total: head.total, date, text: text.to_owned() })
 }
 
 /// What the registry says is wrong.

@@ -1,6 +1,7 @@
 //! Requests to the API of OpenHIM's core, and what its answers mean. Its texts are its own, and shown as such.
 
 use http::{HeaderValue, Method, Request, Response, header};
+use mapping::encoding;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -118,10 +119,12 @@ pub fn read(call: &Call<'_>, response: &Response<Vec<u8>>) -> Result<Value, Refu
         200 if matches!(call, Call::Heartbeat { .. }) && (is_text(response) || response.body().is_empty()) => {
             Ok(Value::Null)
         }
-        200 if !matches!(call, Call::Register(_)) => match serde_json::from_slice(response.body()) {
-            Ok(json @ (Value::Object(_) | Value::Null)) => Ok(json),
-            _ => Err(Refused::Strange(status, text)),
-        },
+        200 if !matches!(call, Call::Register(_)) => {
+            match serde_json::from_slice(encoding::unmarked(response.body())) {
+                Ok(json @ (Value::Object(_) | Value::Null)) => Ok(json),
+                _ => Err(Refused::Strange(status, text)),
+            }
+        }
         _ => Err(Refused::Strange(status, text)),
     }
 }

@@ -246,7 +246,7 @@ mod tests {
 
     fn answer(status: u16, text: &str) -> Answer {
         let status = StatusCode::from_u16(status).expect("a status");
-        Answer { status, text: text.to_owned(), date: None, cookies: Vec::new() }
+        Answer { status, text: text.to_owned(), unreadable: None, date: None, cookies: Vec::new() }
     }
 
     /// What openIMIS 1.10 answered.

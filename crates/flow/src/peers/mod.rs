@@ -17,6 +17,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
+use mapping::encoding;
 use url::Url;
 
 use crate::Flow;
@@ -146,6 +147,8 @@ impl PeerError {
 pub(crate) struct Answer {
     pub status: StatusCode,
     pub text: String,
+    /// Why this is not all that the peer sent: bytes that are no UTF-8 are replaced in `text`.
+    pub unreadable: Option<String>,
     /// The peer's clock.
     pub date: Option<Timestamp>,
     /// `name=value` of each cookie that it set.
@@ -157,10 +160,15 @@ impl Answer {
         let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());
         let cookies = response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
         let cookies = cookies.filter_map(|cookie| cookie.split(';').next());
+        let (text, unreadable) = match encoding::text(response.body()) {
+            Ok(text) => (text.to_owned(), None),
+            Err(issue) => (String::from_utf8_lossy(response.body()).into_owned(), Some(issue.diagnostics)),
+        };
         Self {
             status: response.status(),
             date: date.and_then(|text| Some(rfc2822::parse(text).ok()?.timestamp())),
-            text: String::from_utf8_lossy(response.body()).into_owned(),
+            text,
+            unreadable,
             cookies: cookies.map(str::to_owned).collect(),
         }
     }
@@ -270,9 +278,15 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             }
             _ => None,
         };
-        match wait {
-            Some((wait, reason)) => Err(self.leave_alone(peer, wait, &reason)),
-            None => Ok(answer),
+        if let Some((wait, reason)) = wait {
+            return Err(self.leave_alone(peer, wait, &reason));
+        }
+        match &answer.unreadable {
+            // Names would be other ones afterwards. What a hospital answers is not read.
+            Some(why) if answer.status.is_success() && peer != Peer::Hospital => {
+                Err(PeerError::Unreadable(peer, answer.status, why.clone()))
+            }
+            _ => Ok(answer),
         }
     }
 }
