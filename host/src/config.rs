@@ -39,6 +39,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Table;
 
+use crate::files;
 use load::{and_further, merged, parsed};
 
 /// Everything the host can be told. `config.example.toml` shows every key.
@@ -246,7 +247,7 @@ impl Config {
 
     fn read(file: Option<&Path>, env: &BTreeMap<String, String>) -> (Self, Vec<String>) {
         let mut problems = Vec::new();
-        let table = match file.map(|path| (path, std::fs::read_to_string(path))) {
+        let table = match file.map(|path| (path, files::text(path))) {
             None => Table::new(),
             Some((path, Err(error))) => {
                 problems.push(format!("{}: {error}", path.display()));

@@ -5,13 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use flow::door::Coding;
 use flow::ports::{Http, HttpError};
 use http::Uri;
 use http::uri::Authority;
 use opentelemetry::KeyValue;
 use tokio::sync::Semaphore;
 
+use crate::files;
 use crate::metrics::parts::PeerFigures;
+use crate::server::content;
 use crate::telemetry::{self, PEER, SpanKind};
 
 /// Longest answer that is read. openIMIS' largest pages stay below a tenth of it.
@@ -47,7 +50,7 @@ pub fn client(ca_file: Option<&Path>) -> Result<reqwest::Client, HttpSetupError>
     if let Some(path) = ca_file {
         let named =
             |error: &dyn std::fmt::Display| HttpSetupError::CaFile(path.display().to_string(), error.to_string());
-        let pem = std::fs::read(path).map_err(|error| named(&error))?;
+        let pem = files::pem(path).map_err(|error| named(&error))?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| named(&error))?;
         if certificates.is_empty() {
             return Err(named(&"holds no PEM certificate"));
@@ -131,7 +134,28 @@ impl ReqwestHttp {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(response)
+        decoded(response)
+    }
+}
+
+/// The answer without its content coding. None is asked for, and a server may choose one all the same (RFC 9110, 12.5.3).
+fn decoded(mut answer: http::Response<Vec<u8>>) -> Result<http::Response<Vec<u8>>, HttpError> {
+    let no_answer = |why: &str| HttpError::NoAnswer(why.to_owned());
+    match Coding::of(answer.headers()) {
+        Some(Coding::Identity) => Ok(answer),
+        Some(Coding::Gzip) if answer.body().is_empty() => Ok(answer),
+        Some(Coding::Gzip) => {
+            *answer.body_mut() =
+                content::unpacked(answer.body(), ANSWER_LIMIT_BYTES).map_err(|unusable| match unusable {
+                    content::Unusable::TooLong => {
+                        HttpError::NoAnswer(format!("the answer is longer than {ANSWER_LIMIT_BYTES} bytes"))
+                    }
+                    content::Unusable::Broken => no_answer("the answer is not the gzip that its Content-Encoding says"),
+                })?;
+            answer.headers_mut().remove(http::header::CONTENT_ENCODING);
+            Ok(answer)
+        }
+        None => Err(no_answer("the answer has a Content-Encoding that was not asked for and is not read here")),
     }
 }
 

@@ -29,6 +29,7 @@ pub mod config;
 pub mod console;
 pub mod eligibility;
 pub mod facilities;
+mod files;
 pub mod http;
 pub mod inbound;
 pub mod mapper;

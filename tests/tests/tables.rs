@@ -103,6 +103,16 @@ fn everything_that_is_wrong_is_told_with_its_file_and_line() {
 }
 
 #[test]
+fn a_table_in_another_encoding_is_told_by_its_name() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (table, name) in [("\u{feff}source,openimis\n1,2\n", "UTF-16"), ("source,openimis\n1,2\n", "UTF-16")] {
+        let bytes: Vec<u8> = table.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let problems = load(dir.path(), &[("diagnoses", "diagnoses.csv", &bytes)], "").expect_err("problems");
+        assert!(problems[0].contains(&format!("diagnoses.csv: is {name} (little endian)")), "{problems:?}");
+    }
+}
+
+#[test]
 fn a_table_of_another_shape_does_not_fill_the_screen() {
     let dir = tempfile::tempdir().expect("a folder");
     let rows: String = (0..10_000).map(|number| format!("{number},\n")).collect();

@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router, body::Bytes};
 use flow::ports::{Clock, StoreError};
 use flow::{Kind, MessageId, State as MessageState};
+use mapping::encoding::json_text;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -154,10 +155,13 @@ fn id(id: Id) -> Result<MessageId, Refusal> {
 /// The JSON of an action. Its content type is asked for because a form of another site cannot send it.
 fn body<T: DeserializeOwned>(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {
     let body = json_body(headers, body, BODY_LIMIT_BYTES).map_err(|response| Refusal(Box::new(response)))?;
-    let body = if body.is_empty() { b"{}".to_vec() } else { body };
-    // By way of a map: serde would also read a list into a struct, by position.
-    let read = serde_json::from_slice::<Map<String, Value>>(&body).map(Value::Object);
-    read.and_then(serde_json::from_value).map_err(|error| Refusal::invalid(&error.to_string()))
+    let body = if body.is_empty() { b"{}".as_slice() } else { body.as_slice() };
+    let text = json_text(body).map_err(|issue| Refusal::invalid(&issue.diagnostics))?;
+    // serde would also read a list into a struct, by position.
+    if !text.trim_start().starts_with('{') {
+        return Err(Refusal::invalid("expected a JSON object"));
+    }
+    serde_json::from_str(text).map_err(|error| Refusal::invalid(&error.to_string()))
 }
 
 fn now(flow: &HostFlow) -> jiff::Timestamp {

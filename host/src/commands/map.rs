@@ -3,18 +3,18 @@
 mod bulk;
 mod lines;
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use flow::ports::MapperError;
-use mapping::MapResult;
 use mapping::claim_response::ContactLink;
 use mapping::issue::operation_outcome;
+use mapping::{MapResult, Severity, encoding};
 use openimis_mediator::load_mappings;
 use openimis_mediator::mapper::{Batch, MappingHost};
 
@@ -78,12 +78,14 @@ impl Map {
         let mapper = load_mappings(&config)?;
         let standard_input = self.file.as_os_str() == "-";
         let in_bulk = self.ndjson || self.file.extension().is_some_and(|extension| extension == "ndjson");
-        let mut input: Box<dyn Read + Send> = if standard_input {
+        let input: Box<dyn Read + Send> = if standard_input {
             Box::new(std::io::stdin())
         } else {
             let file = std::fs::File::open(&self.file).with_context(|| self.file.display().to_string())?;
+            ensure!(!file.metadata()?.is_dir(), "{}: is a directory; give one of its files", self.file.display());
             Box::new(file)
         };
+        let (begin, mut input) = begun(input)?;
         let most_jobs = config.components.instances as usize;
         let job = Job {
             mapper,
@@ -95,13 +97,17 @@ impl Map {
             locations: self.locations,
         };
         if in_bulk {
+            // Of all lines, and told once: what another encoding has for the end of a line is none of ours.
+            if let Some(other) = encoding::other_than_utf8(&begin) {
+                bail!("the input is {other}; expected lines of JSON in UTF-8");
+            }
             let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
             let file = if standard_input { None } else { Some(self.file.as_path()) };
             return bulk::run(Arc::new(job), input, file, self.issues.as_deref(), jobs.min(most_jobs));
         }
-        let mut text = String::new();
-        input.read_to_string(&mut text).context("the input is not UTF-8 text")?;
-        match job.map(&mut job.mapper.batch(), &text)? {
+        let mut bytes = Vec::new();
+        input.read_to_end(&mut bytes)?;
+        match job.map_bytes(&mut job.mapper.batch(), &bytes)? {
             Ok(mapped) => {
                 out!("{}", mapped.body);
                 for warning in &mapped.warnings {
@@ -117,7 +123,38 @@ impl Map {
     }
 }
 
+/// The first bytes of an input, as many as come at once, and all of it.
+fn begun(mut input: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+    let mut begin = vec![0; 4];
+    let read = loop {
+        match input.read(&mut begin) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
+    begin.truncate(read);
+    let whole = Box::new(io::Cursor::new(begin.clone()).chain(input));
+    Ok((begin, whole))
+}
+
 impl Job {
+    /// Of a document as it is stored. Why it is no JSON is told by the host: a mapping may know less of it.
+    fn map_bytes(&self, batch: &mut Batch, bytes: &[u8]) -> Result<MapResult, MapperError> {
+        let text = match encoding::text(bytes) {
+            Ok(text) => text,
+            Err(issue) => return Ok(Err(vec![issue])),
+        };
+        let mut result = self.map(batch, text)?;
+        if let Err(issues) = &mut result
+            && let [issue] = issues.as_mut_slice()
+            && issue.severity == Severity::Fatal
+            && let Err(told) = encoding::json_text(bytes)
+        {
+            issue.diagnostics = told.diagnostics;
+        }
+        Ok(result)
+    }
+
     fn map(&self, batch: &mut Batch, text: &str) -> Result<MapResult, MapperError> {
         let settings = &self.settings;
         match self.mapping {

@@ -1,10 +1,12 @@
 //! From text and environment to the typed configuration, telling every mistake and no value: it may be a secret.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use toml::{Table, Value};
 
 use super::{Config, tables};
+use crate::files;
 
 /// Environment variables that the documentation names, and the keys they set. Each is read from a file as well: `<NAME>_FILE`.
 pub const NAMED: &[(&str, &str)] = &[
@@ -60,7 +62,7 @@ fn from_env(env: &BTreeMap<String, String>, problems: &mut Vec<String>) -> Vec<(
         match (env.get(*name), env.get(&file)) {
             (Some(_), Some(_)) => problems.push(format!("{name} and {file} are both set: keep one")),
             (Some(value), None) => values.push(((*key).to_owned(), value.clone())),
-            (None, Some(path)) => match std::fs::read_to_string(path) {
+            (None, Some(path)) => match files::text(Path::new(path)) {
                 Ok(text) => values.push(((*key).to_owned(), text.trim_end_matches(['\r', '\n']).to_owned())),
                 Err(error) => problems.push(format!("{file}: {path}: {error}")),
             },

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mapping::claim::{self, FacilityRow, ItemKind, ItemRow};
 use mapping::codes::{CodeRow, Table, concept_map};
-use mapping::facility;
+use mapping::{encoding, facility};
 use serde::Deserialize;
 
 use super::Config;
@@ -276,6 +276,9 @@ fn text(path: &Path) -> Result<String, String> {
         return Err(format!("longer than {LARGEST} bytes"));
     }
     let bytes = std::fs::read(path).map_err(told)?;
+    if let Some(other) = encoding::other_than_utf8(&bytes) {
+        return Err(format!("is {other}; save it in UTF-8 (in a spreadsheet: \"CSV UTF-8\")"));
+    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.trim_start_matches('\u{feff}').to_owned()),
         Err(error) => {

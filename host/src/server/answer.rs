@@ -5,8 +5,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use flow::door;
+use flow::door::{self, Coding};
 
+use super::content;
 use super::limits::Throttled;
 
 /// An answer that is the same in every runtime.
@@ -35,7 +36,7 @@ pub fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: axum::Router<S>)
         .fallback(async || sent(door::no_such_route()))
 }
 
-/// The body of a JSON request, or the refusal.
+/// The body of a JSON request, unpacked if it is compressed, or the refusal.
 #[allow(clippy::result_large_err)] // the response is built once, on the way out
 pub fn json_body(
     headers: &HeaderMap,
@@ -45,7 +46,17 @@ pub fn json_body(
     if let Some(refusal) = door::not_json(headers) {
         return Err(sent(refusal));
     }
-    whole_body(body, limit_bytes).map(Vec::from)
+    let Some(coding) = Coding::of(headers) else { return Err(sent(door::unknown_coding("gzip"))) };
+    let body = whole_body(body, limit_bytes)?;
+    match coding {
+        Coding::Identity => Ok(Vec::from(body)),
+        Coding::Gzip => content::unpacked(&body, limit_bytes).map_err(|unusable| {
+            sent(match unusable {
+                content::Unusable::TooLong => door::too_long(limit_bytes),
+                content::Unusable::Broken => door::not_as_encoded(),
+            })
+        }),
+    }
 }
 
 /// A body that was read to its end, or the refusal.

@@ -34,6 +34,7 @@ use limits::Limits;
 pub mod admit;
 pub mod answer;
 mod body;
+pub(crate) mod content;
 pub mod limits;
 pub mod tls;
 

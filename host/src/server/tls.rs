@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{ClientCertificates, ServerTls};
+use crate::files;
 use crate::worker::{Stop, asked};
 
 /// The certificate cannot be used. Says which setting it is about.
@@ -115,7 +116,7 @@ impl Files {
     }
 
     fn read(&self) -> Result<Contents, TlsError> {
-        let read = |key, path: &Path| std::fs::read(path).map_err(|error| wrong(key, path, error));
+        let read = |key, path: &Path| files::pem(path).map_err(|error| wrong(key, path, error));
         Ok(Contents {
             certificate: read("cert_file", &self.certificate)?,
             key: read("key_file", &self.key)?,

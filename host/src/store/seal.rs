@@ -14,6 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 
 use super::{Tables, bounded, failed};
+use crate::files;
 
 const SEALED: u8 = 1;
 const HEAD: usize = 1 + 4 + NONCE_LEN;
@@ -36,7 +37,7 @@ impl Seal {
     pub fn from_file(path: Option<&Path>) -> Result<Self, StoreError> {
         let Some(path) = path else { return Ok(Self::default()) };
         let named = |what: &str| StoreError(format!("store.key_file {}: {what}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| named(&error.to_string()))?;
+        let text = files::text(path).map_err(|error| named(&error))?;
         let mut keys = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let bytes = base64::engine::general_purpose::STANDARD.decode(line).ok().filter(|bytes| bytes.len() == 32);

@@ -6,6 +6,7 @@ use jsonwebtoken::jwk::{
     AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse, RSAKeyParameters,
 };
 use jsonwebtoken::{Algorithm, DecodingKey};
+use mapping::encoding;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -38,8 +39,15 @@ pub enum Miss {
 
 impl KeySet {
     /// From its JSON text. Keys of other kinds or for other purposes are left out; one that is left must be there.
-    pub fn parse(text: &[u8]) -> Result<Self, &'static str> {
-        let document: Value = serde_json::from_slice(text).map_err(|_| "is no JSON")?;
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let is_no_json = |why: String| format!("is no JSON: {why}");
+        let text = encoding::json_text(text).map_err(|issue| is_no_json(issue.diagnostics))?;
+        let document: Value =
+            serde_json::from_str(text).map_err(|error| is_no_json(encoding::malformed(text, &error)))?;
+        Self::of(&document).map_err(str::to_owned)
+    }
+
+    fn of(document: &Value) -> Result<Self, &'static str> {
         let keys =
             document.get("keys").and_then(Value::as_array).ok_or("is no JSON Web Key Set: it has no list `keys`")?;
         if keys.len() > MOST_KEYS {

@@ -164,7 +164,7 @@ fn read(path: &Path) -> Result<KeySet, String> {
         return Err("is longer than 256 KiB".to_owned());
     }
     let text = std::fs::read(path).map_err(|error| error.to_string())?;
-    KeySet::parse(&text).map_err(str::to_owned)
+    KeySet::parse(&text)
 }
 
 /// A whole answer 200. Its text is not told: nobody knows what it holds.

@@ -213,3 +213,53 @@ async fn the_command_ends_quietly_when_nobody_reads_on() {
     let output = child.wait_with_output().await.expect("its end");
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
+
+/// The documented feedback, as editors and other systems save it.
+#[tokio::test]
+async fn a_byte_order_mark_is_passed_over_in_a_document_and_in_lines() {
+    let dir = folder();
+    let line = serde_json::from_str::<Value>(&sample_feedback()).expect("JSON").to_string();
+    std::fs::write(dir.path().join("one.json"), format!("\u{feff}{}", sample_feedback())).expect("a file");
+    // The first line of a file, and that of a second file behind it.
+    std::fs::write(dir.path().join("some.ndjson"), format!("\u{feff}{line}\r\n\u{feff}{line}\n{line}"))
+        .expect("a file");
+    let ran = run(&["map", "feedback", "one.json"], "", &components(), &dir).await;
+    assert_eq!((ran.code, ran.json()), (Some(0), expected("feedback/documented")), "{ran}");
+    let ran = run(&["map", "feedback", "some.ndjson"], "", &components(), &dir).await;
+    assert!(ran.code == Some(0) && ran.err.contains("3 mapped"), "{ran}");
+    let ran = run(&["map", "feedback", "-"], &format!("\u{feff}{line}"), &components(), &dir).await;
+    assert_eq!((ran.code, ran.json()), (Some(0), expected("feedback/documented")), "{ran}");
+}
+
+#[tokio::test]
+async fn what_is_no_document_is_told_as_what_it_is() {
+    let dir = folder();
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let files: [(&str, Vec<u8>, &str); 8] = [
+        ("empty.json", Vec::new(), "found an empty text"),
+        ("utf16.json", utf16(&sample_feedback()), "UTF-16 (little endian)"),
+        ("marked16.json", utf16(&format!("\u{feff}{}", sample_feedback())), "UTF-16 (little endian)"),
+        ("packed.json", b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec(), "data packed with gzip"),
+        ("two.json", b"{}\n{}".to_vec(), "(line 2, column 1): a further document begins; expected one"),
+        ("comment.json", b"{ // none\n}".to_vec(), "(line 1, column 3): a comment; JSON has none"),
+        ("nan.json", b"{\"assessment_rating\": NaN}".to_vec(), "NaN is no number of JSON"),
+        ("latin1.json", b"{\"name\": \"Andr\xe9\"}".to_vec(), "not UTF-8 text (byte 14)"),
+    ];
+    for (name, bytes, says) in files {
+        std::fs::write(dir.path().join(name), bytes).expect("a file");
+        let ran = run(&["map", "feedback", name], "", &components(), &dir).await;
+        assert_eq!(ran.code, Some(1), "{name}: {ran}");
+        let told = ran.json()["issue"][0]["diagnostics"].to_string();
+        assert!(told.contains(says), "{name}: {ran}");
+    }
+    let ran = run(&["map", "feedback", "."], "", &components(), &dir).await;
+    assert!(ran.code == Some(1) && ran.out.is_empty() && ran.err.contains(".: is a directory"), "{ran}");
+    // In lines of UTF-16 nothing is where it seems to be.
+    std::fs::write(dir.path().join("utf16.ndjson"), utf16("{}\n{}\n")).expect("a file");
+    let ran = run(&["map", "feedback", "utf16.ndjson"], "", &components(), &dir).await;
+    assert!(ran.code == Some(1) && ran.out.is_empty() && ran.err.contains("is UTF-16 (little endian)"), "{ran}");
+    std::fs::write(dir.path().join("broken.ndjson"), "{} {}\n").expect("a file");
+    let ran = run(&["map", "feedback", "broken.ndjson"], "", &components(), &dir).await;
+    let told = ran.lines()[0]["issue"][0]["diagnostics"].to_string();
+    assert!(told.contains("a further document begins"), "{ran}");
+}

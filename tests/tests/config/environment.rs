@@ -66,6 +66,7 @@ fn secrets_come_from_files_as_well() {
         ("tops3cret\n", "tops3cret"),
         ("tops3cret\r\n", "tops3cret"),
         (" two words ", " two words "),
+        ("\u{feff}tops3cret\r\n", "tops3cret"),
     ] {
         std::fs::write(&file, text).expect("a file");
         let path = file.display().to_string();
@@ -77,6 +78,28 @@ fn secrets_come_from_files_as_well() {
     }
     let problems = problems(Config::from_toml(MINIMAL, &env([("CHT_PASSWORD_FILE", "/no/such/file")])));
     assert!(problems.len() == 1 && problems[0].starts_with("CHT_PASSWORD_FILE: /no/such/file: "), "{problems:?}");
+}
+
+/// As editors of Windows save them.
+#[test]
+fn files_with_a_byte_order_mark_are_read_and_other_encodings_are_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("mediator.toml");
+    std::fs::write(&path, format!("\u{feff}{}", MINIMAL.trim_start())).expect("a file");
+    assert_eq!(Config::load(Some(&path), &env([])).expect("a configuration").inbound.username, "in");
+    for (mark, unit) in
+        [("\u{feff}", u16::to_le_bytes as fn(u16) -> [u8; 2]), ("", u16::to_be_bytes as fn(u16) -> [u8; 2])]
+    {
+        let bytes: Vec<u8> = format!("{mark}{}", MINIMAL.trim_start()).encode_utf16().flat_map(unit).collect();
+        std::fs::write(&path, bytes).expect("a file");
+        let problems = problems(Config::load(Some(&path), &env([])));
+        assert!(problems[0].contains("mediator.toml: expected text in UTF-8; found UTF-16 ("), "{problems:?}");
+        let shown = path.display().to_string();
+        let problems = super::problems(Config::from_toml(MINIMAL, &env([("CHT_PASSWORD_FILE", &shown)])));
+        assert!(problems.len() == 1 && problems[0].contains("found UTF-16 ("), "{problems:?}");
+    }
+    let problems = problems(Config::load(Some(dir.path()), &env([])));
+    assert!(problems[0].contains("Is a directory"), "{problems:?}");
 }
 
 #[test]

@@ -2,11 +2,12 @@
 //! where Spin is installed.
 //!
 //! # Layout
-//! - `server`: a server with its stand-ins and its store. `answers`, `headers`, `openhim`: what the doors answer. `ways`: what becomes of what came in.
+//! - `server`: a server with its stand-ins and its store. `answers`, `encodings`, `headers`, `openhim`: what the doors answer. `ways`: what becomes of what came in.
 //! - `edge`: what only the edge has; `swapped`: other mappings for it. `host`: what only the host has. `fixtures`: the mapping fixtures through the edge's mappings.
 
 mod answers;
 mod edge;
+mod encodings;
 mod fixtures;
 mod headers;
 mod host;
@@ -51,6 +52,11 @@ suite! {
         other_routes_and_methods_are_refused_in_json,
         the_health_routes_ask_for_no_credentials,
         while_another_process_holds_the_store_nothing_is_acknowledged;
+    encodings:
+        a_byte_order_mark_makes_no_other_message,
+        what_is_no_json_is_told_as_what_it_is,
+        a_charset_other_than_utf8_is_refused,
+        a_content_coding_that_is_not_read_is_refused_and_the_answer_says_which_is;
     headers:
         a_page_of_another_site_is_refused,
         every_answer_carries_the_same_headers;

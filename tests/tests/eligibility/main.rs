@@ -201,6 +201,20 @@ async fn an_openimis_that_fails_is_not_quoted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_question_with_a_byte_order_mark_is_answered_and_what_is_no_json_is_told() {
+    let world = World::new(&[]).await;
+    let marked = format!("\u{feff}{}", question(NUMBER, "2026-11-21"));
+    assert_eq!(world.send(marked, DESK, PASSWORD).await.status(), StatusCode::OK);
+    let (status, outcome) = told(world.send(String::new(), DESK, PASSWORD).await).await;
+    let says = &outcome["issue"][0]["diagnostics"];
+    assert_eq!(
+        (status, says.as_str()),
+        (StatusCode::BAD_REQUEST, Some("expected a JSON document; found an empty text"))
+    );
+    world.mediator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slow_openimis_costs_a_bounded_time_and_the_breaker_learns_of_it() {
     let world =
         World::new(&[("claims.answer_within", "100ms"), ("openimis.timeout", "200ms"), ("retry.trip_after", "1")])

@@ -1,5 +1,7 @@
 //! Where the keys are: a file or an address, which change, and which may be away.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mediator_tests::raw_peer::{Scripted, http};
@@ -103,7 +105,7 @@ async fn an_issuer_that_is_away_at_first_is_told_as_such_and_found_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_an_issuer_is_away_its_keys_are_used_on_but_not_for_ever() {
     let own = Signer::ec("own");
-    for keep in ["24h", "400ms"] {
+    for keep in ["24h", "3s"] {
         let server = Scripted::answering(&[answer(&jwks(&[&own])), away()]).await;
         let world = asking(&server, &[AT_ONCE, ("tokens.refresh", "1ms"), ("tokens.keep", keep)]).await;
         let token = own.token(&claims());
@@ -128,13 +130,20 @@ async fn while_an_issuer_is_away_its_keys_are_used_on_but_not_for_ever() {
 async fn an_issuer_that_says_nothing_holds_nobody_up_for_long() {
     let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!(r#"jwks_url = "http://{}/certs""#, server.local_addr().expect("an address"));
-    let world = World::trusting(&url, &[("tokens.timeout", "200ms")]).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counting = asked.clone();
+    tokio::spawn(async move {
+        let mut silent = Vec::new();
+        while let Ok((stream, _)) = server.accept().await {
+            counting.fetch_add(1, Ordering::SeqCst);
+            silent.push(stream);
+        }
+    });
+    let changes = [("tokens.timeout", "200ms"), ("tokens.refresh_at_most_every", "1h")];
+    let world = World::trusting(&url, &changes).await;
     let token = Signer::ec("own").token(&claims());
-    let answers = tokio::time::timeout(
-        Duration::from_secs(10),
-        futures_util::future::join_all((0..20).map(|_| world.status(&token))),
-    );
-    let answers = answers.await.expect("not each of them waits for itself");
+    let answers = futures_util::future::join_all((0..20).map(|_| world.status(&token))).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "not each of them waits for itself");
     assert!(answers.iter().all(|status| *status == StatusCode::SERVICE_UNAVAILABLE), "{answers:?}");
 }
 
@@ -160,6 +169,16 @@ async fn a_file_of_keys_is_read_again_and_may_vanish_for_a_while() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_byte_order_mark_before_a_set_of_keys_is_passed_over() {
+    let own = Signer::ec("own");
+    let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
+    let file = dir.path().join("keys.json");
+    std::fs::write(&file, format!("\u{feff}{}", jwks(&[&own]))).expect("a file");
+    let issuers = format!(r#"[{{name = "id", issuer = "i", audience = "a", jwks_file = "{}"}}]"#, file.display());
+    Host::build(config(&sandbox, &dir, &[("tokens.issuers", &issuers)])).await.map(drop).expect("it is read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_keys_that_cannot_be_used_is_told_at_the_start() {
     let own = Signer::ec("own");
     let sandbox = sandbox().await;
@@ -180,6 +199,21 @@ async fn a_file_of_keys_that_cannot_be_used_is_told_at_the_start() {
         let told = error.to_string();
         assert!(told.starts_with("tokens.issuers (id).jwks_file ") && told.contains(says), "{told}");
         assert!(!told.contains("secret-part"), "{told}");
+    }
+    for (text, says) in [
+        (&b""[..], "is no JSON: expected a JSON document; found an empty text"),
+        (b"\xff\xfe{\0}\0", "is no JSON: expected text in UTF-8; found UTF-16 (little endian)"),
+        (b"{keys: []}", "is no JSON: not well-formed JSON (line 1, column 2): a key without double quotes"),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("keys.json");
+        std::fs::write(&file, text).expect("a file");
+        let file = file.display();
+        let issuers = format!(r#"[{{name = "id", issuer = "i", audience = "a", jwks_file = "{file}"}}]"#);
+        let Err(error) = Host::build(config(&sandbox, &dir, &[("tokens.issuers", &issuers)])).await else {
+            panic!("{says}: taken")
+        };
+        assert!(error.to_string().contains(says), "{error}");
     }
     let dir = tempfile::tempdir().expect("a folder");
     let clients = r#"[{name = "c", username = "c", password_hash = "HASH", scopes = ["feedback"], signature_jwks_file = "/nowhere"}]"#;

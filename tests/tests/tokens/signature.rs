@@ -1,5 +1,9 @@
 //! Detached signatures over what is posted.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use mediator_tests::running::sample_claim;
 use openimis_mediator::clients::hash_password;
 use reqwest::{Response, StatusCode};
@@ -68,10 +72,11 @@ fn unencoded(signer: &Signer) -> Value {
 }
 
 /// RFC 7515, appendix F; RFC 7797 if the header says so.
-fn signature(signer: &Signer, header: &Value, body: &str) -> String {
-    let protected = encoded(header.to_string().as_bytes());
-    let payload = if header["b64"] == false { body.to_owned() } else { encoded(body.as_bytes()) };
-    format!("{protected}..{}", encoded(&signer.sign(format!("{protected}.{payload}").as_bytes())))
+fn signature(signer: &Signer, header: &Value, body: impl AsRef<[u8]>) -> String {
+    let (protected, body) = (encoded(header.to_string().as_bytes()), body.as_ref());
+    let payload = if header["b64"] == false { body.to_vec() } else { encoded(body).into_bytes() };
+    let signed = [format!("{protected}.").as_bytes(), &payload].concat();
+    format!("{protected}..{}", encoded(&signer.sign(&signed)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,6 +161,29 @@ async fn what_is_not_signed_by_this_very_client_is_refused() {
     let refused = signed.post_as("plain", Some(&good), &body).await;
     assert!(refused.status() == StatusCode::FORBIDDEN && issue(refused).await.1.contains("no keys of this client"));
     assert!(signed.world.mediator.messages().await.is_empty(), "whoever was refused left nothing behind");
+}
+
+/// The content coding is a part of what is signed, as it is of the content (RFC 9110, 8.4): nothing is unpacked that nobody has vouched for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packed_body_is_signed_as_it_is_sent() {
+    let signed = Signed::start().await;
+    let (patan, body) = (&signed.patan, sample_claim());
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(body.as_bytes()).expect("packed");
+    let packed = packed.finish().expect("packed");
+    for header in [header(patan), unencoded(patan)] {
+        for (signature, status) in [
+            (signature(patan, &header, &body), StatusCode::FORBIDDEN),
+            (signature(patan, &header, &packed), StatusCode::ACCEPTED),
+        ] {
+            let mediator = &signed.world.mediator;
+            let request = mediator.client.post(format!("{}{CLAIM}", mediator.url)).bearer_auth(patan.token(&claims()));
+            let request = request.header("content-type", "application/json").header("content-encoding", "gzip");
+            let answer = request.header("x-jws-signature", signature).body(packed.clone()).send().await;
+            assert_eq!(answer.expect("an answer").status(), status, "{header}");
+        }
+    }
+    assert_eq!(signed.world.mediator.messages().await[0].body.as_deref(), Some(body.as_bytes()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

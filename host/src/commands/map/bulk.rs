@@ -159,14 +159,7 @@ fn answer(job: &Job, batch: &mut Batch, chunk: Chunk, with_issues: bool) -> anyh
 
 /// A mapping that breaks on a document breaks this line only; one that cannot run at all ends the command.
 fn map(job: &Job, batch: &mut Batch, line: &[u8]) -> Result<MapResult, MapperError> {
-    let text = match std::str::from_utf8(line) {
-        Ok(text) => text,
-        Err(error) => {
-            let issue = Issue::fatal("", format!("not UTF-8 text (byte {})", error.valid_up_to()));
-            return Ok(Err(vec![issue]));
-        }
-    };
-    match job.map(batch, text) {
+    match job.map_bytes(batch, line) {
         Err(error @ (MapperError::Deadline(_) | MapperError::Memory(_) | MapperError::Trap(..))) => {
             Ok(Err(vec![Issue::fatal("", error.to_string())]))
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use mapping::encoding;
 use mapping::patient::PlaceLink;
 
 /// Names of the columns that are read; there may be others.
@@ -9,6 +10,9 @@ pub const COLUMNS: [&str; 2] = ["location_code", "place_id"];
 
 /// Reads a table: separated by commas, semicolons or tabs, whichever stands in its first line.
 pub fn read(bytes: &[u8]) -> Result<Vec<PlaceLink>, Vec<String>> {
+    if let Some(other) = encoding::other_than_utf8(bytes) {
+        return Err(vec![format!("it is {other}; save the table as \"CSV UTF-8\"")]);
+    }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         vec![format!("line {line}: not UTF-8; save the table as \"CSV UTF-8\"")]

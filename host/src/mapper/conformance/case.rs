@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::Interface;
 use super::expected::{self, Shown};
+use crate::files;
 
 /// Mapping, case, files with their contents.
 type Table = &'static [(&'static str, &'static str, &'static [(&'static str, &'static str)])];
@@ -137,15 +138,14 @@ impl Case {
 
     fn read(interface: Interface, folder: &'static str, path: &Path) -> Result<Self, CaseError> {
         let failed = |file: &str, error: String| CaseError(path.join(file), error);
-        let read =
-            |file: &'static str| fs::read_to_string(path.join(file)).map_err(|error| failed(file, error.to_string()));
+        let read = |file: &'static str| files::text(&path.join(file)).map_err(|error| failed(file, error));
         let mut files = vec![("input.json", read("input.json")?.into())];
         for file in FURTHER.into_iter().filter(|file| path.join(file).is_file()) {
             files.push((file, read(file)?.into()));
         }
         let of_all = path.with_file_name(KNOWN);
         if !path.join(KNOWN).is_file() && of_all.is_file() {
-            let text = fs::read_to_string(of_all).map_err(|error| failed(KNOWN, error.to_string()))?;
+            let text = files::text(&of_all).map_err(|error| failed(KNOWN, error))?;
             files.push((KNOWN, text.into()));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
