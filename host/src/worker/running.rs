@@ -8,6 +8,7 @@ use std::time::Duration;
 use flow::decide;
 use flow::deliver::Attempted;
 use flow::message::{Message, Outcome, TrailEntry};
+use flow::peers::Gate;
 use flow::ports::{Clock, Store};
 use flow::{Kind, MessageId};
 use futures_util::FutureExt;
@@ -77,10 +78,20 @@ impl Running {
     }
 
     fn fill(&mut self) {
-        while self.tasks.len() < self.host.config.worker.concurrency as usize
+        while self.tasks.len() < self.at_a_time()
             && let Some((leased, at)) = self.ahead.pop_front()
         {
             self.spawn(leased, at);
+        }
+    }
+
+    /// How many deliveries may be on their way. What was leased before a peer went away is no exception: it goes one by one, so that not
+    /// all of it reaches the peer when the pause ends in its middle.
+    fn at_a_time(&self) -> usize {
+        let kind = self.ahead.front().map(|(leased, _)| leased.message.kind);
+        match kind.map(|kind| self.host.flow.gate(kind)) {
+            Some(Gate::Probe | Gate::Closed { .. }) => 1,
+            Some(Gate::Open) | None => self.host.config.worker.concurrency as usize,
         }
     }
 
