@@ -1,10 +1,11 @@
 //! The playground: a page on which a document is mapped in the browser. Static files without credentials, because they hold no data.
 //!
 //! The page itself is part of the program, so that it always belongs to it; the mapping that runs in it, the web build of the npm
-//! package, is read once when the mediator starts.
+//! package, is read when the mediator starts, or as soon as it is there.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -114,20 +115,43 @@ struct Files {
     is_built: bool,
 }
 
-impl Files {
+/// The files that are served, and where the mapping is, which may be built while the mediator runs.
+struct Served {
+    mapping: PathBuf,
+    files: RwLock<Arc<Files>>,
+}
+
+impl Served {
     /// Reads the web build; without one of this version there is only a page that says how to make it.
     fn load(settings: &Playground) -> Self {
-        let built = match web_build(&settings.files().join("mapping")) {
-            Ok(built) => built,
-            Err(reason) => {
-                tracing::info!(reason, "the playground has no mapping of this version: `cargo xtask build` makes it");
-                let missing = File::new(HTML, MISSING);
-                return Self { files: HashMap::from([(String::new(), missing)]), is_built: false };
-            }
-        };
+        let mapping = settings.files().join("mapping");
+        let files = Files::built(&mapping).unwrap_or_else(|reason| {
+            tracing::info!(reason, "the playground has no mapping of this version: `cargo xtask build` makes it");
+            let missing = File::new(HTML, MISSING);
+            Files { files: HashMap::from([(String::new(), missing)]), is_built: false }
+        });
+        Self { mapping, files: RwLock::new(Arc::new(files)) }
+    }
+
+    /// The files as they are now: what was missing is looked for again.
+    fn current(&self) -> Arc<Files> {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if files.is_built {
+            return files;
+        }
+        let Ok(built) = Files::built(&self.mapping) else { return files };
+        let built = Arc::new(built);
+        *self.files.write().unwrap_or_else(PoisonError::into_inner) = built.clone();
+        built
+    }
+}
+
+impl Files {
+    fn built(mapping: &std::path::Path) -> Result<Self, String> {
+        let built = web_build(mapping)?;
         let page = PAGE.iter().map(|(name, kind, content)| (name.to_string(), File::new(kind, *content)));
         let samples = SAMPLES.iter().map(|(name, content)| (format!("samples/{name}"), File::new(JSON, *content)));
-        Self { files: built.into_iter().chain(page).chain(samples).collect(), is_built: true }
+        Ok(Self { files: built.into_iter().chain(page).chain(samples).collect(), is_built: true })
     }
 
     fn answer(&self, name: &str, asked: &HeaderMap) -> Response {
@@ -160,14 +184,16 @@ pub fn routes<S: Clone + Send + Sync + 'static>(settings: &Playground) -> Router
     if !settings.enabled {
         return Router::new();
     }
-    let index = async |State(files): State<Arc<Files>>, asked: HeaderMap| files.answer("", &asked);
-    let file =
-        async |State(files): State<Arc<Files>>, Path(name): Path<String>, asked: HeaderMap| files.answer(&name, &asked);
+    type Shared = State<Arc<Served>>;
+    let index = async |State(served): Shared, asked: HeaderMap| served.current().answer("", &asked);
+    let file = async |State(served): Shared, Path(name): Path<String>, asked: HeaderMap| {
+        served.current().answer(&name, &asked)
+    };
     // Relative, so that it is right behind a proxy with a path of its own.
     let redirect = async || (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "playground/")]);
     Router::new()
         .route("/playground", get(redirect))
         .route("/playground/", get(index))
         .route("/playground/{*name}", get(file))
-        .with_state(Arc::new(Files::load(settings)))
+        .with_state(Arc::new(Served::load(settings)))
 }

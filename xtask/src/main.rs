@@ -94,10 +94,15 @@ fn build() -> Done {
 
 fn run(options: &[String]) -> Done {
     components::build()?;
-    npm::build()?;
-    playground::build()?;
     say("building the host");
     cargo(&["build", "--package", "openimis-mediator"])?;
+    // Nobody waits for the playground: it is built while the mediator runs, and served as soon as it is there.
+    playground::forget()?;
+    std::thread::spawn(|| {
+        if let Err(sentence) = npm::build().and_then(|()| playground::build()) {
+            say(&format!("the playground could not be built: {sentence}"));
+        }
+    });
     let mut serve = Command::new(target_dir().join("debug/openimis-mediator"));
     serve.args(["serve", "--sandbox"]).args(options).current_dir(root());
     check(&mut serve, "the mediator")

@@ -14,7 +14,7 @@ const SAMPLES: [(&str, &str); 7] = [
     ("patient.settings.json", "patient/place-village/settings.json"),
     ("patient-bad.json", "patient/everything-wrong/input.json"),
 ];
-/// What a browser needs of the npm package; and its manifest, by whose version the mediator knows that they belong together.
+/// What a browser needs of the npm package; and at the end its manifest, by whose version the mediator knows that they belong together.
 const WEB_BUILD: [&str; 6] = ["web.mjs", "face.mjs", "memory.mjs", "mapping.mjs", "mapping_bg.wasm", "package.json"];
 
 /// Puts it together in `target/playground`; the npm package has to be built before.
@@ -39,6 +39,15 @@ pub fn build() -> Done {
     }
     say("  playground: a folder for any web server, and for the mediator at /playground/");
     Ok(())
+}
+
+/// Takes an older mapping out of use: it would show what the mediator of now does not do.
+pub fn forget() -> Done {
+    let manifest = target_dir().join("playground/mapping/package.json");
+    match std::fs::remove_file(&manifest) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {error}", manifest.display())),
+        _ => Ok(()),
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> Done {

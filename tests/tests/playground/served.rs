@@ -130,7 +130,16 @@ async fn without_its_mapping_the_page_says_what_makes_it() {
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.text().await.expect("text").contains("cargo xtask build"));
     let ready = mediator.client.get(format!("{}/health/ready", mediator.url)).send().await.expect("an answer");
-    assert_eq!(ready.status(), StatusCode::OK, "all else goes on");
+    assert_eq!(ready.status(), StatusCode::OK, "all else works");
+    // Built while the mediator runs, it is served without a new start.
+    let mapping = dir.path().join("mapping");
+    std::fs::create_dir(&mapping).expect("a folder");
+    let built = components_dir().with_file_name("playground").join("mapping");
+    for file in std::fs::read_dir(&built).expect("run `cargo xtask build`").flatten() {
+        std::fs::copy(file.path(), mapping.join(file.file_name())).expect("a copy");
+    }
+    let answer = mediator.client.get(format!("{}/playground/", mediator.url)).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK);
     mediator.stop().await;
 }
 
