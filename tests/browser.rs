@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::oneshot;
 
 /// Longest wait for one answer of the browser, its start among them.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Starts the browser with the protocol on file descriptors 3 and 4, and removes its folder after it. It ends with its pipe, that is
 /// however the test ends, and its last programs write a moment longer.

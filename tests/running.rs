@@ -22,6 +22,10 @@ use tokio::task::JoinHandle;
 
 use crate::fixtures;
 
+/// How long anything may take that has to happen: a machine that is busy with other things is slow, and only who waits in vain has to
+/// wait so long. No test may be about a shorter time, unless that is the least that something takes.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
 /// User of the mediator's doors.
 pub const INBOUND_USER: &str = "interop-client";
 /// Its password.
@@ -119,11 +123,13 @@ pub fn environment(sandbox: &Sandbox, dir: &TempDir, changes: &[(&str, &str)]) -
         ("openimis.url".to_owned(), sandbox.openimis.url()),
         ("openimis.username".to_owned(), USER.to_owned()),
         ("openimis.password".to_owned(), OPENIMIS_PASSWORD.to_owned()),
-        ("openimis.timeout".to_owned(), "2s".to_owned()),
+        ("openimis.timeout".to_owned(), "20s".to_owned()),
         ("cht.url".to_owned(), sandbox.cht.url()),
         ("cht.username".to_owned(), USER.to_owned()),
         ("cht.password".to_owned(), CHT_PASSWORD.to_owned()),
-        ("cht.timeout".to_owned(), "2s".to_owned()),
+        ("cht.timeout".to_owned(), "20s".to_owned()),
+        // No idle connection of a test is closed while something else takes its time.
+        ("server.header_timeout".to_owned(), "300s".to_owned()),
         // What is asked for on the way of a claim is told by the tests of patients; the others count requests.
         ("cht.match_by".to_owned(), "[]".to_owned()),
         ("poll.enabled".to_owned(), "false".to_owned()),
@@ -332,20 +338,20 @@ impl Process {
         let id = self.id();
         let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
         assert!(sent.success(), "SIGTERM could not be sent");
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
-        let status = ended.expect("the program ends within 20 s of SIGTERM").expect("a status");
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let status = ended.expect("the program ends after SIGTERM").expect("a status");
         (status, self.log())
     }
 }
 
-/// Asks until there is an answer, for at most 20 seconds.
+/// Asks until there is an answer.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
     let begun = Instant::now();
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "waited 20 s in vain until {what}");
+        assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use mediator_tests::raw_peer::{Gateway, Request, Spoil};
 use mediator_tests::running::{
-    Process, config, environment, eventually, messages, notification, post, sample_claim, sandbox, settled, skipped,
-    states, story,
+    PATIENCE, Process, config, environment, eventually, messages, notification, post, sample_claim, sandbox, settled,
+    skipped, states, story,
 };
 use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::store::SqlStore;
@@ -203,7 +203,7 @@ async fn what_was_delivered_as_the_disk_became_full_is_not_delivered_again() {
     .await;
     cramped.disk.make_room();
 
-    let messages = match timeout(Duration::from_secs(15), settled(&cramped.store)).await {
+    let messages = match timeout(PATIENCE - Duration::from_secs(1), settled(&cramped.store)).await {
         Ok(messages) => messages,
         Err(_) => panic!("{}\n{}", story(&messages(&cramped.store).await), cramped.process.log()),
     };

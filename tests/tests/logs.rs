@@ -57,7 +57,7 @@ impl Talk {
     async fn begin(changes: &[(&str, &str)]) -> Self {
         let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
         let loud =
-            [("log.level", "debug"), ("cht.match_by", r#"["insurance-number", "phone"]"#), ("cht.timeout", "500ms")];
+            [("log.level", "debug"), ("cht.match_by", r#"["insurance-number", "phone"]"#), ("cht.timeout", "2s")];
         let changes: Vec<_> = loud.iter().chain(changes).copied().collect();
         let process = Process::serve(&environment(&sandbox, &dir, &changes), &dir).await;
         let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
@@ -94,7 +94,7 @@ async fn a_loop_with_all_that_can_go_wrong_leaves_no_patient_and_no_password_in_
         talk.post(CLAIM, sample_claim()).await;
         settled(&talk.store).await;
         for (number, fault) in
-            [Fault::Reset, Fault::Status(500), Fault::Html, Fault::Hang(Duration::from_secs(1))].into_iter().enumerate()
+            [Fault::Reset, Fault::Status(500), Fault::Html, Fault::Hang(Duration::from_secs(3))].into_iter().enumerate()
         {
             let claim = notification(&talk.sandbox, talk.sandbox.openimis.enter_claim(&format!("FAULT{number}"))).await;
             talk.sandbox.cht.fail_next(1, fault);

@@ -290,7 +290,7 @@ async fn a_stop_waits_for_a_delivery_on_its_way() {
 /// The program is killed while CHT has the record and has not answered, or has not even looked at it; then it starts again.
 async fn killed_while_cht_keeps_silent(silence: Fault) {
     let (sandbox, dir) = peers().await;
-    let env = environment(&sandbox, &dir, &[("cht.timeout", "20s")]);
+    let env = environment(&sandbox, &dir, &[("cht.timeout", "50s")]);
     let client = reqwest::Client::new();
     let process = Process::serve(&env, &dir).await;
     let first = sandbox.openimis.enter_claim("FIRST");
@@ -315,23 +315,23 @@ async fn killed_while_cht_keeps_silent(silence: Fault) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_after_cht_took_the_record_leaves_one_report() {
-    killed_while_cht_keeps_silent(Fault::ProcessThenHang(Duration::from_secs(60))).await;
+    killed_while_cht_keeps_silent(Fault::ProcessThenHang(Duration::from_secs(300))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_before_cht_took_the_record_leaves_one_report() {
-    killed_while_cht_keeps_silent(Fault::Hang(Duration::from_secs(60))).await;
+    killed_while_cht_keeps_silent(Fault::Hang(Duration::from_secs(300))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_while_openimis_takes_the_feedback_leaves_one_feedback() {
     let (sandbox, dir) = peers().await;
-    let env = environment(&sandbox, &dir, &[("openimis.timeout", "20s")]);
+    let env = environment(&sandbox, &dir, &[("openimis.timeout", "50s")]);
     let client = reqwest::Client::new();
     let process = Process::serve(&env, &dir).await;
     post(&client, &format!("{}{CLAIM}", process.url), sample_claim()).await;
     eventually("the record is there", || async { (sandbox.cht.records().len() == 1).then_some(()) }).await;
-    sandbox.openimis.fail_next(1, Fault::ProcessThenHang(Duration::from_secs(60)));
+    sandbox.openimis.fail_next(1, Fault::ProcessThenHang(Duration::from_secs(300)));
     post(&client, &format!("{}{FEEDBACK}", process.url), sample_feedback()).await;
     eventually("the feedback is on its way", || async { (sandbox.openimis.communications().len() == 1).then_some(()) })
         .await;

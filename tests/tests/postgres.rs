@@ -2,7 +2,6 @@
 //! `store.rs`, losses and doubles in `chaos`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use mediator_tests::postgres::{Cluster, Stop};
 use mediator_tests::running::{
@@ -127,7 +126,7 @@ async fn a_database_that_hangs_makes_no_false_answer() {
     let client = reqwest::Client::new();
     let claims = format!("{}{CLAIM}", process.url);
     // Longer than the mediator waits for its database (10 s): refused, and not stored behind the caller's back.
-    let refused = while_locked(&cluster, &url, 13, || post(&client, &claims, sample_claim())).await;
+    let refused = while_locked(&cluster, &url, 25, || post(&client, &claims, sample_claim())).await;
     assert_eq!(refused.status(), 503);
     assert_eq!(listed(&environment).await.len(), 0);
     // A moment only: the caller waits.
@@ -136,7 +135,7 @@ async fn a_database_that_hangs_makes_no_false_answer() {
     assert_eq!(accepted.json::<Value>().await.expect("JSON")["duplicate"], false);
     delivered(&environment, 1).await;
     assert_eq!(sandbox.cht.records().len(), 1);
-    tokio::time::timeout(Duration::from_secs(20), process.terminate()).await.expect("it stops");
+    process.terminate().await;
 }
 
 /// What is done while nobody can use the table of messages; returns when the lock is gone, too.

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use mediator_tests::running::{
-    INBOUND_PASSWORD, INBOUND_USER, Mediator, Process, config, environment, eventually, sample_claim, sample_feedback,
-    sandbox,
+    INBOUND_PASSWORD, INBOUND_USER, Mediator, PATIENCE, Process, config, environment, eventually, sample_claim,
+    sample_feedback, sandbox,
 };
 use openimis_mediator::clients::Fingerprint;
 use openimis_mediator::config::ServerTls;
@@ -255,6 +255,6 @@ async fn a_handshake_that_never_ends_is_cut_off() {
         tokio::net::TcpStream::connect(mediator.url.trim_start_matches("https://")).await.expect("a connection");
     stream.write_all(&[0x16, 3, 1]).await.expect("sent"); // a handshake begins so
     let mut received = Vec::new();
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), stream.read_to_end(&mut received)).await;
+    let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut received)).await;
     assert!(ended.is_ok(), "it may go on for ever");
 }

@@ -77,7 +77,7 @@ async fn a_mediator_that_is_killed_while_openimis_takes_a_claim_makes_no_second_
     let (process, client) = (serve().await, reqwest::Client::new());
     let before = requests_before_a_post(&client, &process.url, &sandbox).await;
     sandbox.openimis.fail_next(before, Fault::Slow(Duration::ZERO));
-    sandbox.openimis.fail_next(1, Fault::ProcessThenHang(Duration::from_secs(60)));
+    sandbox.openimis.fail_next(1, Fault::ProcessThenHang(Duration::from_secs(300)));
     let (client_of_lost, url) = (client.clone(), process.url.clone());
     let lost = tokio::spawn(async move {
         let request = client_of_lost.post(format!("{url}{CLAIM}"));

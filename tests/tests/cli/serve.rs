@@ -55,7 +55,7 @@ async fn an_address_in_use_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_it_in_order_though_clients_and_peers_keep_it_waiting() {
     let (sandbox, dir) = (sandbox().await, folder());
-    let changes = [("worker.drain", "1s"), ("poll.enabled", "true"), ("openimis.timeout", "20s")];
+    let changes = [("worker.drain", "1s"), ("poll.enabled", "true"), ("openimis.timeout", "50s")];
     let process = Process::serve(&environment(&sandbox, &dir, &changes), &dir).await;
     let address = process.url.trim_start_matches("http://").to_owned();
     let silent = TcpStream::connect(&address).await.expect("a connection");
@@ -68,12 +68,12 @@ async fn sigterm_ends_it_in_order_though_clients_and_peers_keep_it_waiting() {
     let claim = notification(&sandbox, sandbox.openimis.enter_claim("BEFORE")).await;
     assert_eq!(post(&client, &format!("{}{CLAIM}", process.url), claim).await.status(), 202);
     // Its polls and its delivery wait for openIMIS.
-    sandbox.openimis.fail_next(usize::MAX, Fault::Hang(Duration::from_secs(60)));
+    sandbox.openimis.fail_next(usize::MAX, Fault::Hang(Duration::from_secs(300)));
     assert_eq!(post(&client, &format!("{}{FEEDBACK}", process.url), sample_feedback()).await.status(), 202);
     let begun = Instant::now();
     let (status, log) = process.terminate().await;
     assert!(status.success() && log.contains("stopped"), "{status} {log}");
-    assert!(begun.elapsed().as_secs() < 10, "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed().as_secs() < 45, "they ended by themselves: {:?}", begun.elapsed());
     drop((silent, halfway));
     let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
     assert_eq!(messages(&store).await.len(), 2);

@@ -69,7 +69,7 @@ fn a_document_that_fails_where_others_were_before_is_tried_in_a_fresh_instance()
 
 #[test]
 fn a_batch_gives_its_instances_back() {
-    let limits = Limits { instances: 2, time: Duration::from_secs(1), ..Limits::default() };
+    let limits = Limits { instances: 2, time: Duration::from_secs(60), ..Limits::default() };
     let host = MappingHost::load(&mediator_tests::running::components_dir(), limits).expect("components");
     let case = cases("feedback").into_iter().next().expect("a case");
     let settings = feedback::Settings::default();

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use flow::ports::{Mapper, MapperError};
 use mapping::{claim_response, feedback};
 use mediator_tests::fixtures::root;
-use mediator_tests::running::components_dir;
+use mediator_tests::running::{PATIENCE, components_dir};
 use openimis_mediator::mapper::{Limits, MappingHost};
 
 use crate::written::{NO_ISSUES, feedback_component, with_feedback};
 use crate::{same, wait};
 
-pub const LIMITS: Limits = Limits { memory_bytes: 8 << 20, time: Duration::from_millis(300), instances: 8 };
+pub const LIMITS: Limits = Limits { memory_bytes: 8 << 20, time: Duration::from_secs(1), instances: 8 };
 
 /// Loads a broken feedback mapping beside the built ones, calls it twice, and checks that the others work as before.
 fn broken(body: &str) -> MapperError {
@@ -43,7 +43,7 @@ fn a_mapping_that_never_ends_is_stopped_in_time() {
     let error = broken("(loop $forever (br $forever)) (unreachable)");
     assert!(matches!(&error, MapperError::Deadline(name) if name == "feedback"), "{error:?}");
     assert_eq!(error.to_string(), "mapping feedback ran longer than allowed");
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_mapping_gets_the_time_it_is_allowed_and_little_more() {
     let error = wait(host.feedback("{}", None, &feedback::Settings::default())).expect_err("an endless mapping");
     let ran = begun.elapsed();
     assert!(matches!(error, MapperError::Deadline(_)), "{error:?}");
-    assert!(ran >= LIMITS.time && ran < LIMITS.time * 10, "{ran:?}");
+    assert!(ran >= LIMITS.time && ran < LIMITS.time * 30, "{ran:?}");
 }
 
 #[test]

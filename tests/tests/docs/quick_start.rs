@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use mediator_tests::running::{eventually, program, sandbox, skipped, workspace};
+use mediator_tests::running::{PATIENCE, eventually, program, sandbox, skipped, workspace};
 use openimis_mediator::sandbox::{CHT_PASSWORD, OPENIMIS_PASSWORD, Sandbox, USER};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -155,7 +155,7 @@ async fn the_quick_start_leads_from_nothing_to_a_feedback_and_every_command_show
             }
             // Deliveries take a moment; so would a reader look again.
             let log = std::fs::read_to_string(reader.dir.path().join("serve.log")).unwrap_or_default();
-            let again = step.typed.contains("messages list") && begun.elapsed() < Duration::from_secs(20);
+            let again = step.typed.contains("messages list") && begun.elapsed() < PATIENCE;
             assert!(again, "{}\nprinted\n{told}\nand the page says\n{seen}\n{log}", step.typed);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

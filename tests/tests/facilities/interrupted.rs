@@ -169,7 +169,7 @@ async fn of_two_runs_at_once_one_is_sent_away() {
     let world = World::new().await;
     let host = world.host(&[]).await;
     five_pages(&world).await;
-    world.registry.fail_next(1, Fault::Slow(Duration::from_secs(2)));
+    world.registry.fail_next(1, Fault::Slow(Duration::from_secs(8)));
     let (one, other) = tokio::join!(run(&host, false, false), run(&host, false, false));
     let [done, busy] = match one.0 {
         Ok(_) => [one.0, other.0],
@@ -184,7 +184,7 @@ async fn of_two_runs_at_once_one_is_sent_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_left_in_the_middle_is_taken_up_when_its_lease_has_run_out() {
     let world = World::new().await;
-    let host = world.host(&[("facilities.page_size", "2"), ("facilities.lease", "1s")]).await;
+    let host = world.host(&[("facilities.page_size", "2"), ("facilities.lease", "3s")]).await;
     five_pages(&world).await;
     world.registry.fail_next(2, Fault::Slow(Duration::ZERO));
     world.registry.fail_next(1, Fault::Slow(Duration::from_secs(3600)));

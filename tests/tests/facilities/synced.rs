@@ -190,11 +190,11 @@ async fn mutations_that_openimis_carries_out_later_are_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_openimis_did_although_its_answer_was_lost_is_known_from_its_log() {
     let world = World::new().await;
-    let host = world.host(&[("openimis.timeout", "500ms")]).await;
+    let host = world.host(&[("openimis.timeout", "3s")]).await;
     world.registry.put_facility("hp-1", "North Health Post", "rapta");
     // The login, what elements it takes, districts, facilities; then the mutation, which is done and never answered.
     world.sandbox.openimis.fail_next(4, Fault::Slow(std::time::Duration::ZERO));
-    world.sandbox.openimis.fail_next(1, Fault::ProcessThenHang(std::time::Duration::from_secs(1)));
+    world.sandbox.openimis.fail_next(1, Fault::ProcessThenHang(std::time::Duration::from_secs(300)));
     let (counts, told) = synced(&host).await;
     assert_eq!((counts.created, counts.failed), (1, 0), "{told:#?}");
     assert_eq!(world.sandbox.openimis.health_facilities().len(), 2);

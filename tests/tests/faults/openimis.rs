@@ -1,12 +1,10 @@
 //! openIMIS fails: the claim is delivered, and there is one feedback.
 
-use std::time::Duration;
-
 use flow::peers::Peer;
 use mediator_tests::running::{count, notification, reason, sample_claim, sample_feedback, states, story};
 use openimis_mediator::sandbox::Fault;
 
-use crate::{CLAIM, COMMUNICATION, FEEDBACK, LOGIN, PASSING, PATIENT, SAMPLE_CLAIM, SHORT_TIMEOUTS, started};
+use crate::{CLAIM, COMMUNICATION, FEEDBACK, LOGIN, PASSING, PATIENT, SAMPLE_CLAIM, SHORT_TIMEOUTS, SILENCE, started};
 
 /// The insuree of openIMIS' demo data; the sample claim is another one's.
 const OTHER_INSUREE: &str = "00000000-0000-4000-8000-000000000006";
@@ -36,7 +34,7 @@ async fn whatever_befalls_openimis_communication_there_is_one_feedback() {
     let (mediator, sandbox, _dir) = started(&SHORT_TIMEOUTS).await;
     mediator.post(CLAIM, sample_claim()).await;
     mediator.settled().await;
-    for fault in PASSING.into_iter().chain([Fault::ProcessThenHang(Duration::from_millis(700))]) {
+    for fault in PASSING.into_iter().chain([Fault::ProcessThenHang(SILENCE)]) {
         let claim = sandbox.openimis.enter_claim(&format!("{fault:?}")).to_string();
         let feedback = sample_feedback().replace(SAMPLE_CLAIM, &claim);
         let sent = count(&sandbox.openimis.requests(), COMMUNICATION);

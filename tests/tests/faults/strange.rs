@@ -75,7 +75,7 @@ async fn an_answer_without_end_is_cut_off() {
         }
     });
     let (mediator, _sandbox, _dir) =
-        started(&[("cht.url", &url), ("cht.timeout", "20s"), ("retry.first", "1h"), ("retry.trip_after", "1000")])
+        started(&[("cht.url", &url), ("cht.timeout", "50s"), ("retry.first", "1h"), ("retry.trip_after", "1000")])
             .await;
     mediator.post(CLAIM, sample_claim()).await;
     let message = waits_with(&mediator, "longer than").await;

@@ -1,8 +1,6 @@
 //! Who may read the metrics.
 
-use std::time::Duration;
-
-use mediator_tests::running::{Mediator, config, sandbox};
+use mediator_tests::running::{Mediator, PATIENCE, config, sandbox};
 use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::Config;
 use reqwest::StatusCode;
@@ -69,7 +67,7 @@ async fn without_either_there_is_no_listener() {
     let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
     let mediator = Mediator::start(config(&sandbox, &dir, &[("admin.listen", "127.0.0.1:0")])).await;
     // It is opened before the first request is answered, if at all.
-    let live = mediator.client.get(format!("{}/health/live", mediator.url)).timeout(Duration::from_secs(20));
+    let live = mediator.client.get(format!("{}/health/live", mediator.url)).timeout(PATIENCE);
     assert_eq!(live.send().await.expect("an answer").status(), StatusCode::OK);
     assert_eq!(mediator.host.doors.admin_address.get(), None);
 }

@@ -101,7 +101,7 @@ async fn a_bad_value_is_refused_told_and_leaves_what_was_in_force() {
     sorted.sort_unstable();
     assert_eq!(sorted, expected, "{:?}", status.refused);
     assert!(status.refused.iter().all(|refused| !refused.reason.contains("often")), "no values: {:?}", status.refused);
-    for (key, kept) in [("poll.interval", "7m"), ("tasks.policy", "submitted"), ("cht.timeout", "2s")] {
+    for (key, kept) in [("poll.interval", "7m"), ("tasks.policy", "submitted"), ("cht.timeout", "20s")] {
         assert_eq!(setting(&status, key), kept, "{key} stays as it was");
     }
     let shown = shown_to_admins(&world.mediator).await;

@@ -57,7 +57,7 @@ impl World {
             ("openhim.password", OPENHIM_PASSWORD),
             ("openhim.endpoint", &endpoint),
             ("openhim.heartbeat", "50ms"),
-            ("openhim.timeout", "2s"),
+            ("openhim.timeout", "20s"),
         ]
         .into_iter()
         .chain(changes.iter().copied())

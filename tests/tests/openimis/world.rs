@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use mediator_tests::running::{INBOUND_PASSWORD, INBOUND_USER, Mediator, config, environment, eventually, sandbox};
+use mediator_tests::running::{
+    INBOUND_PASSWORD, INBOUND_USER, Mediator, PATIENCE, config, environment, eventually, sandbox,
+};
 use openimis_mediator::config::Config;
 use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::store::{Filter, SqlStore, View};
@@ -94,7 +96,7 @@ impl World {
             if let Some(report) = self.reports(claim).pop() {
                 return report;
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "no report of {claim:?} within 20 s");
+            assert!(begun.elapsed() < PATIENCE, "no report of {claim:?}");
             tokio::time::sleep(Duration::from_millis(1)).await; // nothing else runs, and the time is told
         }
     }

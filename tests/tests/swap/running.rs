@@ -196,7 +196,7 @@ const ENDLESS: &str = "(loop $forever (br $forever)) (unreachable)";
 /// The admin's request ends before the trial of the component does.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_an_endless_component_is_tried_the_admin_is_answered_and_the_audit_trail_is_kept() {
-    let limits = [("components.watch", "0s"), ("components.time_limit", "10s"), ("server.answer_timeout", "3s")];
+    let limits = [("components.watch", "0s"), ("components.time_limit", "25s"), ("server.answer_timeout", "3s")];
     let desk = Desk::open_with(&limits).await;
     let old = feedback_sha256(&desk.ask(Method::GET, "/mappings").await);
     replace(desk.components.path(), FEEDBACK_FILE, &feedback_component(ENDLESS));
@@ -204,7 +204,7 @@ async fn while_an_endless_component_is_tried_the_admin_is_answered_and_the_audit
     let answer = desk.send(Method::POST, "/mappings/reload").await;
     assert_ne!(answer.status(), 200, "the trial takes longer than an answer may");
     let told = desk.ask(Method::GET, "/mappings").await;
-    assert!(begun.elapsed().as_secs() < 10, "the trial is over: this shows nothing");
+    assert!(begun.elapsed().as_secs() < 25, "the trial is over: this shows nothing");
     assert_eq!(told["refused"], json!([]), "the last look that ended refused nothing");
     eventually("the reload is in the audit trail", || async {
         let audit = desk.ask(Method::GET, "/audit").await;
@@ -225,13 +225,13 @@ async fn the_program_ends_on_sigterm_while_a_component_is_tried() {
         ("components.dir", path.as_str()),
         ("components.watch", "20ms"),
         ("components.check", "true"),
-        ("components.time_limit", "120s"),
+        ("components.time_limit", "600s"),
     ];
     let process = Process::serve(&environment(&sandbox, &dir, &changes), &dir).await;
     replace(components.path(), FEEDBACK_FILE, &feedback_component(ENDLESS));
     let told = "the mappings' files are looked at";
     eventually("the component is tried", || async { process.log().contains(told).then_some(()) }).await;
-    let (status, log) = process.terminate().await; // within 20 s
+    let (status, log) = process.terminate().await; // long before the trial is over
     assert!(status.success(), "{log}");
     assert!(!log.contains("was refused"), "the trial was over before: this shows nothing\n{log}");
 }
