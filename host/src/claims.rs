@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::Host;
 use crate::clients::Client;
 use crate::config::Scope;
-use crate::inbound::{measured, traced};
+use crate::inbound::{measured, tell_of_conflict, traced};
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};
 use crate::store::Which;
@@ -57,12 +57,23 @@ async fn receive(
         Ok(body) => body,
         Err(response) => return response,
     };
+    if let Err(no_room) = host.room_for(&client.name).await {
+        return sent(no_room.answer());
+    }
+    let bytes = body.len();
     let flow = host.flow.fresh();
     let ends = Instant::now() + Duration::try_from(flow.settings.claims.answer_within).unwrap_or_default();
     let received = flow.receive_claim(body, &client.name, Uuid::new_v4()).await;
+    if let Ok(received) = &received {
+        host.count_in(&client.name, bytes, received);
+    }
     let (id, is_new) = match &received {
         Ok(Received::NotJson(issue)) => {
             return sent(door::outcome(http::StatusCode::BAD_REQUEST, std::slice::from_ref(issue)));
+        }
+        Ok(Received::Conflict(conflict)) => {
+            tell_of_conflict(Kind::Claim, conflict);
+            return sent(claims::another_claim(conflict));
         }
         Ok(Received::Accepted(id) | Received::Unmappable(id, _)) => (*id, true),
         Ok(Received::Duplicate(id)) => (*id, false),

@@ -1,5 +1,6 @@
 //! The clock that decides what is due.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,19 @@ const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 #[derive(Debug)]
 pub struct SystemClock {
     last: Mutex<(Instant, Timestamp)>,
+    doubted: AtomicBool,
+}
+
+impl SystemClock {
+    /// Whether what it says may be wrong by days.
+    pub fn doubt(&self, is_doubted: bool) {
+        self.doubted.store(is_doubted, Ordering::Relaxed);
+    }
 }
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { last: Mutex::new((Instant::now(), Timestamp::now())) }
+        Self { last: Mutex::new((Instant::now(), Timestamp::now())), doubted: AtomicBool::new(false) }
     }
 }
 
@@ -29,6 +38,10 @@ impl Clock for SystemClock {
         let now = steady(last.1, elapsed, Timestamp::now());
         *last = (last.0 + elapsed, now);
         now
+    }
+
+    fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Relaxed)
     }
 
     async fn pause(&self, wait: Duration) {

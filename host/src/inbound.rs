@@ -16,7 +16,7 @@ use flow::Kind;
 use flow::door::{self, Route};
 use flow::openhim::Transaction;
 use flow::ports::Clock;
-use flow::receive::{Journal, Received};
+use flow::receive::{Conflict, Journal, Received};
 use opentelemetry::KeyValue;
 
 use crate::Host;
@@ -24,6 +24,7 @@ use crate::clients::Client;
 use crate::config::Scope;
 use crate::openhim::door::{enveloped, told};
 use crate::playground;
+use crate::room::Level;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent, with_fallbacks};
 use crate::telemetry::{self, MESSAGE_KIND, Parent, SpanKind};
@@ -60,8 +61,12 @@ async fn receive(
         Ok(body) => body,
         Err(response) => return response,
     };
+    if let Err(no_room) = host.room_for(&client.name).await {
+        return sent(no_room.answer());
+    }
     let mut journal = Journal::default();
-    let received = host.flow.fresh().receive_told(kind, body, &mut journal).await;
+    let bytes = body.len();
+    let received = host.flow.fresh().receive_told(kind, body, Some(&client.name), &mut journal).await;
     match &received {
         Ok(Received::Accepted(_)) => host.wake.notify(kind),
         Ok(Received::Unmappable(id, _)) => {
@@ -69,8 +74,12 @@ async fn receive(
             let trace_id = trace_id.as_deref();
             tracing::warn!(id = %id, kind = %kind, trace_id, "a message cannot be mapped: kept as a dead letter");
         }
+        Ok(Received::Conflict(conflict)) => tell_of_conflict(kind, conflict),
         Ok(Received::Duplicate(_) | Received::NotJson(_)) => {}
         Err(error) => tracing::error!(%error, "a message could not be stored and was not acknowledged"),
+    }
+    if let Ok(received) = &received {
+        host.count_in(&client.name, bytes, received);
     }
     let told = told(&host, &client, Transaction::of(&headers).as_ref(), &received, journal).await;
     let mut response = sent(door::received(kind, &received));
@@ -78,6 +87,13 @@ async fn receive(
         response.extensions_mut().insert(told);
     }
     response
+}
+
+/// Somebody has to look at both.
+pub(crate) fn tell_of_conflict(kind: Kind, conflict: &Conflict) {
+    let Conflict { id, first, differs } = conflict;
+    let differs = differs.join(", ");
+    tracing::warn!(%id, %first, %kind, differs, "another document came with the key of a message: kept as a dead letter");
 }
 
 /// Middleware: the request is part of its caller's trace, once it is known that the caller may call.
@@ -118,12 +134,26 @@ pub struct Ready(tokio::sync::Mutex<Option<(Instant, bool)>>);
 
 /// Ready means: what comes in can be stored. Peers that are down do not matter, that is what the store is for.
 async fn ready(State(host): State<Arc<Host>>) -> Response {
-    sent(door::ready(host.is_ready().await))
+    // Each of these would also be found by a write, but not said.
+    let why = if host.flow.store.is_damaged() {
+        Some("the database file is damaged: its admin has to restore it")
+    } else if host.disk_level() == Level::Full {
+        Some("the disk is nearly full: its admin has to make room")
+    } else {
+        None
+    };
+    sent(match why {
+        Some(why) => door::not_ready(why),
+        None => door::ready(host.is_ready().await),
+    })
 }
 
 impl Host {
     /// Whether the store can be written, as of a moment ago.
     pub async fn is_ready(&self) -> bool {
+        if self.flow.store.is_damaged() {
+            return false;
+        }
         let mut last = self.ready.0.lock().await; // one look for all who ask meanwhile
         match *last {
             Some((at, is_ready)) if at.elapsed() < READY_HOLDS => is_ready,

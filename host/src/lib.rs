@@ -10,6 +10,7 @@
 //! - [`metrics`]: what Prometheus reads. [`telemetry`]: traces.
 //! - [`openhim`]: registration with OpenHIM, and what it is told.
 //! - [`facilities`]: a registry's facilities, brought to openIMIS.
+//! - [`room`]: whether there is room for what a client posts.
 //! - [`playground`]: a page on which documents are mapped in the browser.
 //! - [`sandbox`]: stand-ins for openIMIS and CHT, for newcomers and tests.
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use flow::ports::{Clock, StoreError};
 use flow::{Flow, Kind};
+use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -36,6 +38,7 @@ pub mod mapper;
 pub mod metrics;
 pub mod openhim;
 pub mod playground;
+pub mod room;
 pub mod sandbox;
 pub mod server;
 pub mod store;
@@ -61,6 +64,8 @@ pub struct Host {
     pub flow: HostFlow,
     /// How it is served: clients, limits, the certificate.
     pub doors: Arc<server::Doors>,
+    /// What is known of the room that there is.
+    pub room: room::Room,
     /// Whether the store could be written when it was last tried.
     pub ready: inbound::Ready,
     /// What is counted and timed.
@@ -77,7 +82,7 @@ pub struct Host {
     pub waiting: claims::Waiting,
     hangups: swap::Hangups,
     /// Held as long as the process lives: one process leases messages of a SQLite file.
-    _lock: Option<std::fs::File>,
+    _lock: Vec<std::fs::File>,
 }
 
 /// Why the mediator cannot start.
@@ -117,13 +122,13 @@ impl Host {
         let doors = Arc::new(server::Doors::new(&config)?);
         // The lock first: a second mediator must not as much as touch the file.
         let lock = match config.store.place()? {
-            Place::Sqlite(path) => Some(lock(&path)?),
-            Place::Postgres(_) => None,
+            Place::Sqlite(path) => lock(&path)?,
+            Place::Postgres(_) => Vec::new(),
         };
         let store = SqlStore::open(&config.store).await?;
         let clock = SystemClock::default();
         let now = store.now(clock.now()).await?;
-        if lock.is_some() {
+        if !lock.is_empty() {
             // A peer may still be at what we asked it for when we died: it is asked what it has a moment later.
             let later = now.saturating_add(config.retry.first).unwrap_or(now);
             let released = store.release_leases(later).await?;
@@ -139,6 +144,7 @@ impl Host {
             config,
             flow,
             doors,
+            room: room::Room::default(),
             ready: inbound::Ready::default(),
             metrics,
             telemetry,
@@ -149,6 +155,7 @@ impl Host {
             hangups: swap::Hangups::listen(),
             _lock: lock,
         });
+        host.look_at_clock(SignedDuration::ZERO).await?;
         openhim::live::recall(&host).await;
         Ok(host)
     }
@@ -161,6 +168,9 @@ impl Host {
         };
         let mut background = JoinSet::new();
         background.spawn(worker::keep_house(self.clone(), stop.clone()));
+        if !self.flow.store.is_shared() {
+            background.spawn(worker::look_for_damage(self.clone(), stop.clone()));
+        }
         background.spawn(swap::keep_mappings(self.clone(), stop.clone()));
         for kind in Kind::ALL {
             background.spawn(worker::deliver(self.clone(), *kind, stop.clone()));
@@ -249,18 +259,25 @@ fn give_back_memory() {
 #[cfg(not(target_env = "gnu"))]
 fn give_back_memory() {}
 
-fn lock(store: &std::path::Path) -> Result<std::fs::File, StartError> {
+/// Locks the store for this process: a file beside it, and on Linux the database itself, which nobody deletes by the way. There such a
+/// lock and SQLite's own do not see each other; elsewhere they would.
+fn lock(store: &std::path::Path) -> Result<Vec<std::fs::File>, StartError> {
     if let Some(directory) = store.parent() {
         std::fs::create_dir_all(directory).map_err(|error| StoreError(format!("{}: {error}", directory.display())))?;
     }
     // By another way to the same file there must be no second mediator.
     let store = store.canonicalize().unwrap_or_else(|_| store.to_owned());
-    let path = store.with_extension("lock");
-    let failed = |error: std::io::Error| StoreError(format!("{}: {error}", path.display()));
-    let file = std::fs::File::create(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StartError::InUse(store.display().to_string())),
-        Err(std::fs::TryLockError::Error(error)) => Err(failed(error).into()),
+    let own = cfg!(target_os = "linux").then(|| store.clone());
+    let mut held = Vec::new();
+    for path in [Some(store.with_extension("lock")), own].into_iter().flatten() {
+        use std::os::unix::fs::OpenOptionsExt;
+        let failed = |error: std::io::Error| StoreError(format!("{}: {error}", path.display()));
+        let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => held.push(file),
+            Err(std::fs::TryLockError::WouldBlock) => return Err(StartError::InUse(store.display().to_string())),
+            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error).into()),
+        }
     }
+    Ok(held)
 }

@@ -11,10 +11,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
+mod clock;
 mod running;
 mod tell;
 
 use crate::Host;
+use crate::room::Level;
 use crate::store::Leased;
 use running::Running;
 use tell::{polling, tell_of_gate, tell_of_poll, warn_of};
@@ -27,6 +29,9 @@ const GATHER: Duration = Duration::from_millis(25);
 const STORE_FAILED: Duration = Duration::from_secs(1);
 /// Time between two looks at what can be pruned.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
+
+/// Time between two looks at the whole file, at least.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(30);
 
 /// Turns true once the process is asked to stop.
 pub type Stop = watch::Receiver<bool>;
@@ -142,19 +147,23 @@ fn until_then(then: Timestamp, now: Timestamp) -> Duration {
 
 /// Prunes what is old and sets right what a wrong clock has set, until asked to stop.
 pub async fn keep_house(host: Arc<Host>, mut stop: Stop) {
+    // The first look was at the start: nothing is delivered before it.
+    let mut looked = Instant::now();
     loop {
-        match unless_asked(&mut stop, housekeeping(&host)).await {
+        let (ran, now) = (looked.elapsed(), Instant::now());
+        match unless_asked(&mut stop, housekeeping(&host, ran)).await {
             None => return,
             Some(Err(error)) => tracing::error!(%error, "housekeeping failed"),
-            Some(Ok(())) => {}
+            Some(Ok(())) => looked = now,
         }
         rest(HOUSEKEEPING, &mut stop).await;
     }
 }
 
-async fn housekeeping(host: &Host) -> Result<(), StoreError> {
+async fn housekeeping(host: &Host, ran: Duration) -> Result<(), StoreError> {
     let store = &host.flow.store;
     let now = store.now(host.flow.clock.now()).await?;
+    host.disk_level(); // tells before nobody posts
     let flow = host.flow.fresh();
     let (retry, retention) = (&flow.settings.retry, &host.config.retention);
     let day = SignedDuration::from_hours(24);
@@ -164,6 +173,9 @@ async fn housekeeping(host: &Host) -> Result<(), StoreError> {
     if pulled > 0 {
         tracing::warn!(count = pulled, "messages waited for a moment that a wrong clock had set; they are due now");
     }
+    if !host.look_at_clock(SignedDuration::try_from(ran).unwrap_or_default()).await? {
+        return Ok(());
+    }
     let before = |kept: SignedDuration| now.saturating_add(-kept).unwrap_or(Timestamp::MIN);
     let pruned = store.prune(before(retention.documents), before(retention.messages), |_| {}).await?;
     if pruned.documents + pruned.messages > 0 {
@@ -172,11 +184,31 @@ async fn housekeeping(host: &Host) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Looks at the whole file of the store now and then, until asked to stop: at most a two-hundredth of the time.
+pub async fn look_for_damage(host: Arc<Host>, mut stop: Stop) {
+    loop {
+        let begun = Instant::now();
+        match unless_asked(&mut stop, host.flow.store.look_for_damage()).await {
+            None => return,
+            Some(Err(error)) => tracing::error!(%error, "the file of the store could not be looked through"),
+            Some(Ok(())) => {}
+        }
+        rest(BETWEEN_LOOKS.max(begun.elapsed() * 200), &mut stop).await;
+    }
+}
+
 /// Polls openIMIS for new claims until asked to stop.
 pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
     loop {
         let flow = host.flow.fresh();
         let interval = std_duration(flow.settings.poll.interval);
+        if host.disk_level() == Level::Full {
+            rest(interval, &mut stop).await; // what is in openIMIS waits there
+            if *stop.borrow() {
+                return;
+            }
+            continue;
+        }
         let polled = polling(&host, "poll-claims", interval, flow.poll_claims());
         let Some(polled) = unless_asked(&mut stop, polled).await else { return };
         if let Some(polled) = polled.transpose() {
@@ -192,6 +224,13 @@ pub async fn poll_selected(host: Arc<Host>, mut stop: Stop) {
     loop {
         let flow = host.flow.fresh();
         let interval = std_duration(flow.settings.poll.selected_interval);
+        if host.disk_level() == Level::Full {
+            rest(interval, &mut stop).await;
+            if *stop.borrow() {
+                return;
+            }
+            continue;
+        }
         let polled = polling(&host, "poll-selected", interval, flow.poll_selected());
         let Some(polled) = unless_asked(&mut stop, polled).await else { return };
         if let Some(polled) = polled.transpose() {

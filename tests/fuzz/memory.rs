@@ -95,6 +95,8 @@ impl MemoryStore {
             attempt,
             lease: 1,
             uncertain,
+            uncertain_since: None,
+            is_ageless: false,
         }
     }
 }

@@ -64,6 +64,14 @@ impl Timed {
         self
     }
 
+    /// `messages prune` by the clock that is set: its exit code and what it said.
+    async fn prune(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = faked(&self.library, &self.dir, &self.env);
+        let done = command.args(["messages", "prune"]).args(arguments).output().await.expect("a process");
+        let told = [done.stdout, done.stderr].concat();
+        (done.status.code(), String::from_utf8_lossy(&told).into_owned())
+    }
+
     async fn claim(&self, code: &str) -> String {
         let claim = self.sandbox.openimis.enter_claim(code);
         let body = notification(&self.sandbox, claim).await;
@@ -88,12 +96,19 @@ impl Timed {
 }
 
 async fn spawned(library: &PathBuf, dir: &TempDir, env: &BTreeMap<String, String>) -> Process {
+    let mut command = faked(library, dir, env);
+    command.arg("serve");
+    Process::spawn(command, dir).await
+}
+
+/// The program with the clock that is set.
+fn faked(library: &PathBuf, dir: &TempDir, env: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(program());
-    command.arg("serve").env_clear().envs(env).env("LD_PRELOAD", library);
+    command.env_clear().envs(env).env("LD_PRELOAD", library);
     command.env("FAKETIME_TIMESTAMP_FILE", dir.path().join("clock")).env("FAKETIME_NO_CACHE", "1");
     // As on a real machine: setting the clock moves neither timers nor what files say.
     command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
-    Process::spawn(command, dir).await
+    command
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,4 +171,39 @@ async fn a_peer_that_asked_for_a_slower_pace_is_asked_again_when_a_minute_has_pa
     assert_eq!((paused.summary.state.as_str(), timed.sandbox.cht.requests().len()), ("pending", 1));
     timed.set_clock("+2m");
     timed.delivered(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_clock_that_is_far_ahead_prunes_nothing_until_somebody_says_that_it_is_right() {
+    for ahead in ["+60d", "+800d"] {
+        let Some(timed) = Timed::start().await else { return };
+        timed.claim("KEPT").await;
+        timed.delivered(1).await;
+        timed.set_clock(ahead);
+        let timed = timed.restart().await;
+        // It prunes at its start, if it does.
+        timed.claim("AHEAD").await;
+        timed.delivered(2).await;
+        let kept = messages(&timed.store).await;
+        assert_eq!(kept.len(), 2, "{ahead}: {}", story(&kept));
+        assert!(kept.iter().all(|message| message.body.is_some()), "{ahead}: the documents are there");
+        assert!(timed.process.log().contains("--accept-clock"), "{}", timed.process.log());
+        // The command is as careful.
+        let (code, told) = timed.prune(&[]).await;
+        assert!(code != Some(0) && told.contains("--accept-clock"), "{told}");
+        assert_eq!(messages(&timed.store).await.len(), 2);
+        // Another start does not end the doubt; the right time does, and the documents are there.
+        let timed = timed.restart().await;
+        assert!(timed.process.log().contains("--accept-clock"), "{}", timed.process.log());
+        timed.set_clock("+0");
+        let timed = timed.restart().await;
+        assert!(!timed.process.log().contains("--accept-clock"), "{}", timed.process.log());
+        assert!(messages(&timed.store).await.iter().all(|message| message.body.is_some()));
+        // Somebody says that it is right.
+        timed.set_clock(ahead);
+        let (code, told) = timed.prune(&["--accept-clock"]).await;
+        assert_eq!(code, Some(0), "{told}");
+        let first = messages(&timed.store).await.into_iter().find(|message| message.summary.id.0 == 1);
+        assert!(first.is_none_or(|message| message.body.is_none()), "{ahead}: it is old by this clock");
+    }
 }

@@ -344,3 +344,43 @@ async fn who_asks_often_whether_it_is_ready_does_not_keep_the_store_busy() {
     let most = begun.elapsed().as_millis() / 250 + 1;
     assert!(asked > looks.len() * 3 && looks.len() as u128 <= most, "{} looks for {asked}", looks.len());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_too_many_dead_letters_hears_whose_turn_it_is() {
+    let (mediator, _sandbox, _dir) = started(&[("store.client_dead_letters", "2")]).await;
+    for number in 0..4 {
+        let answer = mediator.post(CLAIM, format!("{{\"number\": {number}}}")).await;
+        let (status, body) = (answer.status(), answer.text().await.expect("text"));
+        match number {
+            0 | 1 => assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}"),
+            _ => {
+                assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{body}");
+                assert!(
+                    body.contains("2 messages of this client wait as dead letters for the mediator's admin"),
+                    "{body}"
+                );
+            }
+        }
+    }
+    assert_eq!(mediator.messages().await.len(), 2);
+    // The admin has looked.
+    let id = mediator.messages().await[0].summary.id;
+    let now = jiff::Timestamp::now();
+    assert!(mediator.store().discard(id, "a test", "an admin", now).await.expect("a store"));
+    eventually("there is room again", || async {
+        (mediator.post(CLAIM, sample_claim()).await.status() == StatusCode::ACCEPTED).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_its_share_of_the_store_is_answered_507() {
+    let (mediator, _sandbox, _dir) = started(&[("store.client_bytes", "10")]).await;
+    assert_eq!(mediator.post(CLAIM, sample_claim()).await.status(), StatusCode::ACCEPTED);
+    let answer = mediator.post(CLAIM, sample_claim()).await;
+    assert_eq!(answer.status(), StatusCode::INSUFFICIENT_STORAGE);
+    assert!(answer.headers().contains_key("retry-after"));
+    let body = answer.text().await.expect("text");
+    assert!(body.contains("store.client_bytes") && body.contains("admin"), "{body}");
+    assert_eq!(mediator.settled().await.len(), 1, "what is stored is delivered");
+}

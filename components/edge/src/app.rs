@@ -118,12 +118,18 @@ fn flow(config: Config) -> Result<EdgeFlow, Box<Answer>> {
 /// Stored first, then delivered as far as the time allows; the answer is the same whichever way that ends.
 async fn receive(flow: &EdgeFlow, kind: Kind, body: Vec<u8>, through_openhim: bool) -> Result<Answer, Box<Answer>> {
     let mut journal = Journal::default();
-    let received = flow.receive_told(kind, body, &mut journal).await.map_err(noted);
+    let received = flow.receive_told(kind, body, None, &mut journal).await.map_err(noted);
     match &received {
         Ok(Received::Accepted(id)) => drop(drain::drain(flow, Some((kind, *id))).await),
         // A sender that repeats itself keeps the queue moving.
         Ok(Received::Duplicate(_)) => drop(drain::drain(flow, None).await),
         Ok(Received::Unmappable(id, _)) => eprintln!("message {id} cannot be mapped: kept as a dead letter"),
+        Ok(Received::Conflict(conflict)) => {
+            let (id, first) = (conflict.id, conflict.first);
+            eprintln!(
+                "message {id} came with the key of message {first} and is another document: kept as a dead letter"
+            );
+        }
         Ok(Received::NotJson(_)) | Err(_) => {}
     }
     let answer = door::received(kind, &received);

@@ -15,7 +15,10 @@ use serde_json::json;
 use spin_sdk::sqlite::{Connection, RowResult, Value};
 
 /// What `edge_schema` says of the tables below.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
+/// What makes the tables of version 2 those of version 3.
+const SINCE_2: [&str; 2] =
+    ["ALTER TABLE message ADD COLUMN agrees TEXT", "ALTER TABLE message ADD COLUMN uncertain_since INTEGER"];
 /// Times are milliseconds since 1970-01-01 UTC.
 const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS message (
@@ -40,7 +43,9 @@ const TABLES: [&str; 8] = [
         received_at  INTEGER NOT NULL,
         since        INTEGER NOT NULL,
         due_at       INTEGER NOT NULL,
-        settled_at   INTEGER
+        settled_at   INTEGER,
+        agrees       TEXT,
+        uncertain_since INTEGER
     )",
     "CREATE INDEX IF NOT EXISTS message_due ON message (kind, due_at, id) WHERE state IN ('pending', 'leased')",
     "CREATE INDEX IF NOT EXISTS message_lane ON message (lane, id)",
@@ -74,6 +79,7 @@ impl SpinStore {
     pub fn open() -> Result<Self, StoreError> {
         let store = Self(Connection::open_default().map_err(failed)?);
         let version = match store.number("SELECT max(version) FROM edge_schema", &[]) {
+            Ok(Some(2)) => store.upgrade()?,
             Ok(Some(version)) => version,
             _ => store.make_tables()?,
         };
@@ -91,6 +97,19 @@ impl SpinStore {
         }
         for table in TABLES {
             self.rows(table, &[])?;
+        }
+        self.rows("INSERT OR IGNORE INTO edge_schema (version) VALUES (?1)", &[Value::Integer(SCHEMA)])?;
+        Ok(SCHEMA)
+    }
+
+    /// Another request may be at it, or one may have stopped half-way: a column that is there is no fault.
+    fn upgrade(&self) -> Result<i64, StoreError> {
+        for change in SINCE_2 {
+            if let Err(error) = self.rows(change, &[])
+                && !error.0.contains("duplicate column")
+            {
+                return Err(error);
+            }
         }
         self.rows("INSERT OR IGNORE INTO edge_schema (version) VALUES (?1)", &[Value::Integer(SCHEMA)])?;
         Ok(SCHEMA)
@@ -214,6 +233,10 @@ impl Store for SpinStore {
 
     async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.number("SELECT at FROM watermark WHERE name = ?1", &[text(name)])?.map(at))
+    }
+
+    async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.number("SELECT received_at FROM message ORDER BY id DESC LIMIT 1", &[])?.map(at))
     }
 
     async fn save_watermark(&self, name: &str, moment: Timestamp) -> Result<(), StoreError> {

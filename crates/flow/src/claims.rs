@@ -9,11 +9,12 @@ use mapping::lookup::Outcome;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::Flow;
+use crate::agreement::{Agreement, Reader, listed};
 use crate::door::{self, Answer};
 use crate::message::{Kind, MessageId, NewMessage, Origin, State};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
-use crate::receive::{Journal, Received, fingerprint};
+use crate::receive::{Conflict, Journal, Received, fingerprint};
+use crate::{Flow, storable};
 
 /// Where a hospital posts.
 pub const CLAIM: &str = "/mediator/claim";
@@ -74,8 +75,8 @@ pub fn lane(word: Uuid) -> String {
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Takes a hospital's claim in. The same encounter is the same claim, however often it comes and whatever changed in it: only what
-    /// openIMIS has not taken yet is replaced. `client`: who sends it; another one's claims are none of its business. `word`: a random one,
-    /// for a claim that is new.
+    /// openIMIS has not taken yet is replaced. A claim of another insuree, facility or first day is another one. `client`: who sends it;
+    /// another one's claims are none of its business. `word`: a random one, for a claim that is new.
     pub async fn receive_claim(&self, mut body: Vec<u8>, client: &str, word: Uuid) -> Result<Received, NotTaken> {
         unmark(&mut body);
         let text = match json_text(&body) {
@@ -86,12 +87,15 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let code = self.mapper.claim_code(text, settings).await.map_err(NotTaken::Mapping)?;
         let received = self.clock.now().to_string();
         // What is wrong without asking openIMIS anything is told at once, even if that is away.
-        let issues = match self.mapper.claim(text, Some(&received), &[], settings).await {
+        let mapped = match self.mapper.claim(text, Some(&received), &[], settings).await {
             Ok(Outcome::Issues(issues)) => issues,
             Ok(Outcome::Mapped(_) | Outcome::Needs(_)) => Vec::new(),
             Err(error @ MapperError::Unusable(..)) => return Err(NotTaken::Mapping(error)),
             Err(_) => Vec::new(), // the worker will park the message with the reason
         };
+        let mut issues = storable::issues(text);
+        issues.extend(mapped);
+        let reader = Reader::Claim(self.settings.clone());
         let new = NewMessage {
             kind: Kind::Claim,
             origin: Origin::Push,
@@ -100,8 +104,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             claim_uuid: None,
             claim_code: code,
             insuree_uuid: None,
-            body,
             issues,
+            sender: Some(client.to_owned()),
+            agreement: Agreement { facts: mapping::claim::agreement(text, settings), reader },
+            body,
         };
         Ok(self.keep(new, &mut Journal::default()).await?)
     }
@@ -188,6 +194,18 @@ pub fn not_taken(error: &NotTaken) -> Answer {
             door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
         }
     }
+}
+
+/// What a hospital is told of a claim that has the code of another one. Nothing of a patient is in it.
+pub fn another_claim(conflict: &Conflict) -> Answer {
+    let Conflict { id, first, differs } = conflict;
+    let text = format!(
+        "message {first} is another claim with the same code: the {} of this one {}. It was stored as message {id} for the mediator's \
+         admin and is not sent to openIMIS. Give it a code of its own and send it again; if message {first} is the wrong one, ask the admin",
+        listed(differs),
+        if differs.len() == 1 { "differs" } else { "differ" },
+    );
+    door::refusal(StatusCode::CONFLICT, "conflict", &text)
 }
 
 /// 404 for a status address that leads to no claim.

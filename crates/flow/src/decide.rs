@@ -54,7 +54,7 @@ fn tried_for(attempts: u32, enough: SignedDuration, retry: &Retry) -> SignedDura
 /// Try again, or give up if that has gone on for too long.
 pub fn again(reason: String, uncertain: bool, message: &Message, now: Timestamp, retry: &Retry) -> Outcome {
     let enough = retry.give_up_after.min(TRIED_FOR);
-    let is_old = now.duration_since(message.received_at) > retry.give_up_after;
+    let is_old = message.age(now) > retry.give_up_after;
     if is_old && tried_for(message.attempt, enough, retry) >= enough {
         let reason = format!("given up after {} attempts: {reason}", message.attempt);
         return Outcome::Dead { reason, issues: Vec::new(), uncertain };
@@ -119,6 +119,30 @@ mod tests {
         }
         assert_ne!(wait(5, 1), wait(5, 2));
         assert_ne!(wait(20, 1), wait(21, 1));
+    }
+
+    #[test]
+    fn nothing_is_given_up_because_of_its_age_while_the_clock_is_doubted() {
+        let message = |is_ageless| Message {
+            id: MessageId(1),
+            kind: Kind::Claim,
+            origin: Origin::Push,
+            lane: String::new(),
+            claim_uuid: None,
+            body: Vec::new(),
+            received_at: Timestamp::UNIX_EPOCH,
+            attempt: 60,
+            lease: 60,
+            uncertain: false,
+            uncertain_since: None,
+            is_ageless,
+        };
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(800 * 24);
+        let outcome = |is_ageless| again("away".to_owned(), false, &message(is_ageless), now, &Retry::default());
+        assert!(matches!(outcome(false), Outcome::Dead { .. }));
+        assert!(matches!(outcome(true), Outcome::Retry { .. }));
+        assert_eq!(recheck_at(now, message(false).counted_from(now), &Retry::default()), None);
+        assert!(recheck_at(now, message(true).counted_from(now), &Retry::default()).is_some());
     }
 
     #[test]

@@ -45,6 +45,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// is safe to repeat.
     pub async fn deliver(&self, message: &Message) -> Result<Attempted, StoreError> {
         let mut attempt = Attempt { trail: Trail::default(), mapped: None };
+        let ageless = self.clock.is_doubted().then(|| Message { is_ageless: true, ..message.clone() });
+        let message = ageless.as_ref().unwrap_or(message);
         let way = match message.kind {
             Kind::ClaimResponse => self.deliver_claim_response(message, &mut attempt).await,
             Kind::Feedback => self.deliver_feedback(message, &mut attempt).await,

@@ -8,9 +8,10 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::Flow;
+use crate::agreement::listed;
 use crate::message::{Kind, MessageId};
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
-use crate::receive::{Journal, Received};
+use crate::receive::{Conflict, Journal, Received};
 
 /// What is sent back.
 pub type Answer = Response<Vec<u8>>;
@@ -238,8 +239,13 @@ pub fn live() -> Answer {
 pub fn ready(is_ready: bool) -> Answer {
     match is_ready {
         true => json_answer(StatusCode::OK, &json!({"status": "ready"})),
-        false => json_answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "the store cannot be written"})),
+        false => not_ready("the store cannot be written"),
     }
+}
+
+/// Why nothing can be stored now.
+pub fn not_ready(why: &str) -> Answer {
+    json_answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": why}))
 }
 
 /// What the sender of a message is told.
@@ -257,6 +263,7 @@ pub fn received(kind: Kind, received: &Result<Received, StoreError>) -> Answer {
             let body = json!({"status": "kept for an admin: it cannot be mapped", "id": id, "issue": issues});
             json_answer(StatusCode::ACCEPTED, &body)
         }
+        Ok(Received::Conflict(conflict)) => another_document(kind, conflict),
         Ok(Received::Unmappable(_, issues)) => outcome(StatusCode::UNPROCESSABLE_ENTITY, issues),
         Err(_) => {
             let text = "the message could not be stored; send it again later";
@@ -265,10 +272,26 @@ pub fn received(kind: Kind, received: &Result<Received, StoreError>) -> Answer {
     }
 }
 
+/// What the sender of a document is told that came with the key of another one. CHT would push again for ever what is refused.
+fn another_document(kind: Kind, conflict: &Conflict) -> Answer {
+    let Conflict { id, first, differs } = conflict;
+    let differ = listed(differs);
+    if kind == Kind::Feedback {
+        let status =
+            format!("stored for an admin: message {first} has the same report id, and they differ in {differ}");
+        let body = json!({"status": status, "id": id, "conflict": {"with": first, "differs": differs}});
+        return json_answer(StatusCode::ACCEPTED, &body);
+    }
+    let text = format!(
+        "message {first} is of the same claim, and they differ in {differ}; stored for an admin as message {id}"
+    );
+    refusal(StatusCode::CONFLICT, "conflict", &text)
+}
+
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Takes in what was posted to a door.
     pub async fn receive(&self, kind: Kind, body: Vec<u8>) -> Result<Received, StoreError> {
-        self.receive_told(kind, body, &mut Journal::default()).await
+        self.receive_told(kind, body, None, &mut Journal::default()).await
     }
 }
 

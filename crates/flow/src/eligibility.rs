@@ -4,11 +4,11 @@ use http::{HeaderValue, StatusCode, header};
 use mapping::lookup::Outcome;
 use mapping::{Issue, Mapped, Severity};
 
-use crate::Flow;
 use crate::door::{self, Answer};
 use crate::lookups::{Known, Unanswered};
 use crate::peers::{PeerError, Trail};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store};
+use crate::{Flow, storable};
 
 /// Why a question has no answer.
 #[derive(Debug)]
@@ -35,6 +35,10 @@ impl From<Unanswered> for NoAnswer {
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Answers a `CoverageEligibilityRequest` with a `CoverageEligibilityResponse`.
     pub async fn eligibility(&self, request: &str) -> Result<Mapped, NoAnswer> {
+        let unstorable = storable::issues(request);
+        if !unstorable.is_empty() {
+            return Err(NoAnswer::Issues(unstorable));
+        }
         let received = self.clock.now().to_string();
         let settings = &self.settings.mapping.eligibility;
         let (mut known, mut trail) = (Known::default(), Trail::default());

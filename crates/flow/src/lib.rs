@@ -17,6 +17,7 @@
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub mod agreement;
 pub mod catalogue;
 pub mod claims;
 pub mod decide;
@@ -33,6 +34,8 @@ pub mod poll;
 pub mod ports;
 pub mod receive;
 pub mod settings;
+pub mod steady;
+pub mod storable;
 pub mod subscription;
 
 mod ways;

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use mapping::Issue;
 use serde::{Deserialize, Serialize};
 
+use crate::agreement::Agreement;
+
 /// Number of a message in the store, in the order of arrival.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
@@ -119,6 +121,10 @@ pub struct NewMessage {
     pub body: Vec<u8>,
     /// Not empty: it cannot be mapped and goes to the dead letters at once.
     pub issues: Vec<Issue>,
+    /// Name of the client that posted it. None: it was polled, or made here.
+    pub sender: Option<String>,
+    /// What another document with the same key must agree with it in.
+    pub agreement: Agreement,
 }
 
 /// What the store did with a [`NewMessage`].
@@ -130,13 +136,22 @@ pub enum Accepted {
     Revived(MessageId),
     /// Was there: nothing to do.
     Duplicate(MessageId, State),
+    /// Its key was there with another document. It is stored as a dead letter with a key of its own.
+    Conflict {
+        /// The dead letter.
+        id: MessageId,
+        /// The message that has the key.
+        first: MessageId,
+        /// In what they differ.
+        differs: Vec<&'static str>,
+    },
 }
 
 impl Accepted {
     /// The stored message.
     pub fn id(&self) -> MessageId {
         match self {
-            Self::New(id) | Self::Revived(id) | Self::Duplicate(id, _) => *id,
+            Self::New(id) | Self::Revived(id) | Self::Duplicate(id, _) | Self::Conflict { id, .. } => *id,
         }
     }
 }
@@ -164,6 +179,22 @@ pub struct Message {
     pub lease: i64,
     /// An earlier attempt may have reached the peer: ask before sending again.
     pub uncertain: bool,
+    /// When the outcome of an attempt was first unknown. None: it never was, or that was not written down.
+    pub uncertain_since: Option<Timestamp>,
+    /// The clock may be wrong by days: how old it is cannot be told.
+    pub is_ageless: bool,
+}
+
+impl Message {
+    /// How long it has been here, as far as that can be told.
+    pub fn age(&self, now: Timestamp) -> jiff::SignedDuration {
+        now.duration_since(self.counted_from(now))
+    }
+
+    /// From when its age counts.
+    pub fn counted_from(&self, now: Timestamp) -> Timestamp {
+        if self.is_ageless { now } else { self.received_at }
+    }
 }
 
 /// What became of one attempt to deliver a message.

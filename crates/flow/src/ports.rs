@@ -39,6 +39,11 @@ pub trait Clock {
     /// Now.
     fn now(&self) -> Timestamp;
 
+    /// Whether the time may be wrong by days ([`crate::steady`]): nothing is given up because of its age then.
+    fn is_doubted(&self) -> bool {
+        false
+    }
+
     /// Waits, where a runtime can. By default it does not: what waits asks again a bounded number of times or until a time.
     async fn pause(&self, _wait: Duration) {}
 }
@@ -283,6 +288,11 @@ pub trait Store {
 
     /// Up to when something was read.
     async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The newest time that the store holds of messages.
+    async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
 
     /// Remembers up to when something was read.
     async fn save_watermark(&self, name: &str, at: Timestamp) -> Result<(), StoreError>;

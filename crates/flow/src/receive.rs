@@ -8,6 +8,7 @@ use mapping::{Issue, MapResult, claim_response, encoding, feedback};
 use uuid::Uuid;
 
 use crate::Flow;
+use crate::agreement::{self, Agreement};
 use crate::message::{Accepted, Kind, MessageId, NewMessage, Origin, State};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
 
@@ -20,8 +21,21 @@ pub enum Received {
     Duplicate(MessageId),
     /// Stored as a dead letter: it cannot be mapped.
     Unmappable(MessageId, Vec<Issue>),
+    /// Stored as a dead letter: it came with the key of another document.
+    Conflict(Conflict),
     /// Not JSON: nothing was stored.
     NotJson(Issue),
+}
+
+/// A document that came with the key of another one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Conflict {
+    /// The dead letter.
+    pub id: MessageId,
+    /// The message that has the key.
+    pub first: MessageId,
+    /// In what they differ.
+    pub differs: Vec<&'static str>,
 }
 
 impl Received {
@@ -29,6 +43,7 @@ impl Received {
     pub fn id(&self) -> Option<MessageId> {
         match self {
             Self::Accepted(id) | Self::Duplicate(id) | Self::Unmappable(id, _) => Some(*id),
+            Self::Conflict(conflict) => Some(conflict.id),
             Self::NotJson(_) => None,
         }
     }
@@ -74,10 +89,16 @@ pub enum Done {
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Takes in what was posted to a door, and tells what was done with it.
-    pub async fn receive_told(&self, kind: Kind, body: Vec<u8>, journal: &mut Journal) -> Result<Received, StoreError> {
+    pub async fn receive_told(
+        &self,
+        kind: Kind,
+        body: Vec<u8>,
+        sender: Option<&str>,
+        journal: &mut Journal,
+    ) -> Result<Received, StoreError> {
         match kind {
-            Kind::ClaimResponse => self.take_claim_response(body, Origin::Push, journal).await,
-            Kind::Feedback => self.take_feedback(body, journal).await,
+            Kind::ClaimResponse => self.take_claim_response(body, Origin::Push, sender, journal).await,
+            Kind::Feedback => self.take_feedback(body, sender, journal).await,
             Kind::Claim | Kind::Adjudication | Kind::ClaimAnswer => {
                 Err(StoreError(format!("a {kind} does not come in by this door")))
             }
@@ -86,13 +107,14 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     /// Takes a `ClaimResponse` in.
     pub async fn receive_claim_response(&self, body: Vec<u8>, origin: Origin) -> Result<Received, StoreError> {
-        self.take_claim_response(body, origin, &mut Journal::default()).await
+        self.take_claim_response(body, origin, None, &mut Journal::default()).await
     }
 
     async fn take_claim_response(
         &self,
         mut body: Vec<u8>,
         origin: Origin,
+        sender: Option<&str>,
         journal: &mut Journal,
     ) -> Result<Received, StoreError> {
         encoding::unmark(&mut body); // not of the document: with or without it, it is the same message
@@ -101,6 +123,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Err(issue) => return Ok(Received::NotJson(issue)),
         };
         let envelope = claim_response::envelope(text);
+        let agreement =
+            Agreement { facts: agreement::of_claim_response(&envelope), reader: agreement::Reader::ClaimResponse };
         let settings = &self.settings.mapping.claim_response;
         let from = self.clock.now();
         let tried = self.mapper.claim_response(text, None, None, settings).await;
@@ -118,6 +142,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             insuree_uuid: envelope.insuree_uuid.map(|uuid| uuid.to_string()),
             body,
             issues,
+            sender: sender.map(str::to_owned),
+            agreement,
         };
         self.keep(new, journal).await
     }
@@ -131,16 +157,22 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     /// Takes the answers of a feedback form in.
     pub async fn receive_feedback(&self, body: Vec<u8>) -> Result<Received, StoreError> {
-        self.take_feedback(body, &mut Journal::default()).await
+        self.take_feedback(body, None, &mut Journal::default()).await
     }
 
-    async fn take_feedback(&self, mut body: Vec<u8>, journal: &mut Journal) -> Result<Received, StoreError> {
+    async fn take_feedback(
+        &self,
+        mut body: Vec<u8>,
+        sender: Option<&str>,
+        journal: &mut Journal,
+    ) -> Result<Received, StoreError> {
         encoding::unmark(&mut body);
         let text = match json_text(&body) {
             Ok(text) => text,
             Err(issue) => return Ok(Received::NotJson(issue)),
         };
         let envelope = feedback::envelope(text);
+        let facts = agreement::of_feedback(&envelope, text);
         let insuree_uuid = self.insuree_of(&envelope).await?;
         let from = self.clock.now();
         let tried = self.mapper.feedback(text, insuree_uuid.as_deref(), &self.settings.mapping.feedback).await;
@@ -157,6 +189,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             insuree_uuid,
             body,
             issues,
+            sender: sender.map(str::to_owned),
+            agreement: Agreement { facts, reader: agreement::Reader::Feedback },
         };
         self.keep(new, journal).await
     }
@@ -191,7 +225,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let accepted = self.store.accept(new, from).await;
         let done = match &accepted {
             Ok(Accepted::Duplicate(..)) => Done::Stored { new: false },
-            Ok(Accepted::New(_) | Accepted::Revived(_)) => Done::Stored { new: true },
+            Ok(Accepted::New(_) | Accepted::Revived(_) | Accepted::Conflict { .. }) => Done::Stored { new: true },
             Err(_) => Done::NotStored,
         };
         journal.steps.push(Step { done, from, to: self.clock.now() });
@@ -199,6 +233,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Ok(match accepted {
             Accepted::Duplicate(id, State::Dead) if !issues.is_empty() => Received::Unmappable(id, issues),
             Accepted::Duplicate(id, _) => Received::Duplicate(id),
+            Accepted::Conflict { id, first, differs } => Received::Conflict(Conflict { id, first, differs }),
             Accepted::New(id) | Accepted::Revived(id) if issues.is_empty() => Received::Accepted(id),
             Accepted::New(id) | Accepted::Revived(id) => Received::Unmappable(id, issues),
         })

@@ -108,6 +108,35 @@ pub fn envelope(feedback: &str) -> Envelope {
     }
 }
 
+/// The five answers in one spelling each: two feedbacks with the same report must agree in them. None: it is no feedback.
+pub fn answers(feedback: &str) -> Option<String> {
+    let push: Push = document(feedback, "feedback").ok()?;
+    let any_rating = Settings { rating_min: 0, rating_max: u8::MAX };
+    let answer = |path, node: &Node<Scalar>| match yes_or_no(path, node, &mut Vec::new()) {
+        Some(answer) => answer.to_owned(),
+        None => as_found(node),
+    };
+    let answers = [
+        answer("care_rendered", &push.care_rendered),
+        answer("payment_asked", &push.payment_asked),
+        answer("drug_prescribed", &push.drug_prescribed),
+        answer("drug_received", &push.drug_received),
+        match rating(&push.assessment_rating, &any_rating, &mut Vec::new()) {
+            Some(rating) => rating.to_string(),
+            None => as_found(&push.assessment_rating),
+        },
+    ];
+    Some(answers.join("\n"))
+}
+
+/// What is no answer, so that it can be compared.
+fn as_found(node: &Node<Scalar>) -> String {
+    match node {
+        Node::Value(Scalar::Text(text)) => plain(text),
+        other => format!("{other:?}"),
+    }
+}
+
 /// Turns what CHT's outbound push sends into the body of openIMIS' `POST Communication/`.
 ///
 /// # Shapes

@@ -111,6 +111,12 @@ impl<'k> Questions<'k> {
         None
     }
 
+    /// The code by which something has been asked for and is not known yet.
+    pub fn code_of(&self, resource: Resource) -> Option<String> {
+        let asked = |lookup: &&Lookup| lookup.resource == resource && lookup.by == By::Code;
+        self.wanted.iter().find(asked).map(|lookup| lookup.value.clone())
+    }
+
     /// The outcome: look-ups first, then all issues, then the document.
     pub fn outcome(self, mapped: Option<Mapped>, mut issues: Vec<Issue>) -> Outcome {
         if !self.wanted.is_empty() {

@@ -14,3 +14,5 @@ ALTER TABLE facility ADD COLUMN national_id TEXT;
 -- What a client has stored here, and how many dead letters of it there are: read from the index alone.
 CREATE INDEX message_sender ON message (sender, id, bytes) WHERE sender IS NOT NULL AND bytes IS NOT NULL;
 CREATE INDEX message_dead   ON message (sender) WHERE state = 'dead' AND sender IS NOT NULL;
+-- Other documents that came with a message's key.
+CREATE INDEX message_conflict ON message (conflict_of) WHERE conflict_of IS NOT NULL;

@@ -71,7 +71,12 @@ pub(super) async fn discard(
 async fn not_done(host: &Host, id: MessageId, what: &str) -> Result<Refusal, Refusal> {
     let Some(view) = host.flow.store.view(id).await? else { return Ok(Refusal::no_message(id)) };
     let kept = if view.body.is_none() { ", its document is no longer kept" } else { "" };
-    let text = format!("message {id} is {}{kept}: {what}", view.summary.state);
+    let text = match view.behind {
+        Some(other) => format!(
+            "message {id} and message {other} are different documents with one key: {what} before message {other} is discarded"
+        ),
+        None => format!("message {id} is {}{kept}: {what}", view.summary.state),
+    };
     Ok(Refusal::new(StatusCode::CONFLICT, "conflict", &text))
 }
 

@@ -29,7 +29,7 @@ pub enum Messages {
     /// Write messages as NDJSON, a JSON object a line, newest first
     Export(export::Export),
     /// Prune now what is older than `retention` says, as a running mediator does every ten minutes
-    Prune,
+    Prune(change::Prune),
     /// What admins did, newest first
     Audit(Audit),
 }
@@ -148,7 +148,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<SqlStore> {
 impl Messages {
     pub async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
         let config = source.partial_config()?;
-        if matches!(self, Self::Prune) {
+        if matches!(self, Self::Prune(_)) {
             // It cannot be undone: a slip in these settings must not prune what is still wanted.
             let problems = config.store_problems();
             if !problems.is_empty() {
@@ -162,7 +162,7 @@ impl Messages {
             Self::Retry(retry) => retry.run(&store).await,
             Self::Discard(discard) => discard.run(&store).await,
             Self::Export(export) => export.run(&store).await,
-            Self::Prune => change::prune(&store, &config.retention).await,
+            Self::Prune(prune) => change::prune(&store, &config.retention, prune.accept_clock).await,
             Self::Audit(audit) => audit.run(&store).await,
         }
     }
@@ -272,6 +272,13 @@ fn print(view: &View) {
         message.claim_uuid.as_deref().unwrap_or("-")
     );
     out!("insuree    {}", view.insuree_uuid.as_deref().unwrap_or("-"));
+    out!("sender     {}", view.sender.as_deref().unwrap_or("-"));
+    if let Some(first) = view.conflict_of {
+        out!("same key   as message {first}, which is another document");
+    }
+    for other in &view.conflicts {
+        out!("same key   as message {other}, which is another document");
+    }
     out!("trace      {}", view.trace_id.as_deref().unwrap_or("-"));
     out!("received   {}", message.received_at);
     if let Some(due) = message.due_at {

@@ -20,6 +20,9 @@ use super::Source;
 
 #[derive(Args)]
 pub struct Serve {
+    /// The clock is right, though it is far ahead of the newest time in the store: prune and give up by it again
+    #[arg(long)]
+    accept_clock: bool,
     /// Run with stand-ins for openIMIS and CHT, to try the mediator out. No configuration is needed or read
     #[arg(long)]
     sandbox: bool,
@@ -42,6 +45,9 @@ impl Serve {
         let config = source.config()?;
         log_to_stderr(&config.log);
         let host = Host::build(config).await?;
+        if self.accept_clock {
+            host.accept_clock().await?;
+        }
         announce(&host);
         serve(host).await
     }

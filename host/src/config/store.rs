@@ -26,6 +26,21 @@ pub struct StoreSettings {
     ///
     /// Optional, for example `"/etc/openimis-mediator/store.key"`. Without it: documents are stored as they came.
     pub key_file: Option<PathBuf>,
+    /// Dead letters of one client at a time. What it posts beyond them is answered with 429 until an admin has retried or
+    /// discarded some. `0`: as many as come.
+    ///
+    /// Default: `10000`.
+    pub client_dead_letters: u64,
+    /// Bytes of the documents of one client that are stored at a time. What it posts beyond them is answered with 507 until
+    /// some are pruned (`retention.documents`). `0`: as many as come.
+    ///
+    /// Default: `21474836480` (20 GiB).
+    pub client_bytes: u64,
+    /// Bytes that are left free on the disk of a SQLite file, or a twentieth of the disk if that is less: what is posted is
+    /// answered with 503 until there is more room. What is stored is delivered meanwhile. A warning comes at four times this.
+    ///
+    /// Default: `134217728` (128 MiB).
+    pub reserve_bytes: u64,
 }
 
 /// Which database.
@@ -53,7 +68,14 @@ pub struct Retention {
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { path: PathBuf::from("mediator.db"), url: None, key_file: None }
+        Self {
+            path: PathBuf::from("mediator.db"),
+            url: None,
+            key_file: None,
+            client_dead_letters: 10_000,
+            client_bytes: 20 << 30,
+            reserve_bytes: 128 << 20,
+        }
     }
 }
 

@@ -152,6 +152,10 @@ fn facts(visit: &Visit, view: &View) -> Markup {
                     None => (page::none()),
                 }
             }
+            @if let Some(sender) = &view.sender { dt { (t.sender) } dd { (sender) } }
+            @for other in view.conflict_of.iter().chain(&view.conflicts) {
+                dt { (t.same_key) } dd { a href=(address(*other)) { (other) } }
+            }
             @if let Some(trace) = &view.trace_id { dt lang="en" { "Trace" } dd { code { (trace) } } }
             dt { (t.received) } dd { (reader.moment(message.received_at)) " (" (reader.ago(message.received_at)) ")" }
             @if let Some(due) = message.due_at {
@@ -168,7 +172,8 @@ fn actions(visit: &Visit, view: &View) -> Markup {
     let (t, id) = (visit.reader.texts, view.summary.id);
     let state = MessageState::from_word(&view.summary.state);
     let can_discard = matches!(state, Some(MessageState::Dead | MessageState::Skipped | MessageState::Pending));
-    let can_retry = (can_discard || state == Some(MessageState::Discarded)) && view.body.is_some();
+    let can_retry =
+        (can_discard || state == Some(MessageState::Discarded)) && view.body.is_some() && view.behind.is_none();
     html! {
         div.doings {
             @if can_retry {

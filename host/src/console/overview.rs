@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::{Extension, State};
 use flow::peers::Peer;
 use flow::poll::CLAIMS;
+use flow::ports::Clock;
 use flow::{Kind, State as MessageState};
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -17,6 +18,7 @@ use super::page::{self, Answer, Here, Trouble};
 use super::words::{fill, grouped};
 use super::{Console, HOME, facilities, patients};
 use crate::config::Scope;
+use crate::room::Level;
 use crate::store::Tally;
 
 /// Longest wait for openIMIS: a page is no place to wait for a peer.
@@ -57,6 +59,7 @@ async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
         @if dead > 0 {
             p.alarm { a #dead href="/console/messages?state=dead" { (fill(t.dead_letters, &[&grouped(dead)])) } }
         }
+        @for alarm in alarms(console, visit) { p.alarm { (alarm) } }
         (patients::notice(console, visit).await?)
         (facilities::notice(console, visit).await?)
         div.columns {
@@ -81,6 +84,19 @@ async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
         // If the mediator is gone the browser keeps what it has: its age must be seen.
         p.quiet { (fill(t.as_of, &[&visit.reader.written(visit.reader.now)])) }
     })
+}
+
+/// What an admin has to see to before anything else.
+fn alarms(console: &Console, visit: &Visit) -> impl Iterator<Item = &'static str> {
+    let (t, host) = (visit.reader.texts, &console.host);
+    let disk = match host.disk_level() {
+        Level::Full => Some(t.disk_full),
+        Level::Low => Some(t.disk_low),
+        Level::Room => None,
+    };
+    let damaged = host.flow.store.is_damaged().then_some(t.store_damaged);
+    let doubted = host.flow.clock.is_doubted().then_some(t.clock_doubted);
+    [damaged, disk, doubted].into_iter().flatten()
 }
 
 /// What a hospital's claim becomes.

@@ -68,7 +68,7 @@ impl Default for StoreFigures {
             let labels = [("kind", kind.word()), ("origin", origin.word()), ("outcome", outcome)];
             drop(figures.received.get_or_create(&labels));
         };
-        for outcome in ["accepted", "duplicate", "unmappable", "not-stored"] {
+        for outcome in ["accepted", "duplicate", "conflict", "unmappable", "not-stored"] {
             of(Kind::Feedback, Origin::Push, outcome); // nobody is asked for feedback
             Origin::ALL.iter().for_each(|origin| of(Kind::ClaimResponse, *origin, outcome));
             of(Kind::Claim, Origin::Push, outcome);
@@ -99,6 +99,7 @@ impl StoreFigures {
             Ok(Accepted::New(_) | Accepted::Revived(_)) if what.unmappable => "unmappable",
             Ok(Accepted::New(_) | Accepted::Revived(_)) => "accepted",
             Ok(Accepted::Duplicate(..)) => "duplicate",
+            Ok(Accepted::Conflict { .. }) => "conflict",
             Err(_) => "not-stored",
         };
         let labels = [("kind", what.kind.word()), ("origin", what.origin.word()), ("outcome", outcome)];

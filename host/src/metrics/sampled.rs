@@ -43,6 +43,8 @@ pub(super) struct Sampled {
     /// No sample where the store is no file.
     used: Gauges<0>,
     free: Gauges<0>,
+    doubted: Gauge,
+    damaged: Gauge,
     /// When the next look may be made. Held during one: who asks meanwhile waits for it.
     next: Mutex<Option<Instant>>,
 }
@@ -72,12 +74,18 @@ impl Sampled {
         registry.register_with_unit("store_used", help, Unit::Bytes, own.used.clone());
         let help = "Room on the disk of the SQLite files";
         registry.register_with_unit("store_free", help, Unit::Bytes, own.free.clone());
+        let help = "Whether the clock jumped ahead and is not trusted with what cannot be undone";
+        registry.register("clock_doubted", help, own.doubted.clone());
+        let help = "Whether the SQLite file is known to be damaged";
+        registry.register("store_damaged", help, own.damaged.clone());
         own
     }
 
     /// Sets the gauges, unless that was done a moment ago.
     pub async fn look(&self, host: &Host) {
         self.look_at_peers(host);
+        self.doubted.set(i64::from(host.flow.clock.is_doubted()));
+        self.damaged.set(i64::from(host.flow.store.is_damaged()));
         let mut next = self.next.lock().await;
         if next.is_some_and(|next| Instant::now() < next) {
             return;

@@ -141,7 +141,10 @@ async fn one(host: &Host, report: &Pending) -> Result<bool, StoreError> {
             }
             Ok(true)
         }
-        Told::NotYet(error) if age < host.config.openhim.report_give_up_after + waited(&view, report) => {
+        Told::NotYet(error)
+            if host.flow.clock.is_doubted()
+                || age < host.config.openhim.report_give_up_after + waited(&view, report) =>
+        {
             note(host, &error, now);
             let wait = FIRST_WAIT * (1 << report.tries.saturating_sub(1).min(8));
             store.put_report_off(report, after(now, wait.min(LONGEST)), report.told, true).await?;

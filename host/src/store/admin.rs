@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection, Row};
 
+use super::conflict::ALONE;
 use super::filter::Filter;
 use super::inbox::Note;
 use super::{SqlStore, at, bounded, failed, ms, openhim, sql, text, word};
@@ -62,6 +63,14 @@ pub struct View {
     pub summary: Summary,
     /// openIMIS' uuid of the insuree.
     pub insuree_uuid: Option<String>,
+    /// The client that posted it.
+    pub sender: Option<String>,
+    /// The message that has the key with which it came, though it is another document.
+    pub conflict_of: Option<MessageId>,
+    /// Other documents that came with its key.
+    pub conflicts: Vec<MessageId>,
+    /// One of these that is, or may be, delivered: as long as that is so this one cannot be retried.
+    pub behind: Option<MessageId>,
     /// The trace in which it came in.
     pub trace_id: Option<String>,
     /// What is wrong with the document.
@@ -163,7 +172,7 @@ impl SqlStore {
     async fn viewed(&self, id: MessageId) -> Result<Option<View>, StoreError> {
         let tables = &self.tables;
         let statement = format!(
-            "SELECT {COLUMNS}, insuree_uuid, traceparent, issues, received, sent
+            "SELECT {COLUMNS}, insuree_uuid, traceparent, issues, received, sent, sender, conflict_of
              FROM message LEFT JOIN document ON message_id = id WHERE id = $1"
         );
         let row = sqlx::query(sql(statement)).bind(id.0).fetch_optional(&tables.reader).await.map_err(failed)?;
@@ -179,6 +188,8 @@ impl SqlStore {
         );
         let related = sqlx::query(sql(statement)).bind(lane.as_str()).bind(code).bind(id.0).fetch_all(&tables.reader);
         let related = related.await.map_err(failed)?;
+        let conflict_of = row.try_get::<Option<i64>, _>("conflict_of").map_err(failed)?.map(MessageId);
+        let (conflicts, behind) = tables.rivals(id, conflict_of).await.map_err(failed)?;
         let issues: Option<String> = row.try_get("issues").map_err(failed)?;
         let traceparent: Option<String> = row.try_get("traceparent").map_err(failed)?;
         let document = |column| {
@@ -188,6 +199,10 @@ impl SqlStore {
         Ok(Some(View {
             summary: summary(&row)?,
             insuree_uuid: row.try_get("insuree_uuid").map_err(failed)?,
+            sender: row.try_get("sender").map_err(failed)?,
+            conflict_of,
+            conflicts,
+            behind,
             trace_id: traceparent.as_deref().and_then(kept_trace_id).map(str::to_owned),
             issues: issues.map(|json| serde_json::from_str(&json).map_err(failed)).transpose()?.unwrap_or_default(),
             trail: trail.iter().map(trail_line).collect::<Result<_, _>>().map_err(failed)?,
@@ -206,8 +221,8 @@ impl SqlStore {
             .collect()
     }
 
-    /// Puts a message back to be delivered at once. False: there is no such message, it is delivered or on its way, or its document
-    /// is no longer kept.
+    /// Puts a message back to be delivered at once. False: there is no such message, it is delivered or on its way, its document is no
+    /// longer kept, or another document with its key is not discarded.
     pub async fn retry(&self, id: MessageId, actor: &str, now: Timestamp) -> Result<bool, StoreError> {
         bounded(async {
             let mut connection = self.tables.write().await?;
@@ -231,11 +246,11 @@ impl SqlStore {
         actor: &str,
         now: Timestamp,
     ) -> Result<bool, sqlx::Error> {
-        let is_still = if still.is_some() { " AND state = $4" } else { "" };
+        let is_still = if still.is_some() { " AND state = $4 AND conflict_of IS NULL" } else { "" };
         let statement = format!(
             "UPDATE message SET state = 'pending', due_at = $1, since = $2, settled_at = NULL, issues = NULL
              WHERE id = $3 AND state IN ('dead', 'skipped', 'pending', 'discarded')
-               AND EXISTS (SELECT 1 FROM document WHERE message_id = id){is_still}"
+               AND EXISTS (SELECT 1 FROM document WHERE message_id = id) AND {ALONE}{is_still}"
         );
         let mut query = sqlx::query(sql(statement)).bind(ms(now)).bind(ms(now)).bind(id.0);
         if let Some(still) = still {

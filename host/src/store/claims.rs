@@ -26,7 +26,8 @@ impl SqlStore {
 
 impl Tables {
     async fn claim_standing(&self, which: Which<'_>) -> Result<Option<Standing>, StoreError> {
-        const COLUMNS: &str = "SELECT id, lane, state, attempts, reason, issues, claim_code, dedupe_key FROM message";
+        const COLUMNS: &str =
+            "SELECT id, lane, state, attempts, reason, issues, claim_code, dedupe_key, sender FROM message";
         let query = match which {
             Which::Message(id) => sqlx::query(sql(format!("{COLUMNS} WHERE id = $1 AND kind = $2"))).bind(id.0),
             Which::Lane(lane, _) => {
@@ -36,7 +37,9 @@ impl Tables {
         let row = query.bind(Kind::Claim.word()).fetch_optional(&self.reader).await.map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
         let key: String = row.try_get("dedupe_key").map_err(failed)?;
-        if matches!(which, Which::Lane(_, client) if !key.starts_with(&keys_of(client))) {
+        let sender: Option<String> = row.try_get("sender").map_err(failed)?;
+        let is_of = |client: &str| sender.as_deref() == Some(client) || key.starts_with(&keys_of(client));
+        if matches!(which, Which::Lane(_, client) if !is_of(client)) {
             return Ok(None); // somebody else's
         }
         let issues: Option<String> = row.try_get("issues").map_err(failed)?;

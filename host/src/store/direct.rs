@@ -10,7 +10,9 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::checkpoint::Log;
-use super::inbox::{Arriving, INSERT_DOCUMENT, INSERT_MESSAGE, INSERT_NOTE, Row_, code, forgotten_key, issues_json};
+use super::inbox::{
+    Arriving, INSERT_DOCUMENT, INSERT_MESSAGE, INSERT_NOTE, Row_, VALUES, code, forgotten_key, issues_json,
+};
 use super::links::{LINK, RecentLinks};
 use super::open::SQLITE;
 use super::queue::{INSERT_TRAIL, NO_DOCUMENT, PARK, SENT, SETTLE, Settlement, lease_statement};
@@ -53,7 +55,7 @@ impl Direct {
             recent: tables.recent.clone(),
             connection: None,
             log: Log::of(path.to_owned()).map_err(|error| failed(format!("no thread for the store: {error}")))?,
-            insert_message: format!("{INSERT_MESSAGE} VALUES {}", values(15)),
+            insert_message: format!("{INSERT_MESSAGE} VALUES {}", values(VALUES)),
             insert_document: format!("{INSERT_DOCUMENT} VALUES {}", values(2)),
             insert_note: format!("{INSERT_NOTE} VALUES {}", values(4)),
             insert_trail: format!("{INSERT_TRAIL} VALUES {}", values(6)),
@@ -123,6 +125,9 @@ impl Direct {
             now,
             row.dead.then_some(now),
             row.traceparent,
+            new.sender,
+            row.bytes(),
+            self.seal.written(&new.agreement.facts, &new.dedupe_key),
         ])?;
         let id = tx.last_insert_rowid();
         let body = self.seal.close(&new.body, &new.lane);
@@ -146,6 +151,7 @@ impl Direct {
             one.reason,
             one.uncertain,
             one.uncertain,
+            one.uncertain_since,
             one.uncounted,
             one.issues,
             one.settled_at,
@@ -245,6 +251,8 @@ fn leased(row: &Row<'_>) -> rusqlite::Result<(Leased, Option<String>)> {
         attempt: row.get("attempts")?,
         lease: row.get("leases")?,
         uncertain: row.get::<_, i64>("uncertain")? != 0,
+        uncertain_since: row.get::<_, Option<i64>>("uncertain_since")?.map(at),
+        is_ageless: false,
     };
     Ok((Leased { message, traceparent: row.get("traceparent")? }, row.get("insuree_uuid")?))
 }

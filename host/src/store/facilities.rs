@@ -16,13 +16,13 @@ pub use lease::Holder;
 pub use shown::{FacilityFilter, FacilityLine, FacilityView, RunLine};
 
 /// Columns of a facility that is written.
-const COLUMNS: usize = 12;
+const COLUMNS: usize = 13;
 /// Longest wait between two tries of an interrupted run.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// A facility as it is written: everything that can fail is done before the transaction begins.
 struct Line {
-    values: [Option<String>; 8],
+    values: [Option<String>; 9],
     document: Option<Vec<u8>>,
     attempts: i64,
 }
@@ -43,6 +43,7 @@ impl Tables {
             record.action.map(|action| action.word().to_owned()),
             record.reason.clone(),
             issues,
+            record.national_id.clone().filter(|_| is_done),
         ];
         Ok(Line {
             values: values.map(|value| value.map(|value| text(&value))),
@@ -55,10 +56,11 @@ impl Tables {
         for piece in pieces(lines) {
             // What openIMIS was last brought to stays known while a later state of the facility cannot be written.
             let statement = format!(
-                "INSERT INTO facility (source, code, name, fingerprint, state, action, reason, issues, document, attempts, since,
+                "INSERT INTO facility (source, code, name, fingerprint, state, action, reason, issues, national_id, document, attempts, since,
                     updated_at) VALUES {}
                  ON CONFLICT (source) DO UPDATE SET code = coalesce(excluded.code, facility.code),
                     name = coalesce(excluded.name, facility.name),
+                    national_id = coalesce(excluded.national_id, facility.national_id),
                     fingerprint = CASE excluded.state WHEN 'done' THEN excluded.fingerprint ELSE facility.fingerprint END,
                     since = CASE WHEN facility.state = excluded.state THEN facility.since ELSE excluded.since END,
                     attempts = CASE excluded.state WHEN 'done' THEN 0 ELSE facility.attempts + 1 END,
@@ -237,17 +239,39 @@ impl Ledger for SqlStore {
             let mut kept = Vec::new();
             for piece in pieces(sources) {
                 let list = list_of(piece.len());
-                let statement = format!("SELECT source, fingerprint, state FROM facility WHERE source IN ({list})");
-                let mut query = sqlx::query_as::<_, (String, Option<String>, String)>(sql(statement));
+                let statement = format!(
+                    "SELECT source, code, national_id, fingerprint, state FROM facility WHERE source IN ({list})"
+                );
+                type Found = (String, Option<String>, Option<String>, Option<String>, String);
+                let mut query = sqlx::query_as::<_, Found>(sql(statement));
                 for source in piece {
                     query = query.bind(text(source));
                 }
-                for (source, fingerprint, state) in query.fetch_all(&self.tables.reader).await.map_err(failed)? {
+                let found = query.fetch_all(&self.tables.reader).await.map_err(failed)?;
+                for (source, code, national_id, fingerprint, state) in found {
                     let state = State::from_word(&state).unwrap_or(State::Failed);
-                    kept.push(Kept { source, fingerprint, state });
+                    kept.push(Kept { source, code, national_id, fingerprint, state });
                 }
             }
             Ok(kept)
+        })
+        .await
+    }
+
+    async fn facilities_with_codes(&self, codes: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+        bounded(async {
+            let mut found = Vec::new();
+            for piece in pieces(codes) {
+                let list = list_of(piece.len());
+                let statement =
+                    format!("SELECT code, source FROM facility WHERE code IN ({list}) AND fingerprint IS NOT NULL");
+                let mut query = sqlx::query_as::<_, (String, String)>(sql(statement));
+                for code in piece {
+                    query = query.bind(text(code));
+                }
+                found.extend(query.fetch_all(&self.tables.reader).await.map_err(failed)?);
+            }
+            Ok(found)
         })
         .await
     }

@@ -38,6 +38,8 @@ pub struct Disk {
     pub used_bytes: u64,
     /// What this user may still write on its file system.
     pub free_bytes: u64,
+    /// Size of its file system.
+    pub size_bytes: u64,
 }
 
 impl SqlStore {
@@ -94,6 +96,12 @@ impl Disk {
         let used_bytes = ["", "-wal", "-shm"].into_iter().map(beside).sum();
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let system = rustix::fs::statvfs(folder).ok()?;
-        Some(Self { used_bytes, free_bytes: system.f_bavail.saturating_mul(system.f_frsize) })
+        let of = |blocks: u64| blocks.saturating_mul(system.f_frsize);
+        Some(Self { used_bytes, free_bytes: of(system.f_bavail), size_bytes: of(system.f_blocks) })
+    }
+
+    /// What is left free of it: what the settings say, or a twentieth of a small disk.
+    pub fn reserve(&self, reserve_bytes: u64) -> u64 {
+        reserve_bytes.min(self.size_bytes / 20)
     }
 }

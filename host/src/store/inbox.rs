@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use flow::agreement;
 use flow::decide;
 use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
 use flow::ports::StoreError;
@@ -10,12 +11,15 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
+use super::conflict::Forgotten;
 use super::{Tables, failed, list_of, ms, pieces, placeholders, sql, text, word};
 
 /// What a new message is stored with, in the order of [`Row_`]'s values.
 pub(super) const INSERT_MESSAGE: &str =
     "INSERT INTO message (kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, reason, issues,
-                          received_at, since, due_at, settled_at, traceparent)";
+                          received_at, since, due_at, settled_at, traceparent, sender, bytes, agrees)";
+/// How many values that are.
+pub(super) const VALUES: usize = 18;
 pub(super) const INSERT_DOCUMENT: &str = "INSERT INTO document (message_id, received)";
 pub(super) const INSERT_NOTE: &str = "INSERT INTO trail (message_id, at, event, detail)";
 
@@ -69,6 +73,11 @@ impl<'a> Row_<'a> {
         if self.dead { State::Dead } else { State::Pending }
     }
 
+    /// Of the document.
+    pub fn bytes(&self) -> i64 {
+        i64::try_from(self.new.body.len()).unwrap_or(i64::MAX)
+    }
+
     pub fn received(&self) -> String {
         format!("by {}, {} bytes", self.new.origin, self.new.body.len())
     }
@@ -93,8 +102,8 @@ impl Tables {
                     let key = one.new.dedupe_key.as_str();
                     if let Some(row) = there.get(key) {
                         accepted.insert(key, self.again(connection, row, one).await?);
-                    } else if let Some(id) = forgotten.get(&forgotten_key(key)) {
-                        accepted.insert(key, Accepted::Duplicate(*id, State::Delivered));
+                    } else if let Some(gone) = forgotten.get(&forgotten_key(key)) {
+                        accepted.insert(key, self.again_of_forgotten(connection, gone, one).await?);
                     } else {
                         fresh.push(Row_::of(one));
                     }
@@ -118,7 +127,7 @@ impl Tables {
         open: &[&Arriving],
     ) -> Result<HashMap<String, AnyRow>, sqlx::Error> {
         let statement = format!(
-            "SELECT m.id, m.state, m.origin, m.dedupe_key, m.lane, d.received
+            "SELECT m.id, m.state, m.origin, m.dedupe_key, m.lane, m.issues, m.agrees, d.received
              FROM message m LEFT JOIN document d ON d.message_id = m.id WHERE m.dedupe_key IN ({}) {}",
             list_of(open.len()),
             self.dialect.for_update()
@@ -136,18 +145,18 @@ impl Tables {
         &self,
         connection: &mut AnyConnection,
         open: &[&Arriving],
-    ) -> Result<HashMap<Vec<u8>, MessageId>, sqlx::Error> {
-        let statement = format!("SELECT key, message_id FROM forgotten WHERE key IN ({})", list_of(open.len()));
-        let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(sql(statement));
+    ) -> Result<HashMap<Vec<u8>, Forgotten>, sqlx::Error> {
+        let statement = format!("SELECT key, message_id, agrees FROM forgotten WHERE key IN ({})", list_of(open.len()));
+        let mut query = sqlx::query_as::<_, (Vec<u8>, i64, Option<String>)>(sql(statement));
         for one in open {
             query = query.bind(forgotten_key(&one.new.dedupe_key));
         }
         let rows = query.fetch_all(connection).await?;
-        Ok(rows.into_iter().map(|(key, id)| (key, MessageId(id))).collect())
+        Ok(rows.into_iter().map(|(key, id, agrees)| (key, Forgotten { id: MessageId(id), agrees })).collect())
     }
 
     /// Inserts new messages with their documents and trails; returns the keys that were not there in the meantime.
-    async fn insert(
+    pub(super) async fn insert(
         &self,
         connection: &mut AnyConnection,
         rows: &[Row_<'_>],
@@ -156,7 +165,7 @@ impl Tables {
         for piece in pieces(rows) {
             let statement = format!(
                 "{INSERT_MESSAGE} VALUES {} ON CONFLICT (dedupe_key) DO NOTHING RETURNING dedupe_key, id",
-                placeholders(piece.len(), 15)
+                placeholders(piece.len(), VALUES)
             );
             let mut query = sqlx::query_as::<_, (String, i64)>(sql(statement));
             for row in piece {
@@ -176,7 +185,10 @@ impl Tables {
                     .bind(now)
                     .bind(now)
                     .bind(row.dead.then_some(now))
-                    .bind(row.traceparent);
+                    .bind(row.traceparent)
+                    .bind(new.sender.as_deref())
+                    .bind(row.bytes())
+                    .bind(self.agrees(new));
             }
             let ids: HashMap<String, i64> = query.fetch_all(&mut *connection).await?.into_iter().collect();
             let stored: Vec<(&Row_<'_>, MessageId)> =
@@ -226,6 +238,13 @@ impl Tables {
         let sealed: Option<Vec<u8>> = there.try_get("received")?;
         let lane: String = there.try_get("lane")?;
         let old_body = sealed.and_then(|sealed| self.seal.open(sealed, &lane).ok());
+        let old =
+            agreement::There { state: old_state, has_issues: there.try_get::<Option<String>, _>("issues")?.is_some() };
+        let differing = self.differing(there.try_get("agrees")?, old_body.as_deref(), new);
+        let differs = agreement::conflicts(old, new, differing);
+        if !differs.is_empty() {
+            return self.another_document(connection, id, differs, one).await;
+        }
         if !decide::revives(old_state, old_origin, old_body.as_deref(), new) {
             const AGAIN: &str = "received again";
             let last = "SELECT event FROM trail WHERE message_id = $1 ORDER BY id DESC LIMIT 1";
@@ -245,8 +264,8 @@ impl Tables {
         sqlx::query(
             "UPDATE message SET origin = $1, state = $2, claim_code = coalesce($3, claim_code),
                     insuree_uuid = coalesce($4, insuree_uuid), reason = $5, issues = $6, since = $7, due_at = $8, settled_at = $9,
-                    traceparent = $10
-             WHERE id = $11",
+                    traceparent = $10, sender = $11, bytes = $12, agrees = $13
+             WHERE id = $14",
         )
         .bind(origin.word())
         .bind(row.state().word())
@@ -258,6 +277,9 @@ impl Tables {
         .bind(ms(now))
         .bind(row.dead.then(|| ms(now)))
         .bind(row.traceparent)
+        .bind(new.sender.as_deref())
+        .bind(row.bytes())
+        .bind(self.agrees(new))
         .bind(id.0)
         .execute(&mut *connection)
         .await?;

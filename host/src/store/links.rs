@@ -13,8 +13,7 @@ use super::{Tables, at, failed, list_of, ms, pieces, sql};
 
 pub(super) const LINK: &str = "SELECT contact_id FROM link WHERE insuree_uuid = $1";
 /// The lane of a message that names its claim is the claim.
-pub(super) const INSUREE_OF: &str =
-    "SELECT insuree_uuid FROM message WHERE lane = $1 AND kind = $2 AND insuree_uuid IS NOT NULL";
+pub(super) const INSUREE_OF: &str = "SELECT insuree_uuid FROM message WHERE lane = $1 AND kind = $2 AND insuree_uuid IS NOT NULL AND conflict_of IS NULL";
 pub(super) const OTHERS: &str = "SELECT count(*) FROM link WHERE contact_id = $1 AND insuree_uuid <> $2";
 /// How many links are kept in memory: about a megabyte of them.
 const RECENT: usize = 4096;
@@ -174,6 +173,12 @@ impl Tables {
             .await
             .map_err(failed)?;
         Ok(found.map(at))
+    }
+
+    /// When the newest message came.
+    pub(super) async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
+        let newest = sqlx::query_scalar("SELECT received_at FROM message ORDER BY id DESC LIMIT 1");
+        Ok(newest.fetch_optional(&self.reader).await.map_err(failed)?.map(at))
     }
 
     pub(super) async fn save_watermark(&self, name: &str, moment: Timestamp) -> Result<(), StoreError> {

@@ -7,16 +7,17 @@
 //!   `postgres`. `checkpoint`: SQLite's log into its file.
 //! - `links`: contacts and watermarks. `admin`: lists, trails, retry, discard, audit. `retention`: what is kept how long.
 //! - `patients`: contacts that may be an insuree. `places`: the imported table of places. `facilities`: a registry's facilities.
-//! - `filter`: which messages a list is about. `console`: counts for the console and the metrics.
-//! - `claims`: how hospitals' claims stand.
-//! - `figures`: what the metrics tell of it. `hot`: the statements that every message meets.
-//! - `openhim`: transactions that are to be told. `seal`: documents encrypted at rest.
+//! - `filter`: which messages a list is about. `console`: counts for the console and the metrics. `claims`: how hospitals' claims stand.
+//! - `figures`: what the metrics tell of it. `hot`: the statements that every message meets. `quota`: what a client has stored here.
+//! - `conflict`: documents that came with the key of another one. `damage`: a file that is damaged. `openhim`: transactions that are to be told. `seal`: documents encrypted at rest.
 
 mod admin;
 pub mod backup;
 mod checkpoint;
 mod claims;
+mod conflict;
 mod console;
+mod damage;
 mod direct;
 mod facilities;
 mod figures;
@@ -30,6 +31,7 @@ mod patients;
 mod places;
 mod postgres;
 mod queue;
+mod quota;
 mod retention;
 mod seal;
 mod writer;
@@ -43,6 +45,7 @@ pub use filter::Filter;
 pub use openhim::Pending;
 pub use patients::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView};
 pub use places::Imported;
+pub use quota::Held;
 pub use retention::Pruned;
 pub use seal::check_key_file;
 
@@ -80,6 +83,7 @@ pub struct SqlStore {
     tables: Tables,
     writers: Writers,
     counted: Arc<console::Counted>,
+    file: Option<std::path::PathBuf>, // of SQLite
 }
 
 /// The database as the statements see it.
@@ -94,6 +98,7 @@ struct Tables {
     recent: RecentLinks,
     seal: Seal,
     figures: StoreFigures,
+    damage: damage::Damage,
 }
 
 /// The right to write, and a connection to do it on.
@@ -322,6 +327,10 @@ impl Store for SqlStore {
 
     async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
         bounded(self.tables.watermark(name)).await
+    }
+
+    async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
+        bounded(self.tables.newest()).await
     }
 
     async fn save_watermark(&self, name: &str, moment: Timestamp) -> Result<(), StoreError> {

@@ -43,23 +43,24 @@ impl SqlStore {
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let seal = Seal::from_file(settings.key_file.as_deref())?;
-        let (tables, writers) = match settings.place()? {
+        let (tables, writers, file) = match settings.place()? {
             Place::Sqlite(path) => {
-                let named = |error: StoreError| StoreError(format!("{}: {}", path.display(), error.0));
+                let named =
+                    |error: StoreError| StoreError(format!("{}: {}{}", path.display(), error.0, restore(&error.0)));
                 let tables = sqlite(&path, seal).await.map_err(named)?;
                 let writers = Writers::start(&tables, || Ok(Way::Direct(Box::new(Direct::new(&path, &tables)?))))?;
-                (tables, writers)
+                (tables, writers, Some(path))
             }
             Place::Postgres(url) => {
                 let named = |error: StoreError| StoreError(format!("PostgreSQL (store.url): {}", error.0));
                 let tables = postgres(url.expose_secret(), seal).await.map_err(named)?;
                 let writers =
                     Writers::start(&tables, || Ok(Way::Postgres(Box::new(Postgres::new(url.clone(), &tables)))))?;
-                (tables, writers)
+                (tables, writers, None)
             }
         };
         tables.check_seal().await?;
-        Ok(Self { tables, writers, counted: Arc::default() })
+        Ok(Self { tables, writers, counted: Arc::default(), file })
     }
 
     /// Whether several mediators may share this store.
@@ -69,8 +70,10 @@ impl SqlStore {
 
     /// Gives back what a process that died had in its hands. Only for a store that nobody else leases from, before the first lease.
     pub async fn release_leases(&self, due: Timestamp) -> Result<u64, StoreError> {
-        let statement = "UPDATE message SET state = 'pending', uncertain = 1, due_at = $1 WHERE state = 'leased'";
-        let released = sqlx::query(statement).bind(ms(due));
+        let statement = "UPDATE message SET state = 'pending', due_at = $1,
+                    uncertain_since = CASE WHEN uncertain = 0 THEN $2 ELSE uncertain_since END, uncertain = 1
+             WHERE state = 'leased'";
+        let released = sqlx::query(statement).bind(ms(due)).bind(ms(due));
         bounded(async { self.tables.execute(released).await }).await
     }
 
@@ -150,8 +153,8 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
             "commits are not on disk when they are acknowledged (synchronous = {synchronous})"
         )));
     }
-    let (turn, recent, figures) = Default::default();
-    Ok(Tables { dialect: Dialect::Sqlite, writer, turn, reader, recent, seal, figures })
+    let (turn, recent, figures, damage) = Default::default();
+    Ok(Tables { dialect: Dialect::Sqlite, writer, turn, reader, recent, seal, figures, damage })
 }
 
 async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
@@ -170,8 +173,16 @@ async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
     let migrating = unhurried.connect(url).await.map_err(|error| StoreError(without_password(error, url)))?;
     sqlx::migrate!("migrations/postgres").run(&migrating).await.map_err(failed)?;
     migrating.close().await;
-    let (turn, recent, figures) = Default::default();
-    Ok(Tables { dialect: Dialect::Postgres, reader: writer.clone(), writer, turn, recent, seal, figures })
+    let (turn, recent, figures, damage) = Default::default();
+    Ok(Tables { dialect: Dialect::Postgres, reader: writer.clone(), writer, turn, recent, seal, figures, damage })
+}
+
+/// What to do with a file that SQLite cannot read.
+fn restore(error: &str) -> &'static str {
+    match error.contains("malformed") || error.contains("is not a database") {
+        true => "; the file is damaged: restore it (docs/operations.md)",
+        false => "",
+    }
 }
 
 /// Why no connection was made: a pool tries again until its time is up, and then tells no more than that.

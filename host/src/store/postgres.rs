@@ -34,16 +34,17 @@ const ACCEPT: &str = "
 WITH new AS MATERIALIZED (
     SELECT nextval('message_id_seq') AS id, arriving.*
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                $10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::bytea[], $15::bytea[], $16::text[])
+                $10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::bytea[], $15::bytea[], $16::text[], $17::text[],
+                $18::bigint[], $19::text[])
          WITH ORDINALITY AS arriving (kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, reason, issues,
-                                      at, settled_at, traceparent, body, forgotten_key, received, n)
+                                      at, settled_at, traceparent, body, forgotten_key, received, sender, bytes, agrees, n)
     WHERE NOT EXISTS (SELECT 1 FROM message there WHERE there.dedupe_key = arriving.dedupe_key OFFSET 0)
       AND NOT EXISTS (SELECT 1 FROM forgotten WHERE forgotten.key = arriving.forgotten_key OFFSET 0)
 ), stored AS (
     INSERT INTO message (id, kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, reason, issues,
-                         received_at, since, due_at, settled_at, traceparent)
+                         received_at, since, due_at, settled_at, traceparent, sender, bytes, agrees)
     SELECT id, kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, reason, issues,
-           at, at, at, settled_at, traceparent
+           at, at, at, settled_at, traceparent, sender, bytes, agrees
     FROM new
     ON CONFLICT (dedupe_key) DO NOTHING
     RETURNING id
@@ -61,11 +62,12 @@ SELECT n, id FROM new WHERE (id IN (SELECT id FROM stored)) IS TRUE";
 const SETTLE: &str = "
 WITH ended AS MATERIALIZED (
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],
-                         $9::bigint[], $10::bytea[])
-        AS ended (id, lease, state, due_at, reason, uncertain, uncounted, issues, settled_at, sent)
+                         $9::bigint[], $10::bytea[], $17::bigint[])
+        AS ended (id, lease, state, due_at, reason, uncertain, uncounted, issues, settled_at, sent, uncertain_since)
 ), settled AS (
     UPDATE message SET state = ended.state, due_at = coalesce(ended.due_at, message.due_at), reason = ended.reason,
-           uncertain = greatest(message.uncertain, ended.uncertain), attempts = message.attempts - ended.uncounted,
+           uncertain = greatest(message.uncertain, ended.uncertain),
+           uncertain_since = CASE WHEN message.uncertain > 0 THEN message.uncertain_since ELSE ended.uncertain_since END, attempts = message.attempts - ended.uncounted,
            issues = ended.issues, settled_at = ended.settled_at
     FROM ended WHERE message.id = ended.id AND message.leases = ended.lease AND (message.state = 'leased') IS TRUE
     RETURNING message.id
@@ -169,6 +171,9 @@ impl Postgres {
             .bind(column(&bodies, |body| &**body))
             .bind(column(&rows, |row| forgotten_key(&row.new.dedupe_key)))
             .bind(column(&rows, Row_::received))
+            .bind(column(&rows, |row| row.new.sender.as_deref()))
+            .bind(column(&rows, Row_::bytes))
+            .bind(column(&rows, |row| self.seal.written(&row.new.agreement.facts, &row.new.dedupe_key)))
             .fetch_all(connection)
             .await?;
         let mut accepted = vec![None; all.len()];
@@ -261,7 +266,7 @@ pub(super) async fn plans(url: &str) -> Result<Vec<(&'static str, Vec<String>)>,
     let lease = leasing();
     let mut connection = connect(url).await?;
     let mut plans = Vec::new();
-    for (what, statement, parameters) in [("taken in", ACCEPT, 16), ("settled", SETTLE, 16), ("leased", &lease, 5)] {
+    for (what, statement, parameters) in [("taken in", ACCEPT, 19), ("settled", SETTLE, 17), ("leased", &lease, 5)] {
         let nothing = vec!["NULL"; parameters].join(", ");
         connection.execute(sql(format!("PREPARE hot AS {statement}"))).await?;
         let rows = connection.fetch_all(sql(format!("EXPLAIN EXECUTE hot ({nothing})"))).await?;
@@ -294,6 +299,7 @@ async fn settle(connection: &mut PgConnection, all: &[&Settlement]) -> Result<Ve
         .bind(column(&lines, |(_, line)| text(&line.detail)))
         .bind(column(&lines, |(_, line)| line.status.map(i64::from)))
         .bind(column(&lines, |(_, line)| line.duration_ms))
+        .bind(column(all, |one| one.uncertain_since))
         .fetch_all(connection)
         .await?;
     Ok(all.iter().map(|one| settled.contains(&one.id.0)).collect())
@@ -312,6 +318,8 @@ fn leased(row: &PgRow) -> Result<Leased, sqlx::Error> {
         attempt: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         lease: row.try_get("leases")?,
         uncertain: row.try_get::<i64, _>("uncertain")? != 0,
+        uncertain_since: row.try_get::<Option<i64>, _>("uncertain_since")?.map(at),
+        is_ageless: false,
     };
     Ok(Leased { message, traceparent: row.try_get("traceparent")? })
 }

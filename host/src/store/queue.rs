@@ -16,6 +16,8 @@ pub(super) struct Settlement {
     pub due_at: Option<i64>,
     pub reason: String,
     pub uncertain: i64,
+    /// Since now, unless it was before.
+    pub uncertain_since: Option<i64>,
     /// A wait is not a try.
     pub uncounted: i64,
     pub issues: Option<String>,
@@ -27,8 +29,9 @@ pub(super) struct Settlement {
 /// Ends an attempt, as long as its lease is the worker's.
 pub(super) const SETTLE: &str = "UPDATE message SET state = $1, due_at = coalesce($2, due_at), reason = $3,
             uncertain = CASE WHEN uncertain > $4 THEN uncertain ELSE $5 END,
-            attempts = attempts - $6, issues = $7, settled_at = $8
-     WHERE id = $9 AND state = 'leased' AND leases = $10";
+            uncertain_since = CASE WHEN uncertain > 0 THEN uncertain_since ELSE $6 END,
+            attempts = attempts - $7, issues = $8, settled_at = $9
+     WHERE id = $10 AND state = 'leased' AND leases = $11";
 pub(super) const SENT: &str = "UPDATE document SET sent = $1 WHERE message_id = $2";
 pub(super) const INSERT_TRAIL: &str = "INSERT INTO trail (message_id, at, event, detail, status, duration_ms)";
 /// One that cannot be read must not hold up the others.
@@ -63,6 +66,7 @@ impl Tables {
             due_at: due_at.map(ms),
             reason: text(reason),
             uncertain: i64::from(uncertain),
+            uncertain_since: uncertain.then(|| ms(now)),
             uncounted: i64::from(matches!(outcome, Outcome::Waiting { .. })),
             issues,
             sent: mapped.map(|mapped| self.seal.close(mapped.as_bytes(), &message.lane).into_owned()),
@@ -104,8 +108,10 @@ pub(super) fn lease_statement(dialect: Dialect) -> String {
                 WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.settled_at IS NULL)
             ORDER BY m.due_at, m.id LIMIT $4 {lock})
          UPDATE message SET state = 'leased', due_at = $5, attempts = attempts + 1, leases = leases + 1,
-                uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END
+                uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END,
+                uncertain_since = CASE WHEN state = 'leased' AND uncertain = 0 THEN due_at ELSE uncertain_since END
          WHERE id IN (SELECT id FROM due)
-         RETURNING id, kind, origin, lane, claim_uuid, insuree_uuid, since, attempts, leases, uncertain, traceparent"
+         RETURNING id, kind, origin, lane, claim_uuid, insuree_uuid, since, attempts, leases, uncertain, uncertain_since,
+                   traceparent"
     )
 }

@@ -58,30 +58,30 @@ impl Tables {
         let mut connection = self.write().await?;
         let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
         let statement = format!(
-            "SELECT m.id, m.dedupe_key, m.state FROM message m
+            "SELECT m.id, m.dedupe_key, m.state, m.agrees FROM message m
              WHERE m.state IN ('delivered', 'skipped', 'discarded') AND m.settled_at < $1 ORDER BY m.settled_at, m.id LIMIT $2 {}",
             self.dialect.skip_locked()
         );
-        let old: Vec<(i64, String, String)> =
+        let old: Vec<(i64, String, String, Option<String>)> =
             sqlx::query_as(sql(statement)).bind(ms(before)).bind(PIECE).fetch_all(&mut *tx).await.map_err(failed)?;
         if old.is_empty() {
             return Ok(0);
         }
         // A skipped claim may still be selected; what was delivered or discarded stays so if it comes again.
-        let kept: Vec<_> = old.iter().filter(|(_, _, state)| state != "skipped").collect();
+        let kept: Vec<_> = old.iter().filter(|(_, _, state, _)| state != "skipped").collect();
         if !kept.is_empty() {
-            let values = placeholders(kept.len(), 2);
+            let values = placeholders(kept.len(), 3);
             let statement =
-                format!("INSERT INTO forgotten (key, message_id) VALUES {values} ON CONFLICT (key) DO NOTHING");
+                format!("INSERT INTO forgotten (key, message_id, agrees) VALUES {values} ON CONFLICT (key) DO NOTHING");
             let mut query = sqlx::query(sql(statement)).persistent(false);
-            for (id, key, _) in &kept {
-                query = query.bind(forgotten_key(key)).bind(*id);
+            for (id, key, _, agrees) in &kept {
+                query = query.bind(forgotten_key(key)).bind(*id).bind(agrees.as_deref());
             }
             query.execute(&mut *tx).await.map_err(failed)?;
         }
         let statement = format!("DELETE FROM message WHERE id IN ({})", list_of(old.len()));
         let mut query = sqlx::query(sql(statement)).persistent(false);
-        for (id, _, _) in &old {
+        for (id, ..) in &old {
             query = query.bind(*id);
         }
         query.execute(&mut *tx).await.map_err(failed)?;
@@ -118,6 +118,9 @@ impl Tables {
                 let all = "DELETE FROM document WHERE message_id IN (SELECT id FROM message
                            WHERE state IN ('delivered', 'skipped', 'discarded') AND settled_at = $1)";
                 let done = sqlx::query(all).bind(last).execute(&mut *tx).await.map_err(failed)?;
+                let none = "UPDATE message SET bytes = NULL
+                            WHERE state IN ('delivered', 'skipped', 'discarded') AND settled_at = $1";
+                sqlx::query(none).bind(last).execute(&mut *tx).await.map_err(failed)?;
                 tx.commit().await.map_err(failed)?;
                 return Ok((done.rows_affected(), up_to));
             }
@@ -129,6 +132,12 @@ impl Tables {
             query = query.bind(*id);
         }
         let done = query.execute(&mut *tx).await.map_err(failed)?;
+        let statement = format!("UPDATE message SET bytes = NULL WHERE id IN ({})", list_of(piece.len()));
+        let mut query = sqlx::query(sql(statement)).persistent(false);
+        for (id, _) in &piece {
+            query = query.bind(*id);
+        }
+        query.execute(&mut *tx).await.map_err(failed)?;
         tx.commit().await.map_err(failed)?;
         Ok((done.rows_affected(), up_to))
     }

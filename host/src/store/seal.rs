@@ -8,8 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
+use flow::agreement::{self, Facts};
 use flow::ports::StoreError;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 
@@ -30,7 +32,14 @@ pub(super) struct Seal {
 struct Key {
     name: [u8; 4],
     key: LessSafeKey,
+    /// For digests of what must agree: an insurance number would be guessed from a digest that anybody can make.
+    digests: hmac::Key,
 }
+
+/// What names the digests of a store without a key: who reads it reads the documents as well.
+const UNKEYED: &str = "-";
+/// Bytes of a digest.
+const DIGEST: usize = 16;
 
 impl Seal {
     /// Reads the keys, base64 of 32 bytes a line. Without a file documents are stored as they are.
@@ -47,7 +56,9 @@ impl Seal {
             let digest = Sha256::digest(&bytes);
             let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| named("a key cannot be used"))?;
             let name = [digest[0], digest[1], digest[2], digest[3]];
-            keys.push(Key { name, key: LessSafeKey::new(key) });
+            let digests = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &bytes), b"agreement");
+            let digests = hmac::Key::new(hmac::HMAC_SHA256, digests.as_ref());
+            keys.push(Key { name, key: LessSafeKey::new(key), digests });
         }
         if keys.is_empty() {
             return Err(named("it is empty; make a key with `openssl rand -base64 32`"));
@@ -57,7 +68,7 @@ impl Seal {
 
     /// Seals a document of a lane; as it is where there is no key.
     pub fn close<'d>(&self, document: &'d [u8], lane: &str) -> Cow<'d, [u8]> {
-        let Some(Key { name, key }) = self.keys.first() else { return Cow::Borrowed(document) };
+        let Some(Key { name, key, .. }) = self.keys.first() else { return Cow::Borrowed(document) };
         let mut nonce = [0; NONCE_LEN];
         // ring's only failure here is an operating system without random numbers; nothing could be kept safe then.
         SystemRandom::new().fill(&mut nonce).expect("the operating system gives random numbers");
@@ -77,6 +88,24 @@ impl Seal {
         Cow::Owned(sealed)
     }
 
+    /// Facts as they are stored beside a message: digests that are bound to its key.
+    pub fn written(&self, facts: &Facts, dedupe_key: &str) -> Option<String> {
+        match self.keys.first() {
+            Some(key) => agreement::written(facts, &key.word(), |text| digest(&key.digests, dedupe_key, text)),
+            None => agreement::written(facts, UNKEYED, |text| digest(&unkeyed(), dedupe_key, text)),
+        }
+    }
+
+    /// Names of the facts that differ from stored ones. None: they were stored with a key that is not here.
+    pub fn differing(&self, written: &str, facts: &Facts, dedupe_key: &str) -> Option<Vec<&'static str>> {
+        let by = agreement::written_by(written);
+        let differing = |key: &hmac::Key| agreement::differing(written, facts, |text| digest(key, dedupe_key, text));
+        if by == UNKEYED {
+            return Some(differing(&unkeyed()));
+        }
+        self.keys.iter().find(|key| key.word() == by).map(|key| differing(&key.digests))
+    }
+
     /// Opens a document of a lane. The error says what to do.
     pub fn open(&self, mut sealed: Vec<u8>, lane: &str) -> Result<Vec<u8>, String> {
         if sealed.first() != Some(&SEALED) || sealed.len() < HEAD {
@@ -94,6 +123,28 @@ impl Seal {
         sealed.truncate(opened);
         Ok(sealed)
     }
+}
+
+impl Key {
+    fn word(&self) -> String {
+        hex(&self.name)
+    }
+}
+
+fn unkeyed() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, b"openimis-mediator")
+}
+
+fn digest(key: &hmac::Key, dedupe_key: &str, text: &str) -> String {
+    let mut signing = hmac::Context::with_key(key);
+    signing.update(dedupe_key.as_bytes());
+    signing.update(&[0]);
+    signing.update(text.as_bytes());
+    hex(&signing.sign().as_ref()[..DIGEST])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether the keys of a configuration can be read.

@@ -313,6 +313,9 @@ impl By<'_> {
         if messages > 0 || done.is_err() {
             self.tables.figures.committed(messages, begun, done.is_ok());
         }
+        if let Err(Failure::OfOne(error) | Failure::OfAll(error)) = &done {
+            self.tables.damage.heard(error);
+        }
         let Done { accepted, settled, taken } = done?;
         let accepted = there_before(self.tables, accepts, accepted).await;
         Ok((accepted, settled, taken))

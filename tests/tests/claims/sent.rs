@@ -160,3 +160,70 @@ async fn without_its_component_claims_are_not_taken_and_the_rest_works() {
     let taken = world.mediator.post("/mediator/claim-response", mediator_tests::running::sample_claim()).await;
     assert_eq!(taken.status(), StatusCode::ACCEPTED);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_claim_with_a_code_that_was_used_is_refused_with_both_named_and_stored_for_an_admin() {
+    let world = World::new(&[]).await;
+    let (_, address, first) = said(world.send(SAMPLE_BUNDLE).await).await;
+    let row = "\"Location/2b6f6f4e-2f0c-4a6b-9a43-8c1d7a2f0001\"";
+    assert!(SAMPLE_BUNDLE.contains(row), "the sample's facility");
+    for (number, (other, differs)) in [
+        (SAMPLE_BUNDLE.replace("070707070", "119000001"), "the insuree of this one differs"),
+        (SAMPLE_BUNDLE.replace("2026-11-10", "2026-11-09"), "the day of this one differs"),
+        (
+            SAMPLE_BUNDLE.replace("070707070", "119000001").replace("2026-11-10", "2026-11-08"),
+            "the insuree and day of this one differ",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = world.of_kind("claim").await.iter().map(|message| message.summary.id.0).max().expect("the first");
+        for _ in 0..2 {
+            let (status, own, outcome) = said(world.send(&other).await).await;
+            assert_eq!((status, own.as_str()), (StatusCode::CONFLICT, ""), "{outcome}");
+            let told = issues(&outcome).concat();
+            assert!(told.starts_with("conflict") && told.contains(differs), "{told}");
+            assert!(told.contains("message 1 is another claim"), "{told}");
+            assert!(!told.contains("119000001") && !told.contains("070707070"), "{told}");
+        }
+        let claims = world.of_kind("claim").await;
+        assert_eq!(claims.len(), number + 2, "each is stored once");
+        let kept = claims.iter().find(|message| message.summary.id.0 > id).expect("it is stored");
+        assert_eq!((kept.summary.state.as_str(), kept.sender.as_deref()), ("dead", Some("bahmni")));
+        assert_eq!(kept.body.as_deref(), Some(other.as_bytes()));
+    }
+    assert_eq!(world.posts(), 1, "openIMIS got the first one only");
+    // The first one is as it was.
+    let (status, same, answer) = said(world.send(SAMPLE_BUNDLE).await).await;
+    assert_eq!((status, same, answer), (StatusCode::OK, address, first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_openimis_did_not_get_yet_may_be_corrected_but_not_exchanged() {
+    let world = World::new(&[("claims.answer_within", "1ms")]).await;
+    world.sandbox.openimis.fail_next(usize::MAX, openimis_mediator::sandbox::Fault::Status(503));
+    assert_eq!(world.send(SAMPLE_BUNDLE).await.status(), StatusCode::ACCEPTED);
+    let other = SAMPLE_BUNDLE.replace("070707070", "119000001");
+    assert_eq!(world.send(&other).await.status(), StatusCode::CONFLICT);
+    let corrected = SAMPLE_BUNDLE.replace("\"collection\"", "\"message\"");
+    assert_eq!(world.send(&corrected).await.status(), StatusCode::ACCEPTED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_that_openimis_cannot_hold_is_told_with_its_place_and_nothing_is_sent() {
+    let world = World::new(&[]).await;
+    for text in ["\\u0000", "\\ud800", "\\uDC00 \\ud83d"] {
+        let spoilt = SAMPLE_BUNDLE.replacen(
+            "\"resourceType\": \"Bundle\"",
+            &format!("\"resourceType\": \"Bundle\", \"note\": [{{\"text\": \"x{text}\"}}]"),
+            1,
+        );
+        assert_ne!(spoilt, SAMPLE_BUNDLE);
+        let (status, _, outcome) = said(world.send(&spoilt).await).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{text}: {outcome}");
+        assert!(outcome.to_string().contains("Bundle.note[0].text"), "{text}: {outcome}");
+    }
+    assert_eq!(world.posts(), 0);
+    assert_eq!(world.send(SAMPLE_BUNDLE).await.status(), StatusCode::CREATED, "a corrected one takes its place");
+}

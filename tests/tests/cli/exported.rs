@@ -64,6 +64,8 @@ async fn more_messages_than_are_read_at_a_time_are_exported_once_each() {
         insuree_uuid: None,
         body: b"not json".to_vec(),
         issues: Vec::new(),
+        sender: None,
+        agreement: Default::default(),
     };
     let accepted = join_all((0..1100).map(|number| store.accept(new(number), Timestamp::now()))).await;
     assert!(accepted.iter().all(Result::is_ok));

@@ -9,6 +9,7 @@ use mediator_tests::running::{
 use openimis_mediator::config::StoreSettings;
 use openimis_mediator::sandbox::Fault;
 use openimis_mediator::store::SqlStore;
+use sqlx::{Connection, SqliteConnection};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -41,6 +42,66 @@ async fn a_second_mediator_on_the_same_store_is_refused() {
     process.kill().await;
     let process = Process::serve(&env, &dir).await; // a killed one leaves no lock behind
     assert!(process.terminate().await.0.success());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_mediator_is_refused_though_the_lock_file_was_deleted() {
+    let (sandbox, dir) = (sandbox().await, folder());
+    let env = environment(&sandbox, &dir, &[]);
+    let process = Process::serve(&env, &dir).await;
+    std::fs::remove_file(store_path(&dir).with_extension("lock")).expect("the lock file");
+    let second = run(&["serve"], "", &env, &dir).await;
+    assert!(second.code == Some(1) && second.err.contains("in use by another mediator"), "{second}");
+    // Who only reads, or makes a copy, is let in.
+    let copy = dir.path().join("copy.db").display().to_string();
+    for args in [&["messages", "list"][..], &["store", "backup", &copy]] {
+        let ran = run(args, "", &env, &dir).await;
+        assert_eq!(ran.code, Some(0), "{args:?} {ran}");
+    }
+    assert!(process.terminate().await.0.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_is_not_ready_and_says_so() {
+    let (sandbox, dir) = (sandbox().await, folder());
+    let env = environment(&sandbox, &dir, &[]);
+    let process = Process::serve(&env, &dir).await;
+    let client = reqwest::Client::new();
+    let answer = post(&client, &format!("{}{CLAIM}", process.url), sample_claim()).await;
+    assert_eq!(answer.status(), 202);
+    let store = SqlStore::open(&StoreSettings::file(store_path(&dir))).await.expect("the store");
+    settled(&store).await;
+    drop(store);
+    assert!(process.terminate().await.0.success());
+    let path = store_path(&dir);
+    let mut database = SqliteConnection::connect(path.to_str().expect("a path")).await.expect("the store");
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut database).await.expect("all of it in one file");
+    drop(database.close().await);
+    let length = std::fs::metadata(&path).expect("the file").len();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).expect("the file");
+    std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xA5; (length / 2) as usize], length / 2).expect("written");
+    let mut command = tokio::process::Command::new(mediator_tests::running::program());
+    let log = dir.path().join("damaged.log");
+    command.arg("serve").env_clear().envs(&env).stderr(std::fs::File::create(&log).expect("a file"));
+    let mut damaged = command.kill_on_drop(true).spawn().expect("a process");
+    let told = || std::fs::read_to_string(&log).unwrap_or_default();
+    // It does not start, or it starts and is not ready.
+    mediator_tests::running::eventually("the damage is told", || async {
+        (told().contains("damaged") && told().contains("docs/operations.md")).then_some(())
+    })
+    .await;
+    if damaged.try_wait().expect("its end").is_none() {
+        let address = told();
+        let address =
+            address.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next().map(str::to_owned));
+        if let Some(address) = address {
+            let ready = client.get(format!("http://{address}/health/ready")).send().await.expect("an answer");
+            assert_eq!(ready.status(), 503);
+            assert!(ready.text().await.expect("text").contains("damaged"));
+        }
+    }
+    drop(damaged.kill().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

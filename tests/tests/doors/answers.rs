@@ -278,6 +278,30 @@ pub async fn other_json_is_kept_as_a_dead_letter_too(on: On) {
     assert_eq!(messages.len(), 2 * bodies.len());
 }
 
+pub async fn another_document_with_the_same_key_is_no_duplicate(on: On) {
+    let world = World::start(on, &[]).await;
+    assert_eq!(world.post(FEEDBACK, sample_feedback()).await.status(), 202);
+    let other = sample_feedback().replacen("\"yes\"", "\"no\"", 1);
+    assert_ne!(other, sample_feedback());
+    let other_claim =
+        sample_feedback().replace("d3256498-ad16-4482-a2d2-4a6d9c78ba81", "d3256498-ad16-4482-a2d2-4a6d9c78ba82");
+    for (id, body, differs) in [(2, other, "answers"), (3, other_claim, "claim")] {
+        for _ in 0..2 {
+            let (status, answer) = read(world.post(FEEDBACK, body.clone()).await).await;
+            assert_eq!(status, StatusCode::ACCEPTED, "CHT would push it for ever: {answer}");
+            assert_eq!(answer["id"], id, "{answer}");
+            assert_eq!(answer["conflict"], json!({"with": 1, "differs": [differs]}), "{answer}");
+        }
+    }
+    assert_eq!(world.post(CLAIM, sample_claim()).await.status(), 202);
+    let patient = json!({"reference": "Patient/00000000-0000-4000-8000-000000000077"});
+    let (status, answer) = read(world.post(CLAIM, claim_with(json!({"patient": patient}))).await).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+    let text = issues(&answer)[0].to_string();
+    assert!(["message 4", "message 5", "patient"].iter().all(|told| text.contains(told)), "{text}");
+    assert_eq!(world.messages().await.len(), 5);
+}
+
 pub async fn a_feedback_that_cannot_be_mapped_is_answered_202_and_kept(on: On) {
     let world = World::start(on, &[]).await;
     let broken = json!({"doc": {"_id": "report-2"}, "care_rendered": "perhaps", "assessment_rating": 9}).to_string();

@@ -49,6 +49,7 @@ suite! {
         a_dead_letter_comes_to_life_when_the_claim_comes_in_order,
         other_json_is_kept_as_a_dead_letter_too,
         a_feedback_that_cannot_be_mapped_is_answered_202_and_kept,
+        another_document_with_the_same_key_is_no_duplicate,
         other_routes_and_methods_are_refused_in_json,
         the_health_routes_ask_for_no_credentials,
         while_another_process_holds_the_store_nothing_is_acknowledged;

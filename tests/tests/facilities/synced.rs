@@ -218,3 +218,51 @@ async fn a_token_is_as_good_as_a_password_and_wrong_credentials_are_told() {
     assert!(told.contains("refused the credentials") && told.contains("Unknown client"), "{told}");
     assert!(!told.contains("wrong"), "{told}");
 }
+
+/// A facility as `put_facility` writes it, with a number of its own.
+fn numbered(id: &str, number: &str, name: &str, district: &str) -> serde_json::Value {
+    json!({
+        "resourceType": "Location",
+        "id": id,
+        "status": "active",
+        "name": name,
+        "identifier": [{"use": "official", "value": number}],
+        "type": [{"coding": [{"system": "http://registry.example.org/types", "code": "health-post"}]}],
+        "managingOrganization": {"reference": "Organization/moh"},
+        "partOf": {"reference": format!("Location/{district}")},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_is_another_facility_now_takes_nobodys_place() {
+    let world = World::new().await;
+    let host = world.host(&[]).await;
+    world.registry.put(numbered("a", "HP-1", "North Health Post", "rapta"));
+    let (counts, told) = synced(&host).await;
+    assert_eq!(counts.created, 1, "{told:#?}");
+
+    // The same entry with another number, and the same number in another entry.
+    world.registry.put(numbered("a", "HP-9", "Hill Clinic", "jambero"));
+    world.registry.put(numbered("b", "HP-1", "Lake Clinic", "jambero"));
+    for _ in 0..2 {
+        let (counts, told) = synced(&host).await;
+        assert_eq!((counts.created, counts.updated), (0, 0), "{told:#?}");
+        assert!(counts.failed >= 2, "{counts:?}");
+    }
+    let reasons: Vec<String> =
+        open(&host.flow.store).await.into_iter().map(|line| line.reason.unwrap_or_default()).collect();
+    assert!(reasons.iter().any(|reason| reason.contains("had the number HP-1 and has HP-9 now")), "{reasons:?}");
+    assert!(
+        reasons.iter().any(|reason| reason.contains("Location/a of the registry has the same code")),
+        "{reasons:?}"
+    );
+    assert_eq!(world.node("HP-1").expect("it is as it was")["name"], "North Health Post");
+    assert!(world.node("HP-9").is_none());
+
+    // A slip of the registry is set right.
+    world.registry.put(numbered("a", "HP-1", "North Health Post", "rapta"));
+    world.registry.put(numbered("b", "HP-2", "Lake Clinic", "jambero"));
+    let (_, told) = synced(&host).await;
+    assert_eq!(open(&host.flow.store).await.len(), 0, "{told:#?}");
+    assert!(world.node("HP-2").is_some());
+}

@@ -195,6 +195,8 @@ async fn what_was_put_off_and_is_due_again_waits_since_then() {
         insuree_uuid: None,
         body: b"{}".to_vec(),
         issues: Vec::new(),
+        sender: None,
+        agreement: Default::default(),
     };
     store.accept(new, start).await.expect("stored");
     let oldest = async |now| {

@@ -8,6 +8,7 @@ use super::*;
 fn record(source: &str, state: Where) -> Record {
     Record {
         source: source.to_owned(),
+        national_id: None,
         code: Some(source.to_uppercase()),
         name: Some("A\0 Post".to_owned()),
         fingerprint: Some(format!("of {source}")),

@@ -17,15 +17,18 @@ use openimis_mediator::config::StoreSettings;
 use openimis_mediator::store::SqlStore;
 
 mod admin;
+mod conflict;
 mod facilities;
 mod figures;
 mod inbox;
 mod links;
 mod log;
+mod migrated;
 mod openhim;
 mod patients;
 mod plans;
 mod queue;
+mod quota;
 mod retention;
 mod seal;
 
@@ -86,6 +89,15 @@ macro_rules! contract {
             inbox::of_many_at_once_one_is_new,
             inbox::a_message_of_many_at_once_is_told_which_it_is,
             inbox::text_that_a_database_does_not_take_is_taken,
+            conflict::another_document_is_stored_with_a_key_of_its_own_and_both_are_named,
+            conflict::what_corrects_a_document_still_takes_its_place,
+            conflict::a_document_that_is_no_longer_stored_is_still_told_from_another,
+            conflict::one_of_two_documents_with_the_same_key_is_sent_and_only_after_a_decision,
+            conflict::what_was_stored_without_digests_is_compared_by_its_document,
+            conflict::digests_are_of_the_stores_key,
+            conflict::since_when_an_outcome_is_unknown_is_written_down_once,
+            migrated::a_database_of_the_first_release_opens_and_loses_nothing,
+            quota::what_a_client_has_here_is_counted,
             queue::a_lease_gives_a_message_as_it_came,
             queue::the_longest_due_come_first_and_no_more_than_asked_for,
             queue::messages_of_one_lane_come_one_at_a_time_in_their_order,
@@ -188,6 +200,8 @@ fn message(key: &str) -> NewMessage {
         insuree_uuid: None,
         body: format!("body of {key}").into_bytes(),
         issues: Vec::new(),
+        sender: None,
+        agreement: Default::default(),
     }
 }
 

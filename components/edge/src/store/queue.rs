@@ -12,7 +12,8 @@ use super::{SpinStore, at, column, id, issues_json, line, ms, optional, text, wo
 const LEASE: &str = "
     UPDATE message SET state = 'leased', due_at = ?3, attempts = attempts + 1, leases = leases + 1,
            died = CASE WHEN state = 'leased' THEN died + 1 ELSE 0 END,
-           uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END
+           uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END,
+           uncertain_since = CASE WHEN state = 'leased' AND uncertain = 0 THEN due_at ELSE uncertain_since END
     WHERE id IN (
         SELECT m.id FROM message m
         WHERE m.kind = ?1 AND m.state IN ('pending', 'leased') AND m.due_at <= ?2 AND (?5 IS NULL OR m.id = ?5)
@@ -21,13 +22,14 @@ const LEASE: &str = "
             WHERE earlier.lane = m.lane AND earlier.id < m.id AND earlier.settled_at IS NULL)
         ORDER BY m.due_at, m.id LIMIT ?4)
     RETURNING id, kind, origin, lane, claim_uuid, received, since, attempts, leases, uncertain,
-              died";
+              died, uncertain_since";
 
 /// A trail is cut at its beginning when it grows beyond this: a message may be tried for two weeks.
 const SETTLE: &str = "
     UPDATE message SET state = ?1, due_at = coalesce(?2, due_at), reason = ?3, uncertain = max(uncertain, ?4),
            attempts = attempts - ?5, issues = ?6, settled_at = ?7, sent = coalesce(?8, sent),
-           trail = substr(trail, -60000) || ?9
+           trail = substr(trail, -60000) || ?9,
+           uncertain_since = CASE WHEN uncertain > 0 THEN uncertain_since ELSE ?12 END
     WHERE id = ?10 AND state = 'leased' AND leases = ?11 RETURNING id";
 
 /// A message, and how its latest requests fared.
@@ -85,6 +87,7 @@ impl SpinStore {
             text(&lines),
             Value::Integer(message.id.0),
             Value::Integer(message.lease),
+            if uncertain { ms(now) } else { Value::Null },
         ];
         Ok(id(&self.rows(SETTLE, &values)?).is_some())
     }
@@ -103,6 +106,8 @@ fn leased(row: &RowResult) -> Result<Leased, StoreError> {
         attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
         lease: column(row, 8)?,
         uncertain: column(row, 9)?,
+        uncertain_since: row.get::<i64>(11).map(at),
+        is_ageless: false,
     };
     Ok(Leased { message, died: column(row, 10)? })
 }

@@ -29,6 +29,12 @@ pub(super) const REASONS: &[Entry] = &[
         action: "See the issue (below). What the sender corrects and sends again replaces it; after a change of settings retry.",
     },
     Entry {
+        id: "another-document",
+        sign: Reason(Dead, &["another document came as message "]),
+        meaning: "The sender's key (a claim's code, a report's id, openIMIS's uuid of a claim) stands for another document already: they differ in what is named. Neither took the place of the other, and this one is not sent.",
+        action: "Compare both messages. If the first is right, discard this one, and let the sender give the second document a key of its own. If this one is right, discard the first as long as it is not delivered, then retry this one. A retry of many leaves it out.",
+    },
+    Entry {
         id: "patient-unknown",
         sign: Reason(Dead, &["openIMIS does not know the claim's patient"]),
         meaning: "openIMIS answers that there is no insuree with the uuid that its claim names.",

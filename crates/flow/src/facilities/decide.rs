@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::known::Known;
 use super::write::Mutation;
 use super::{Action, Decision, Record, State};
-use crate::Flow;
 use crate::ports::{Clock, Http, Mapper, MapperError, Store};
+use crate::{Flow, storable};
 
 /// How often a mapping may ask anew.
 const ROUNDS: usize = 4;
@@ -83,6 +83,7 @@ impl Item {
         Record {
             source: self.source.clone(),
             code: envelope.code.clone(),
+            national_id: None,
             name: self.name.clone(),
             fingerprint: envelope.fingerprint.clone(),
             state,
@@ -92,6 +93,11 @@ impl Item {
             issues: Vec::new(),
             document: self.document.clone(),
         }
+    }
+
+    /// It has the place of another facility, whose code stays known.
+    pub fn another(&self, envelope: &Envelope, reason: String) -> Record {
+        Record { code: None, ..self.failed(envelope, reason) }
     }
 
     pub fn failed(&self, envelope: &Envelope, reason: String) -> Record {
@@ -159,12 +165,14 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         settings: &Settings,
     ) -> Result<Decided, MapperError> {
         let mut answers: Vec<Answer> = Vec::new();
+        let unstorable = storable::issues(&item.document);
         for _ in 0..=ROUNDS {
             let outcome = match unless_busy!(self.clock, self.mapper.facility(&item.document, &answers, settings)) {
                 Ok(outcome) => outcome,
                 Err(error @ MapperError::Unusable(..)) => return Err(error),
                 Err(error) => return Ok(Decided::Settled(item.failed(envelope, error.to_string()))),
             };
+            let outcome = if unstorable.is_empty() { outcome } else { Outcome::Issues(unstorable.clone()) };
             match outcome {
                 Outcome::Needs(wanted) => {
                     if wanted.iter().any(|lookup| answers.iter().any(|answer| answer.lookup == *lookup)) {

@@ -3,12 +3,14 @@
 //! # Layout
 //! - `sync`: a run, from the registry's first page to its last one; `session`: what it knows; `halt`: what stops it. `decide`: what is to
 //!   become of one facility.
+//! - `identity`: whether an entry is still the same facility.
 //! - `registry`: how the registry is asked. `known`: what openIMIS has, read once a run. `write`: how openIMIS is written to.
 //! - here: the vocabulary, and [`Ledger`], what a runtime has to keep.
 #![allow(async_fn_in_trait)] // as in `ports`
 
 mod decide;
 mod halt;
+mod identity;
 mod known;
 mod registry;
 mod session;
@@ -143,6 +145,8 @@ pub struct Record {
     pub source: String,
     /// openIMIS' code, where it could be told.
     pub code: Option<String>,
+    /// The registry's official number of it, once openIMIS has it so.
+    pub national_id: Option<String>,
     /// Its name, where it has one.
     pub name: Option<String>,
     /// Changes with what openIMIS is to hold.
@@ -201,6 +205,10 @@ pub enum RunEnd {
 pub struct Kept {
     /// The registry's name for it.
     pub source: String,
+    /// openIMIS' code of it, as last read.
+    pub code: Option<String>,
+    /// The registry's official number of it, when openIMIS was last brought to it.
+    pub national_id: Option<String>,
     /// Of what openIMIS was last brought to.
     pub fingerprint: Option<String>,
     /// Where it is.
@@ -249,6 +257,9 @@ pub trait Ledger {
 
     /// What is kept of these.
     async fn kept_facilities(&self, sources: &[String]) -> Result<Vec<Kept>, StoreError>;
+
+    /// Which facilities openIMIS has with these codes: code and the registry's name.
+    async fn facilities_with_codes(&self, codes: &[String]) -> Result<Vec<(String, String)>, StoreError>;
 
     /// Those that are not done and were last tried before a moment, by number from `after` on. `only_due`: those only that an admin wants to
     /// be tried again.

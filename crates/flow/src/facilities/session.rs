@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use mapping::facility::{Envelope, Settings};
 
+use super::identity::same_code;
 use super::known::Known;
 use super::{Kept, State};
 
@@ -39,7 +40,7 @@ impl Session {
     pub fn takes_code(&mut self, source: &str, code: Option<&str>) -> Option<String> {
         let code = code?;
         let first = self.codes.entry(code.to_owned()).or_insert_with(|| source.to_owned());
-        (first != source).then(|| format!("{first} of the registry has the same code: which of the two is it?"))
+        (first != source).then(|| same_code(first))
     }
 
     /// What became of a facility that came before in this run. From now on it came as this.

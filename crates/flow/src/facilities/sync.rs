@@ -9,6 +9,7 @@ use url::Url;
 
 use super::decide::{Decided, Item, with_decisions};
 use super::halt::{Halt, Stopped};
+use super::identity::Identity;
 use super::registry::RegistryError;
 use super::session::Session;
 use super::write::Mutation;
@@ -264,6 +265,10 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
             }
             return Ok(None);
         }
+        let identity = Identity::of(item, &session.settings);
+        if let Some(record) = self.in_the_way(item, kept, &envelope, &identity, session.is_whole).await? {
+            return Ok(Some(Decided::Settled(record)));
+        }
         if !session.is_whole && before.is_none() && kept.is_some_and(|kept| kept.is_so(&envelope)) {
             session.settle(&item.source);
             counts.unchanged += 1;
@@ -276,7 +281,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         if let (Some(_), Some(code)) = (&before, &envelope.code) {
             self.know_again(code, known).await?;
         }
-        Ok(Some(self.decide_facility(item, &envelope, known, &session.settings).await?))
+        Ok(Some(self.decide_facility(item, &envelope, known, &session.settings).await?.numbered(identity)))
     }
 
     async fn written(

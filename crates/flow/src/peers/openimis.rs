@@ -46,6 +46,14 @@ const PERMANENT: &[&str] = &[
     "attribute forbidden",
     "You are not the owner",
     "id is missing",
+    // Its database's: no text of this kind will ever fit.
+    "cannot contain NUL (0x00)",
+    "value too long for type",
+    "surrogates not allowed",
+    "unsupported Unicode escape sequence",
+    "invalid byte sequence for encoding",
+    "out of range for type",
+    "numeric field overflow",
 ];
 /// What openIMIS says of a missing, wrong or expired login.
 const BAD_CREDENTIALS: &[&str] =
@@ -290,4 +298,33 @@ pub(crate) fn unused_search_time(now: Timestamp) -> String {
     let seconds = now.as_millisecond().rem_euclid(4_500_000_000); // about 142 years
     let at = jiff::civil::date(1753, 1, 1).at(0, 0, 0, 0).saturating_add(SignedDuration::from_secs(seconds));
     at.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_its_database_refuses_for_good_is_not_tried_again() {
+        let judged = |text: &str| {
+            let text = serde_json::json!({"issue": [{"details": {"text": text}}]}).to_string();
+            judge(Answer { status: StatusCode::INTERNAL_SERVER_ERROR, text, date: None, cookies: Vec::new(), unreadable: None })
+        };
+        for refused in [
+            "A string literal cannot contain NUL (0x00) characters.",
+            "value too long for type character varying(8)\n",
+            "'utf-8' codec can't encode character '\\ud800' in position 3: surrogates not allowed",
+            "unsupported Unicode escape sequence\nDETAIL:  \\u0000 cannot be converted to text.",
+            "value \"99999999999\" is out of range for type integer",
+        ] {
+            assert!(matches!(judged(refused), Err(PeerError::Refused(..))), "{refused}");
+        }
+        for passing in [
+            "server closed the connection unexpectedly",
+            "deadlock detected",
+            "canceling statement due to lock timeout",
+        ] {
+            assert!(matches!(judged(passing), Err(PeerError::Failed(..))), "{passing}");
+        }
+    }
 }

@@ -39,7 +39,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             return Ok(Outcome::Delivered { note: format!("openIMIS has decided: {status}") });
         }
         let now = self.clock.now();
-        Ok(match decide::follow_at(now, message.received_at, &self.settings.claims) {
+        Ok(match decide::follow_at(now, message.counted_from(now), &self.settings.claims) {
             Some(at) => Outcome::Waiting { at, reason: format!("openIMIS has not decided on the claim yet: {status}") },
             None => {
                 let reason = format!("openIMIS has not decided on the claim within claims.follow_for: {status}");

@@ -12,6 +12,7 @@ use serde_json::Value;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::agreement::Agreement;
 use crate::deliver::{Attempt, Stop, unmappable};
 use crate::lookups::{Known, Unanswered};
 use crate::message::{Accepted, Kind, Message, NewMessage, Origin, Outcome};
@@ -194,6 +195,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             insuree_uuid: told.envelope.insuree_uuid.map(|uuid| uuid.to_string()),
             body: answer.body.into_bytes(),
             issues: Vec::new(),
+            sender: None,
+            agreement: Agreement::default(),
         };
         let accepted = self.store.accept(new, self.clock.now()).await?;
         if let Accepted::New(id) = accepted {
@@ -232,6 +235,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             insuree_uuid: told.envelope.insuree_uuid.map(|uuid| uuid.to_string()),
             body,
             issues: Vec::new(),
+            sender: None,
+            agreement: Agreement::default(),
         };
         self.store.accept(new, self.clock.now()).await?;
         self.following.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -86,7 +86,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Policy::Submitted if status == Some(ClaimStatus::Entered) => {
                 // openIMIS does not tell when a claim is submitted, and its search finds claims by their creation only.
                 let (now, retry) = (self.clock.now(), &self.settings.retry);
-                let Some(at) = decide::recheck_at(now, message.received_at, retry) else {
+                let Some(at) = decide::recheck_at(now, message.counted_from(now), retry) else {
                     return skip("entered and not submitted for half a year");
                 };
                 let wait = Stop::Outcome(Outcome::Waiting { at, reason: "entered, not submitted yet".to_owned() });

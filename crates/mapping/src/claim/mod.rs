@@ -1,6 +1,7 @@
 //! A hospital's claim, or the encounter that it is made of, to the FHIR `Claim` that openIMIS takes.
 
 mod acts;
+mod agreement;
 pub mod answer;
 mod cover;
 mod dates;
@@ -26,6 +27,7 @@ use crate::lookup::{Answer, Outcome, Questions};
 use crate::r4::{each, misshapen, offset, plain, tell_misshapen};
 use source::{Claim, Encounter};
 
+pub use agreement::agreement;
 pub(crate) use parties::openimis_code;
 pub use settings::{FacilityRow, Icd10, ItemKind, ItemRow, Settings, WithoutCoverage};
 

@@ -42,6 +42,15 @@ pub fn envelope(document: &str, settings: &Settings) -> Envelope {
     Envelope { code: wanted.code.clone(), fingerprint: wanted.complete().map(|wanted| fingerprint(&wanted)) }
 }
 
+/// The registry's official number of a facility: another one is another facility. The flag: whether the
+/// settings say which facility of openIMIS it is, or that it is one of its own.
+pub fn national_id(document: &str, settings: &Settings) -> Option<(String, bool)> {
+    let documents = Documents::read(document, &["Location"], &mut Vec::new()).ok()?;
+    let id = Wanted::of(&documents, settings, &mut Vec::new())?.national_id?;
+    let is_decided = settings.codes.iter().any(|row| id.is(&row.source)) || id.is_one_of(&settings.distinct);
+    Some((id.value, is_decided))
+}
+
 /// Turns one facility of a registry into what openIMIS' GraphQL mutations `createHealthFacility` and `updateHealthFacility` take.
 ///
 /// # Shapes

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use flow::steady::{self, Judged};
 use flow::{MessageId, State};
 use jiff::{SignedDuration, Timestamp};
 use openimis_mediator::config::Retention;
-use openimis_mediator::store::{Filter, SqlStore};
+use openimis_mediator::store::{Filter, SqlStore, View};
 
 use super::{Which, actor, bar};
 
@@ -22,6 +23,13 @@ pub struct Retry {
     all: bool,
     #[command(flatten)]
     which: Which,
+}
+
+#[derive(Args)]
+pub struct Prune {
+    /// The clock is right, though it is far ahead of the newest time in the store
+    #[arg(long)]
+    pub accept_clock: bool,
 }
 
 #[derive(Args)]
@@ -81,12 +89,38 @@ async fn not_done(store: &SqlStore, id: MessageId, what: &str) -> anyhow::Result
         Some(view) if view.body.is_none() => {
             bail!("message {id} is {}, and its document is no longer kept: {what}", view.summary.state)
         }
+        Some(View { behind: Some(other), .. }) => {
+            bail!(
+                "message {id} and message {other} are different documents with one key: {what} before message {other} is discarded"
+            )
+        }
         Some(view) => bail!("message {id} is {}: {what}", view.summary.state),
     }
 }
 
-pub async fn prune(store: &SqlStore, retention: &Retention) -> anyhow::Result<ExitCode> {
+/// Refuses where the clock is not to be trusted with what cannot be undone.
+async fn check_clock(store: &SqlStore, retention: &Retention, now: Timestamp) -> anyhow::Result<()> {
+    let known = steady::known(store).await?;
+    let (_, judged) = steady::judge(known, now, SignedDuration::ZERO, steady::allowed(retention.documents));
+    if judged.is_trusted() {
+        return Ok(());
+    }
+    let newest = match judged {
+        Judged::Doubted { since } => format!("and since {since} it is doubted because it jumped ahead"),
+        _ => known.newest.map(|newest| format!("and the newest time in the store is {newest}")).unwrap_or_default(),
+    };
+    bail!(
+        "the clock says {now}, {newest}: nothing was pruned. If the clock is right, add --accept-clock; if not, set it right first"
+    )
+}
+
+pub async fn prune(store: &SqlStore, retention: &Retention, accept_clock: bool) -> anyhow::Result<ExitCode> {
     let now = store.now(Timestamp::now()).await?;
+    if accept_clock {
+        steady::accept(store, now).await?;
+    } else {
+        check_clock(store, retention, now).await?;
+    }
     let before = |kept: SignedDuration| now.saturating_add(-kept).unwrap_or(Timestamp::MIN);
     let bar = bar(None, "messages pruned");
     let pruned = store
