@@ -68,12 +68,9 @@ async fn what_cannot_be_mapped_is_printed_as_an_operation_outcome_with_exit_code
 #[tokio::test]
 async fn what_cannot_be_read_is_told_on_stderr_with_exit_code_1() {
     let dir = folder();
-    std::fs::write(dir.path().join("latin1.json"), b"{\"name\": \"\xe9\"}").expect("a file");
-    for (args, told) in [
-        (["map", "feedback", "no-such-file.json"], "no-such-file.json"),
-        (["map", "feedback", "latin1.json"], "UTF-8"),
-        (["map", "feedback", "."], "irectory"),
-    ] {
+    for (args, told) in
+        [(["map", "feedback", "no-such-file.json"], "no-such-file.json"), (["map", "feedback", "."], "is a directory")]
+    {
         let ran = run(&args, "", &components(), &dir).await;
         assert!(ran.code == Some(1) && ran.out.is_empty() && ran.err.contains(told), "{args:?} {ran}");
     }

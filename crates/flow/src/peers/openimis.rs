@@ -308,7 +308,13 @@ mod tests {
     fn what_its_database_refuses_for_good_is_not_tried_again() {
         let judged = |text: &str| {
             let text = serde_json::json!({"issue": [{"details": {"text": text}}]}).to_string();
-            judge(Answer { status: StatusCode::INTERNAL_SERVER_ERROR, text, date: None, cookies: Vec::new(), unreadable: None })
+            judge(Answer {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                text,
+                date: None,
+                cookies: Vec::new(),
+                unreadable: None,
+            })
         };
         for refused in [
             "A string literal cannot contain NUL (0x00) characters.",
