@@ -1,7 +1,10 @@
 //! A FHIR Bundle, or one resource with what it contains: its resources, and how they refer to each other.
 
+mod modifiers;
+mod names;
 mod references;
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
@@ -11,37 +14,14 @@ use crate::fhir::instant;
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Kind, Node, Shape, Text, document, object_shape, to_json};
 use crate::r4::{Identifier, List, plain};
+use crate::shapes::{At, Told, explain};
 
+pub(crate) use modifiers::tell as tell_modifiers;
+pub(crate) use names::told;
 pub(crate) use references::{Condition, parts};
 
-/// Resources that other systems send. Only these are named in a diagnostic: any other word could be anything.
-const RESOURCES: &[&str] = &[
-    "Bundle",
-    "ChargeItem",
-    "Claim",
-    "ClaimResponse",
-    "Condition",
-    "Coverage",
-    "CoverageEligibilityRequest",
-    "CoverageEligibilityResponse",
-    "Encounter",
-    "Endpoint",
-    "HealthcareService",
-    "Invoice",
-    "Location",
-    "Medication",
-    "MedicationRequest",
-    "MessageHeader",
-    "Observation",
-    "OperationOutcome",
-    "Organization",
-    "OrganizationAffiliation",
-    "Patient",
-    "Practitioner",
-    "PractitionerRole",
-    "Procedure",
-    "ServiceRequest",
-];
+/// A Bundle, and what Bahmni calls the one that it sends of a visit.
+const BUNDLES: [&str; 3] = ["Bundle", "ConsultationBundle", "EncounterBundle"];
 
 /// One resource of the document.
 #[derive(Debug)]
@@ -56,6 +36,8 @@ pub(crate) struct Entry<'a> {
     /// The resource that contains it.
     owner: Option<usize>,
     text: &'a str,
+    /// Whether its modifiers were told.
+    is_heeded: Cell<bool>,
 }
 
 /// All resources of the document.
@@ -72,6 +54,8 @@ pub(crate) struct Documents<'a> {
     contained: BTreeMap<(usize, String), usize>,
     /// By type, system (empty: none) and value.
     identifiers: BTreeMap<(String, String, String), Vec<usize>>,
+    /// Elements of another shape than FHIR's, as they were found.
+    misshapen: RefCell<Vec<Issue>>,
 }
 
 /// An object, as text.
@@ -120,6 +104,8 @@ struct Meta<'a> {
 
 #[derive(Debug, Deserialize)]
 struct Bundle<'a> {
+    #[serde(borrow, default, rename = "implicitRules")]
+    implicit_rules: Node<Text<'a>>,
     #[serde(borrow, default, rename = "type")]
     kind: Node<Text<'a>>,
     #[serde(borrow, default)]
@@ -136,6 +122,8 @@ struct BundleEntry<'a> {
     resource: Raw<'a>,
     #[serde(borrow, default)]
     request: Node<Request<'a>>,
+    #[serde(borrow, default, rename = "modifierExtension")]
+    modifier_extension: List<Request<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -174,7 +162,7 @@ impl<'a> Documents<'a> {
             return Err(vec![Issue::missing(format!("{name}.resourceType"), &expected)]);
         };
         let mut documents = Self::default();
-        if kind == "Bundle" {
+        if BUNDLES.contains(&kind) {
             documents.read_bundle(document(text, "Bundle")?, issues);
         } else if let Some(kind) = kinds.iter().find(|name| **name == kind) {
             documents.add((*kind).to_owned(), None, text, issues);
@@ -194,10 +182,18 @@ impl<'a> Documents<'a> {
             issues.push(Issue::unusable("Bundle.type", expected, shape(kind)));
         }
         self.is_found = plain(&bundle.kind) == Some("searchset");
+        if !matches!(bundle.implicit_rules, Node::Absent) {
+            let text = "rules that change what the Bundle means, and that are not known here; expected none";
+            issues.push(Issue::error(IssueType::NotSupported, "Bundle.implicitRules", text));
+        }
         for (path, entry) in crate::r4::each(&bundle.entry, "Bundle.entry", "entries", issues) {
             let method = entry.request.value().and_then(|request| plain(&request.method));
             if matches!(method, Some("DELETE" | "GET" | "HEAD")) {
                 continue;
+            }
+            if entry.modifier_extension.items().next().is_some() {
+                let text = "a modifier extension may change what this means, and is not known here; expected none";
+                issues.push(Issue::error(IssueType::NotSupported, format!("{path}.modifierExtension"), text));
             }
             let full_url = plain(&entry.full_url).map(str::to_owned);
             let path = format!("{path}.resource");
@@ -244,14 +240,27 @@ impl<'a> Documents<'a> {
             issues.push(issue);
             return;
         }
-        let owner = self.push(Entry { path, kind, id, full_url, index: 0, owner: None, text }, &head);
+        let owner = self
+            .push(Entry { path, kind, id, full_url, index: 0, owner: None, text, is_heeded: Cell::default() }, &head);
         for (index, contained) in head.contained.0.iter().enumerate() {
             let Node::Value(text) = contained.0 else { continue };
             let Ok(head) = document::<Head>(text, "resource") else { continue };
             let Some(kind) = plain(&head.resource_type).map(str::to_owned) else { continue };
             let path = format!("{}.contained[{index}]", self.entries[owner].path);
             let id = plain(&head.id).map(str::to_owned);
-            self.push(Entry { path, kind, id, full_url: None, index: 0, owner: Some(owner), text }, &head);
+            self.push(
+                Entry {
+                    path,
+                    kind,
+                    id,
+                    full_url: None,
+                    index: 0,
+                    owner: Some(owner),
+                    text,
+                    is_heeded: Cell::default(),
+                },
+                &head,
+            );
         }
     }
 
@@ -272,11 +281,11 @@ impl<'a> Documents<'a> {
         let index = self.entries.len();
         match (entry.owner, entry.own_id()) {
             (Some(owner), Some(id)) => drop(self.contained.entry((owner, id.to_owned())).or_insert(index)),
-            (None, Some(id)) => self.ids.entry((entry.kind.clone(), id.to_owned())).or_default().push(index),
+            (None, Some(id)) => self.ids.entry((entry.kind.clone(), folded(id))).or_default().push(index),
             (_, None) => {}
         }
         if let Some(url) = &entry.full_url {
-            self.urls.insert(url.clone(), index);
+            self.urls.insert(folded(url), index);
         }
         for identifier in head.identifier.items() {
             let Some(value) = identifier.value() else { continue };
@@ -293,9 +302,9 @@ impl<'a> Documents<'a> {
 
     fn same(&self, kind: &str, id: Option<&str>, full_url: Option<&str>) -> Option<usize> {
         if let Some(url) = full_url {
-            return self.urls.get(url).copied();
+            return self.urls.get(&folded(url)).copied();
         }
-        self.ids.get(&(kind.to_owned(), id?.to_owned()))?.first().copied()
+        self.ids.get(&(kind.to_owned(), folded(id?)))?.first().copied()
     }
 
     /// The resources of a kind, but those that others contain.
@@ -304,12 +313,18 @@ impl<'a> Documents<'a> {
     }
 
     /// The resource as a type.
-    pub fn parse<T: Shape<'a>>(&self, entry: &Entry<'a>, issues: &mut Vec<Issue>) -> Option<T> {
-        let parsed = document(entry.text, "resource");
-        if parsed.is_err() {
+    pub fn parse<T: Shape<'a> + Told>(&self, entry: &Entry<'a>, issues: &mut Vec<Issue>) -> Option<T> {
+        let Ok(parsed) = document::<T>(entry.text, "resource") else {
             issues.push(Issue::error(IssueType::Structure, entry.path.clone(), "a key is there twice"));
-        }
-        parsed.ok()
+            return None;
+        };
+        parsed.tell(&At::resource(&entry.path), &mut self.misshapen.borrow_mut());
+        Some(parsed)
+    }
+
+    /// Adds the elements of another shape than FHIR's, of all resources that were read.
+    pub fn explain(&self, issues: &mut Vec<Issue>) {
+        explain(self.misshapen.take(), issues);
     }
 }
 
@@ -359,9 +374,13 @@ impl Entry<'_> {
     }
 }
 
-/// A resource's type as an issue may name it.
-fn told(kind: &str) -> &str {
-    RESOURCES.iter().find(|name| **name == kind).copied().unwrap_or("something else")
+/// An id or address as it is looked for: some servers write the same uuid in capitals here and in small letters there.
+fn folded(id: &str) -> String {
+    let start = id.len().saturating_sub(36);
+    match id.get(start..).filter(|end| end.len() == 36 && crate::fhir::uuid(end).is_some()) {
+        Some(end) => [&id[..start], &end.to_ascii_lowercase()].concat(),
+        None => id.to_owned(),
+    }
 }
 
 fn shape(text: &str) -> String {

@@ -12,7 +12,8 @@
 //! - [`issue`]: what a map says of an input it cannot use; [`ids`]: identifiers as types.
 //! - [`phone`]: telephone numbers.
 //! - `json`: reading JSON leniently and without copies, and writing it; `fhir`: the few FHIR elements that the maps read.
-//! - `bundle`: resources and their references; `r4`: elements with code systems; `decimal`: amounts; `insured`: insurance numbers.
+//! - `bundle`: resources and their references; `r4`: elements with code systems; `decimal`: amounts; `insured`: insurance numbers;
+//!   `shapes`: elements of another kind than FHIR's.
 #![forbid(unsafe_code)]
 
 pub mod bikram_sambat;
@@ -36,6 +37,7 @@ mod insured;
 mod json;
 mod policy;
 mod r4;
+mod shapes;
 
 pub use issue::{Issue, IssueType, Severity};
 

@@ -8,6 +8,7 @@ use crate::decimal::Number;
 use crate::fhir::{CODE, IG, UUID, day, shape_of};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Kind, Node, Text, object_shape};
+use crate::shapes::told;
 
 /// A FHIR element that repeats.
 pub(crate) type List<T> = Node<Vec<Node<T>>>;
@@ -100,6 +101,14 @@ pub(crate) struct Address<'a> {
 }
 
 object_shape!(Identifier, Concept, Coding, Reference, Period, Money, ContactPoint, Address);
+told! {
+    Identifier { usage, kind, system, value }
+    Concept { coding, text }
+    Coding { system, code }
+    Reference { reference, identifier }
+    Period { start, end }
+    Money { currency }
+}
 
 /// The text of an element, if there is one.
 pub(crate) fn plain<'n>(text: &'n Node<Text<'_>>) -> Option<&'n str> {
@@ -160,7 +169,26 @@ impl Identifier<'_> {
 
     /// The value of an identifier that openIMIS gave, by its type code.
     pub fn of_openimis(&self, code: &str) -> Option<&str> {
-        self.value().filter(|_| self.kind.value().is_some_and(|kind| kind.codes().any(|found| found == code)))
+        let kind = self.kind.value()?;
+        self.value().filter(|value| {
+            kind.codes().any(|found| found == code)
+                || match code {
+                    UUID => self.is_older(&["ACSN"]) && crate::fhir::uuid(value).is_some(),
+                    CODE => self.is_older(&["SB", "FI", "FILL"]),
+                    _ => false,
+                }
+        })
+    }
+
+    /// Whether it is of one of these types of openIMIS before 2021, as in Nepal: its module `api_fhir`, `defaultConfig`.
+    pub fn is_older(&self, codes: &[&str]) -> bool {
+        const SYSTEM: &str = "hl7.org/fhir/valueset-identifier-type";
+        let is_older = |coding: &Coding| {
+            let system = plain(&coding.system).and_then(|system| system.split_once("://")).map(|(_, rest)| rest);
+            system.is_some_and(|system| system.trim_end_matches(".html") == SYSTEM)
+                && plain(&coding.code).is_some_and(|code| codes.contains(&code))
+        };
+        self.kind.value().is_some_and(|kind| kind.coding.items().take(MANY).any(is_older))
     }
 
     /// How a table may name it: `system|value`, or the value alone.
@@ -217,10 +245,10 @@ impl Concept<'_> {
         self.coding.items().take(MANY).filter_map(Coding::token).collect()
     }
 
-    /// The code that is of this system.
-    pub fn code_of(&self, system: &str) -> Option<&str> {
-        let of_system = |coding: &&Coding| plain(&coding.system).is_some_and(|found| same_system(found, system));
-        self.coding.items().filter(of_system).find_map(|coding| plain(&coding.code))
+    /// The code that is of openIMIS' code system of this name.
+    pub fn own_code(&self, name: &str) -> Option<&str> {
+        let is_own = |coding: &&Coding| plain(&coding.system).and_then(own_system) == Some(name);
+        self.coding.items().take(MANY).filter(is_own).find_map(|coding| plain(&coding.code))
     }
 }
 
@@ -231,9 +259,22 @@ impl Coding<'_> {
     }
 }
 
-/// openIMIS writes some of its addresses with two slashes.
+/// Addresses with and without a slash at the end; openIMIS writes some of its own with two in the middle.
 pub(crate) fn same_system(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/').replace("_ig//", "_ig/") == other.trim_end_matches('/')
+    let plain = |system: &str| system.trim_end_matches('/').replace("_ig//", "_ig/");
+    plain(one) == plain(other)
+}
+
+/// The name of a code system of openIMIS, under whichever of its published addresses: `CodeSystem/x`, and the pages `CodeSystem-x` and
+/// `CodeSystem-x.html` that openIMIS' app for Android writes.
+pub(crate) fn own_system(system: &str) -> Option<&str> {
+    const SITE: &str = "openimis.github.io/openimis_fhir_r4_ig";
+    let (_, rest) = system.split_once("://")?;
+    let rest = rest.strip_prefix(SITE)?.strip_prefix('/')?.trim_start_matches('/');
+    let name = rest.strip_prefix("CodeSystem").and_then(|rest| rest.strip_prefix(['/', '-']))?;
+    let name = name.split(['|', '#', '?']).next().unwrap_or(name).trim_end_matches('/');
+    let name = [".html", ".json", ".xml", ".ttl"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    (!name.is_empty()).then_some(name)
 }
 
 /// A code system of openIMIS.
@@ -316,4 +357,33 @@ pub(crate) struct MoneyOut<'a> {
     pub value: crate::decimal::Amount,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub currency: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openimis_code_systems_are_known_by_all_their_addresses() {
+        for (system, expected) in [
+            ("https://openimis.github.io/openimis_fhir_r4_ig/CodeSystem/claim-visit-type", Some("claim-visit-type")),
+            ("https://openimis.github.io/openimis_fhir_r4_ig//CodeSystem/claim-visit-type/", Some("claim-visit-type")),
+            ("http://openimis.github.io/openimis_fhir_r4_ig/CodeSystem-claim-visit-type", Some("claim-visit-type")),
+            (
+                "https://openimis.github.io/openimis_fhir_r4_ig/CodeSystem-claim-visit-type.html",
+                Some("claim-visit-type"),
+            ),
+            (
+                "https://openimis.github.io/openimis_fhir_r4_ig/CodeSystem/diagnosis-ICD10-level1|1.0",
+                Some("diagnosis-ICD10-level1"),
+            ),
+            ("https://openimis.github.io/openimis_fhir_r4_ig/ValueSet/claim-visit-type", None),
+            ("https://openimis.github.io/openimis_fhir_r4_ig/CodeSystem/", None),
+            ("https://openimis.github.io/openimis_fhir_r4_ig_of_others/CodeSystem/x", None),
+            ("https://example.org/CodeSystem/claim-visit-type", None),
+            ("claim-visit-type", None),
+        ] {
+            assert_eq!(own_system(system), expected, "{system}");
+        }
+    }
 }

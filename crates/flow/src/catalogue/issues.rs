@@ -214,6 +214,12 @@ pub(super) const ISSUES: &[Entry] = &[
         action: "Correct the document where it comes from; retry.",
     },
     Entry {
+        id: "modifier",
+        sign: Issue(NotSupported, &["*"], "not known here"),
+        meaning: "The resource carries a modifier extension, or rules, that may change what it means, and the mapping does not know them. FHIR forbids to pass them over.",
+        action: "Leave them out where the document comes from if they say nothing that matters to the claim, or use a mapping of your own that knows them.",
+    },
+    Entry {
         id: "any-not-supported",
         sign: Issue(NotSupported, &["*"], ""),
         meaning: "It is valid, and this mapping has no way to carry it.",

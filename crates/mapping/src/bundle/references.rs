@@ -1,6 +1,6 @@
 //! Which resource a reference means, as FHIR resolves references in Bundles.
 
-use super::{Documents, Entry};
+use super::{Documents, Entry, folded};
 use crate::r4::{Reference, plain};
 
 impl<'a> Documents<'a> {
@@ -34,7 +34,7 @@ impl<'a> Documents<'a> {
             return self.contained.get(&(owner, id.to_owned())).map(|index| &self.entries[*index]);
         }
         let text = versionless(text);
-        let at = |url: &str| self.urls.get(url).map(|index| &self.entries[*index]);
+        let at = |url: &str| self.urls.get(&folded(url)).map(|index| &self.entries[*index]);
         if let Some(entry) = at(text) {
             return Some(entry);
         }
@@ -54,7 +54,7 @@ impl<'a> Documents<'a> {
 
     /// The only resource of a type with an id: Bundles of several servers may hold two.
     fn only(&self, kind: &str, id: &str) -> Option<&Entry<'a>> {
-        match self.ids.get(&(kind.to_owned(), id.to_owned()))?[..] {
+        match self.ids.get(&(kind.to_owned(), folded(id)))?[..] {
             [index] => Some(&self.entries[index]),
             _ => None,
         }

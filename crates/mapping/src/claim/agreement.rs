@@ -1,5 +1,6 @@
 //! What two documents with the same claim code must agree in to be the same claim: insuree, facility and first day.
 
+use super::dates::clock;
 use super::{Settings, Subject, Work};
 use crate::bundle::Documents;
 use crate::lookup::{Questions, Resource};
@@ -12,7 +13,9 @@ pub fn agreement(document: &str, settings: &Settings) -> Vec<(&'static str, Stri
     let Ok(documents) = Documents::read(document, &["Claim"], &mut issues) else { return Vec::new() };
     let Some(offset) = offset(settings.utc_offset_minutes) else { return Vec::new() };
     let subject = Subject::of(&documents, &mut issues);
-    let mut work = Work { documents: &documents, settings, offset, issues, questions: Questions::new(&[]) };
+    let offset = clock(&documents, &subject, offset);
+    let questions = Questions::new(&[]);
+    let mut work = Work { documents: &documents, settings, offset, days: None, issues, questions };
     let mut facts = Vec::new();
     match work.insuree(&subject) {
         Some(insuree) => facts.push(("insuree.uuid", insuree.uuid)),

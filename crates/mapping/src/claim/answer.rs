@@ -1,14 +1,16 @@
 //! openIMIS' adjudication of a claim to the `ClaimResponse` that goes back to the hospital, in the hospital's own references.
 
+mod notes;
 mod write;
 
+pub use notes::with_notes;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::{Settings, Subject};
-use crate::bundle::{Documents, parts};
+use crate::bundle::{Documents, parts, tell_modifiers};
 use crate::claim_response::{ClaimStatus, envelope};
-use crate::decimal::{Number, decimal, fits};
+use crate::decimal::{Number, decimal, fitting};
 use crate::fhir::{CODE, require_resource, shape_of};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
@@ -24,6 +26,10 @@ struct ClaimResponse<'a> {
     resource_type: Node<Text<'a>>,
     #[serde(borrow, default)]
     identifier: List<Identifier<'a>>,
+    #[serde(borrow, default)]
+    status: Node<Text<'a>>,
+    #[serde(borrow, default, rename = "use")]
+    usage: Node<Text<'a>>,
     #[serde(borrow, default)]
     created: Node<Text<'a>>,
     #[serde(borrow, default)]
@@ -116,6 +122,7 @@ pub fn map(claim_response: &str, sent: &str, original: &str, valuated: Option<&s
     let response: ClaimResponse = document(claim_response, NAME)?;
     let mut issues = Vec::new();
     require_resource(&response.resource_type, "ClaimResponse.resourceType", NAME, &mut issues)?;
+    check_modifiers(&response, claim_response, &mut issues);
     let sent: Sent = document(sent, "Claim")?;
     let envelope = envelope(claim_response);
     let (uuid, status) = (envelope.claim_uuid, envelope.status);
@@ -150,6 +157,22 @@ pub fn map(claim_response: &str, sent: &str, original: &str, valuated: Option<&s
     };
     let body = answer.to_json().map_err(|_| vec![Issue::fatal(NAME, "the claim response could not be written")])?;
     Ok(Mapped { body, idempotency_key: format!("claim-answer/{uuid}/{status:?}").to_lowercase(), warnings: issues })
+}
+
+/// What would turn openIMIS' answer into something else.
+fn check_modifiers(response: &ClaimResponse, text: &str, issues: &mut Vec<Issue>) {
+    for (path, node, expected) in
+        [("ClaimResponse.status", &response.status, "active"), ("ClaimResponse.use", &response.usage, "claim")]
+    {
+        if plain(node).is_some_and(|found| found != expected) {
+            issues.push(Issue::error(
+                IssueType::BusinessRule,
+                path,
+                format!("expected {expected}; found something else"),
+            ));
+        }
+    }
+    tell_modifiers(NAME, text, issues);
 }
 
 /// Whether openIMIS will not decide anything more about the claim.
@@ -209,8 +232,8 @@ fn decisions(
     let mut decisions = Vec::new();
     for (path, item) in each(&sent.item, "Claim.item", "items", issues) {
         let Some(sequence) = super::source::whole(&item.sequence) else { continue };
-        let quantity = item.quantity.value().and_then(|quantity| quantity.value.0.value().copied());
-        let price = item.price.value().and_then(|price| price.value.0.value().copied());
+        let quantity = item.quantity.value().and_then(|quantity| quantity.value.fitting());
+        let price = item.price.value().and_then(|price| price.value.fitting());
         let (Some(quantity), Some(price)) = (quantity, price) else { continue };
         let own = product(&item.extension);
         let place = answered.iter().position(|(_, product, _)| own.is_some() && *product == own);
@@ -287,7 +310,7 @@ fn decision(
 fn paid(decisions: &mut [Decision], valuated: Option<&str>, issues: &mut Vec<Issue>) -> Option<Decimal> {
     let sum: Option<Decimal> = decisions.iter().map(|decision| decision.benefit).sum();
     let Some(text) = valuated else { return sum };
-    let Some(valuated) = decimal(text).filter(|amount| fits(*amount)) else {
+    let Some(valuated) = decimal(text).and_then(fitting) else {
         issues.push(Issue::unusable("Claim.valuated", "the amount that openIMIS pays", shape_of(text)));
         return None;
     };

@@ -28,7 +28,7 @@ impl<'w> Work<'w> {
         let insuree = insuree?;
         let number = match &insuree.number {
             Some(number) => number.clone(),
-            None => self.number_of(insuree)?,
+            None => self.number_of(subject, insuree)?,
         };
         let found = self.questions.ask(Resource::Policy, By::Code, &number)?;
         let policies = policies(found, &[&insuree.uuid, &number], day, self.offset);
@@ -49,12 +49,12 @@ impl<'w> Work<'w> {
     }
 
     /// The insurance number of an insuree who is known by uuid only.
-    fn number_of(&mut self, insuree: &Insuree) -> Option<String> {
+    fn number_of(&mut self, subject: &Subject, insuree: &Insuree) -> Option<String> {
         let found = self.questions.ask(Resource::Patient, By::Uuid, &insuree.uuid)?;
         let number = found.iter().find_map(|text| openimis_code(text));
         if number.is_none() {
             let text = "openIMIS has no insuree with this uuid";
-            self.error(IssueType::NotFound, "Claim.patient", text);
+            self.error(IssueType::NotFound, subject.of_either("patient", "subject"), text);
         }
         number
     }
@@ -67,6 +67,13 @@ impl<'w> Work<'w> {
             match self.documents.resolve(reference, entry, &["Coverage"]) {
                 Some(entry) => {
                     let Some(coverage) = self.documents.parse::<Coverage>(entry, &mut self.issues) else { continue };
+                    self.heed(entry);
+                    if let Some(status) = plain(&coverage.status).filter(|status| *status != "active") {
+                        let known = ["cancelled", "draft", "entered-in-error"];
+                        let status = known.iter().find(|known| **known == status).unwrap_or(&"something else");
+                        let text = format!("expected active; found {status}; openIMIS' own policies were asked");
+                        self.warn(IssueType::BusinessRule, format!("{}.status", entry.path), text);
+                    }
                     let uuid = openimis_identifier(&coverage.identifier);
                     if let (Some(OpenImisId::Uuid(uuid)), true) = (uuid, self.holds(&coverage, day)) {
                         return Some(uuid);

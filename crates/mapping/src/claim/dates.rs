@@ -1,14 +1,15 @@
-//! When a claim's services were given, when it was made, and what kind of visit it was.
+//! When a claim's services were given, and when it was made.
 
 use jiff::civil::Date;
 
-use super::settings::VISIT_TYPES;
+use jiff::tz::Offset;
+
 use super::{Subject, Work};
-use crate::codes;
+use crate::bundle::Documents;
 use crate::fhir::day;
 use crate::issue::{Issue, IssueType};
-use crate::json::Node;
-use crate::r4::{Coding, Concept, Period, optional_day, plain, system};
+use crate::json::{Node, Text};
+use crate::r4::{Period, optional_day, plain};
 
 /// The claim's days.
 pub(super) struct Dates {
@@ -41,14 +42,14 @@ impl Work<'_> {
             return None;
         };
         let (days, created) = (self.period(&path, period, subject), self.created(subject, today));
-        let ((start, end), created) = (days?, created?);
-        let created_path = subject.of_claim("created");
+        let ((start, end), (created_path, created)) = (days?, created?);
         let mut is_right = true;
         for (path, date) in
             [(format!("{path}.start"), start), (format!("{path}.end"), end), (created_path.clone(), created)]
         {
             if today.is_some_and(|today| date > today) {
-                self.error(IssueType::BusinessRule, path, "a day in the future; expected one that has begun");
+                let text = "a day in the future by the clock of utc_offset_minutes; expected one that has begun";
+                self.error(IssueType::BusinessRule, path, text);
                 is_right = false;
             }
         }
@@ -61,6 +62,17 @@ impl Work<'_> {
             is_right = false;
         }
         is_right.then_some(Dates { start, end, created })
+    }
+
+    /// Something that was done on a day that the claim does not bill: openIMIS' items have no days of their own, so that day is lost.
+    pub(super) fn check_day(&mut self, path: &str, node: &Node<Text>) {
+        let day = optional_day(node, path, self.offset, &mut Vec::new());
+        if let (Some((start, end)), Some(day)) = (self.days, day)
+            && !(start..=end).contains(&day)
+        {
+            let text = "a day outside the days that are billed; openIMIS holds one period for all items";
+            self.warn(IssueType::Conflict, path, text);
+        }
     }
 
     fn period(&mut self, path: &str, period: &Period, subject: &Subject) -> Option<(Date, Date)> {
@@ -82,47 +94,67 @@ impl Work<'_> {
         start.map(|start| (start, end.unwrap_or(start)))
     }
 
-    /// The day of the claim: its own, else that of the Bundle, else the day on which it came in.
-    fn created(&mut self, subject: &Subject, today: Option<Date>) -> Option<Date> {
-        if let Some((entry, claim)) = &subject.claim
-            && !matches!(claim.created, Node::Absent)
-        {
-            return optional_day(&claim.created, &format!("{}.created", entry.path), self.offset, &mut self.issues);
+    /// The day of the claim, and where it stands: its own, else that of the Bundle, else the day on which it came in.
+    fn created(&mut self, subject: &Subject, today: Option<Date>) -> Option<(String, Date)> {
+        let of_claim = subject.claim.as_ref().filter(|(_, claim)| !matches!(claim.created, Node::Absent));
+        let (path, node) = match of_claim {
+            Some((entry, claim)) => (format!("{}.created", entry.path), &claim.created),
+            None => ("Bundle.timestamp".to_owned(), &self.documents.timestamp),
+        };
+        let before = self.issues.len();
+        let own = optional_day(node, &path, self.offset, &mut self.issues);
+        let created = own.or(today.filter(|_| of_claim.is_none()));
+        if created.is_none() && self.issues.len() == before {
+            let path = subject.claim.as_ref().map_or(path.clone(), |(entry, _)| format!("{}.created", entry.path));
+            self.issues.push(Issue::missing(path, "the day on which the claim was made"));
         }
-        let timestamp = optional_day(&self.documents.timestamp, "Bundle.timestamp", self.offset, &mut self.issues);
-        let created = timestamp.or(today);
-        if created.is_none() {
-            self.issues.push(Issue::missing(subject.of_claim("created"), "the day on which the claim was made"));
-        }
-        created
+        created.map(|created| (path, created))
     }
+}
 
-    /// openIMIS' own visit type, the table's, emergency by the encounter's class, or the setting.
-    pub(super) fn visit_type(&mut self, subject: &Subject) -> &'static str {
-        let known = |code: &str| VISIT_TYPES.iter().find(|(known, _)| *known == code).map(|(known, _)| *known);
-        let claim = subject.claim.as_ref().map(|(_, claim)| claim);
-        let own = claim.and_then(|claim| claim.kind.value()?.code_of(&system("claim-visit-type")));
-        if let Some(own) = own {
-            if let Some(code) = known(own) {
-                return code;
-            }
-            let text = "openIMIS knows E, R and O; the table was asked instead";
-            self.issues.push(Issue::error(IssueType::Value, subject.of_claim("type"), text).as_warning());
+/// The clock of the hospital. Where the settings name none, it is that of the document's own times: at 0 a visit of the early morning in Nepal
+/// would be billed on the day before.
+pub(super) fn clock(documents: &Documents, subject: &Subject, set: Offset) -> Offset {
+    if set != Offset::UTC {
+        return set;
+    }
+    let encounter = subject.encounter.as_ref().and_then(|(_, encounter)| encounter.period.value());
+    let claim = subject.claim.as_ref().map(|(_, claim)| claim);
+    let periods = [claim.and_then(|claim| claim.billable_period.value()), encounter];
+    let days = periods.into_iter().flatten().flat_map(|period| [&period.start, &period.end]);
+    let mut times = days.chain(claim.map(|claim| &claim.created)).chain([&documents.timestamp]);
+    times.find_map(|time| zone(plain(time)?)).unwrap_or(set)
+}
+
+/// The offset of a FHIR `dateTime` that has another one than 0.
+pub(crate) fn zone(text: &str) -> Option<Offset> {
+    let (_, time) = text.split_once('T')?;
+    let (sign, zone) =
+        time.rfind(['+', '-']).and_then(|at| time.split_at_checked(at)).map(|(_, zone)| zone.split_at(1))?;
+    let (hours, minutes) = zone.split_once(':')?;
+    let seconds = hours.parse::<u16>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)?;
+    let seconds = i32::from(seconds) * if sign == "-" { -60 } else { 60 };
+    Offset::from_seconds(seconds).ok().filter(|offset| *offset != Offset::UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_tells_the_offset_of_its_clock() {
+        let seconds = |text: &str| zone(text).map(Offset::seconds);
+        assert_eq!(seconds("2026-11-10T02:00:00+05:45"), Some(20_700));
+        assert_eq!(seconds("2026-11-10T02:00:00.123-03:00"), Some(-10_800));
+        for none in [
+            "2026-11-10",
+            "2026-11-10T02:00:00Z",
+            "2026-11-10T02:00:00",
+            "2026-11-10T02:00:00+00:00",
+            "T+9999:99",
+            "T+x",
+        ] {
+            assert_eq!(seconds(none), None, "{none}");
         }
-        let mut tokens: Vec<String> = Vec::new();
-        for concept in claim.into_iter().flat_map(|claim| [&claim.sub_type, &claim.kind]) {
-            tokens.extend(concept.value().into_iter().flat_map(Concept::tokens));
-        }
-        let mut is_emergency = false;
-        if let Some((_, encounter)) = &subject.encounter {
-            tokens.extend(encounter.kind.items().flat_map(Concept::tokens));
-            let admission = encounter.hospitalization.value().and_then(|stay| stay.admit_source.value());
-            tokens.extend(admission.into_iter().flat_map(Concept::tokens));
-            let class = encounter.class.value();
-            tokens.extend(class.and_then(Coding::token));
-            is_emergency = class.is_some_and(|class| plain(&class.code) == Some("EMER"));
-        }
-        let row = codes::find(&self.settings.visit_types, &tokens).and_then(|row| known(&row.openimis));
-        row.or(is_emergency.then_some("E")).or(known(&self.settings.visit_type)).unwrap_or("O")
     }
 }

@@ -7,14 +7,16 @@ use super::source::{Condition, whole};
 use super::{Subject, Work};
 use crate::bundle::Entry;
 use crate::codes;
-use crate::fhir::IG;
 use crate::issue::{Issue, IssueType, Severity};
-use crate::r4::{Concept, Reference, each, plain, same_system, shown};
+use crate::json::Node;
+use crate::r4::{Concept, Reference, each, own_system, plain, same_system, shown};
 
 /// openIMIS holds a main diagnosis and four more; it drops the others without a word.
 const MAX: usize = 5;
 /// Of no more than these are the five chosen.
 const MAX_READ: usize = 100;
+/// ICD-10's marks of a cause and of what it shows itself as, A17.0† with G01*. openIMIS' table holds codes without them.
+const MARKS: [char; 4] = ['†', '‡', '*', '+'];
 /// Longest code in openIMIS' table of diagnoses.
 const MAX_CODE: usize = 6;
 
@@ -59,16 +61,20 @@ impl<'w> Work<'w> {
         all.sort_by_key(|(_, diagnosis)| whole(&diagnosis.sequence).unwrap_or(u32::MAX));
         let mut found = Vec::new();
         for (path, diagnosis) in all {
-            let code = match (diagnosis.diagnosis_codeable_concept.value(), diagnosis.diagnosis_reference.value()) {
+            if matches!(diagnosis.sequence, Node::Value(_)) && whole(&diagnosis.sequence).is_none() {
+                let path = format!("{path}.sequence");
+                self.issues.push(Issue::unusable(path, "a whole number from 1", "something else"));
+            }
+            let codes = match (diagnosis.diagnosis_codeable_concept.value(), diagnosis.diagnosis_reference.value()) {
                 (Some(concept), _) => self.diagnosis(&format!("{path}.diagnosisCodeableConcept"), concept),
                 (None, Some(reference)) => self.condition(&format!("{path}.diagnosisReference"), reference, entry),
                 (None, None) => {
                     self.issues
                         .push(Issue::missing(path.clone(), "a diagnosis with its code, or a Condition of the Bundle"));
-                    None
+                    Vec::new()
                 }
             };
-            found.extend(code.map(|code| (path, code)));
+            found.extend(codes.into_iter().map(|code| (path.clone(), code)));
         }
         found
     }
@@ -93,10 +99,16 @@ impl<'w> Work<'w> {
             }
             listed.sort_by_key(|(_, diagnosis)| whole(&diagnosis.rank).unwrap_or(u32::MAX));
             for (path, diagnosis) in listed {
-                let Some(reference) = diagnosis.condition.value() else { continue };
+                let Some(reference) = diagnosis.condition.value() else {
+                    self.issues.push(Issue::missing(format!("{path}.condition"), "a reference to a Condition"));
+                    continue;
+                };
                 let entry = self.documents.resolve(reference, from, &["Condition"]);
                 match entry {
-                    Some(entry) => found.extend(self.condition_entry(entry, subject, true).map(|code| (path, code))),
+                    Some(entry) => {
+                        let codes = self.condition_entry(entry, subject, true);
+                        found.extend(codes.into_iter().map(|code| (path.clone(), code)));
+                    }
                     // An encounter may list a Procedure here.
                     None if self.documents.resolve(reference, from, &["Procedure"]).is_some() => {}
                     None => self.unresolved(&format!("{path}.condition"), "a Condition of the Bundle"),
@@ -108,74 +120,84 @@ impl<'w> Work<'w> {
         }
         let documents = self.documents;
         for entry in documents.of("Condition") {
-            found.extend(self.condition_entry(entry, subject, false).map(|code| (entry.path.clone(), code)));
+            let codes = self.condition_entry(entry, subject, false);
+            found.extend(codes.into_iter().map(|code| (entry.path.clone(), code)));
         }
         found
     }
 
-    fn condition(&mut self, path: &str, reference: &Reference, from: &Entry) -> Option<String> {
+    fn condition(&mut self, path: &str, reference: &Reference, from: &Entry) -> Vec<String> {
         let Some(entry) = self.documents.resolve(reference, from, &["Condition"]) else {
             self.unresolved(path, "a Condition of the Bundle");
-            return None;
+            return Vec::new();
         };
-        let condition: Condition = self.documents.parse(entry, &mut self.issues)?;
-        self.coded(&entry.path, condition.code.value())
+        match self.documents.parse::<Condition>(entry, &mut self.issues) {
+            Some(condition) if self.is_diagnosed(entry, &condition, true) => {
+                self.coded(&entry.path, condition.code.value())
+            }
+            _ => Vec::new(),
+        }
     }
 
-    fn condition_entry(&mut self, entry: &'w Entry<'w>, subject: &Subject, listed: bool) -> Option<String> {
-        let condition: Condition = self.documents.parse(entry, &mut self.issues)?;
-        let mut status = condition.verification_status.value().into_iter().flat_map(Concept::codes);
-        if status.any(|status| matches!(status, "refuted" | "entered-in-error")) {
-            return None;
-        }
+    fn condition_entry(&mut self, entry: &'w Entry<'w>, subject: &Subject, listed: bool) -> Vec<String> {
+        let Some(condition) = self.documents.parse::<Condition>(entry, &mut self.issues) else { return Vec::new() };
         let is_problem = condition.category.items().flat_map(Concept::codes).any(|code| code == "problem-list-item");
         if !listed && (is_problem || !self.is_of(subject, entry, condition.encounter.value())) {
-            return None;
+            return Vec::new();
         }
-        self.coded(&entry.path, condition.code.value())
+        match self.is_diagnosed(entry, &condition, false) {
+            true => self.coded(&entry.path, condition.code.value()),
+            false => Vec::new(),
+        }
     }
 
-    fn coded(&mut self, path: &str, concept: Option<&Concept>) -> Option<String> {
+    fn coded(&mut self, path: &str, concept: Option<&Concept>) -> Vec<String> {
         let path = format!("{path}.code");
         let Some(concept) = concept else {
             self.issues.push(Issue::missing(path, "a code"));
-            return None;
+            return Vec::new();
         };
         self.diagnosis(&path, concept)
     }
 
-    /// The table's word first, since a country decides; then openIMIS' own codes; then ICD-10.
-    fn diagnosis(&mut self, path: &str, concept: &Concept) -> Option<String> {
+    /// The table's word first, since a country decides; then openIMIS' own codes; then ICD-10, where one code may be two.
+    fn diagnosis(&mut self, path: &str, concept: &Concept) -> Vec<String> {
         let tokens = concept.tokens();
-        if let Some(row) = codes::find(&self.settings.diagnoses, &tokens) {
-            return self.short(path, row.openimis.trim().to_owned());
+        let unmarked = || -> Vec<String> {
+            tokens.iter().map(|token| token.trim_end_matches(MARKS).trim_end().to_owned()).collect()
+        };
+        let row = codes::find(&self.settings.diagnoses, &tokens);
+        if let Some(row) = row.or_else(|| codes::find(&self.settings.diagnoses, &unmarked())) {
+            return self.short(path, row.openimis.trim().to_owned()).into_iter().collect();
         }
-        let own = format!("{IG}/CodeSystem/diagnosis");
         let of = |system: &dyn Fn(&str) -> bool| {
             let mut coding = concept.coding.items();
             coding.find(|coding| plain(&coding.system).is_some_and(system)).and_then(|coding| plain(&coding.code))
         };
-        if let Some(code) = of(&|system| system.replace("_ig//", "_ig/").starts_with(&own)) {
-            return self.short(path, code.to_owned());
+        if let Some(code) = of(&|system| own_system(system).is_some_and(|name| name.starts_with("diagnosis"))) {
+            let code = code.trim_end_matches(MARKS).trim_end().to_owned();
+            return self.short(path, code).into_iter().collect();
         }
         if let Some(code) = of(&|system| self.settings.icd10_systems.iter().any(|known| same_system(known, system))) {
-            let written = icd10(code, self.settings.icd10);
-            if written.is_none() {
+            let Some(written) = icd10_codes(code, self.settings.icd10) else {
                 self.issues.push(Issue::unusable(path.to_owned(), "an ICD-10 code such as A02.1", shown(code)));
-            }
-            return self.short(path, written?);
+                return Vec::new();
+            };
+            return written.into_iter().filter_map(|code| self.short(path, code)).collect();
         }
+        self.tell_untranslated(path, &tokens);
+        Vec::new()
+    }
+
+    fn tell_untranslated(&mut self, path: &str, tokens: &[String]) {
         if tokens.is_empty() {
             self.issues.push(Issue::missing(path.to_owned(), "a code; a diagnosis in words cannot be translated"));
-        } else {
-            let tokens: Vec<String> = tokens.iter().take(3).map(|token| shown(token)).collect();
-            let text = format!(
-                "no openIMIS diagnosis for {}; expected an ICD-10 code or a row of diagnoses",
-                tokens.join(", ")
-            );
-            self.issues.push(Issue::error(IssueType::NotFound, path.to_owned(), text));
+            return;
         }
-        None
+        let tokens: Vec<String> = tokens.iter().take(3).map(|token| shown(token)).collect();
+        let text =
+            format!("no openIMIS diagnosis for {}; expected an ICD-10 code or a row of diagnoses", tokens.join(", "));
+        self.error(IssueType::NotFound, path, text);
     }
 
     fn short(&mut self, path: &str, code: String) -> Option<String> {
@@ -197,12 +219,27 @@ impl<'w> Work<'w> {
         let (Some(_), Some(reference)) = (&subject.encounter, encounter) else { return true };
         let Some(entry) = self.documents.resolve(reference, from, &["Encounter"]) else {
             let text = "its encounter is not in the document; left out";
-            let issue = Issue::error(IssueType::NotFound, format!("{}.encounter", from.path), text);
-            self.issues.push(issue.as_warning());
+            let element =
+                if matches!(from.kind.as_str(), "MedicationDispense" | "ChargeItem") { "context" } else { "encounter" };
+            self.warn(IssueType::NotFound, format!("{}.{element}", from.path), text);
             return false;
         };
-        subject.encounters.contains(&entry.index)
+        let is_part = subject.encounters.contains(&entry.index);
+        if is_part {
+            self.heed(entry);
+        }
+        is_part
     }
+}
+
+/// One code, or a cause and what it shows itself as, without their marks; none if it is no such code.
+fn icd10_codes(text: &str, form: Icd10) -> Option<Vec<String>> {
+    let codes: Vec<&str> = text
+        .split(|found: char| found.is_whitespace() || MARKS.contains(&found))
+        .filter(|code| !code.is_empty())
+        .collect();
+    let is_pair = codes.len() == 2 && text.contains(MARKS);
+    (codes.len() == 1 || is_pair).then(|| codes.iter().map(|code| icd10(code, form)).collect())?
 }
 
 /// An ICD-10 code as openIMIS' table writes it; none if it is no such code.

@@ -38,7 +38,10 @@ impl Subject<'_> {
     /// The claim's own openIMIS code, else one that is computed from the encounter, else from the claim's identifier or id.
     pub(super) fn code(&self, documents: &Documents, settings: &Settings, issues: &mut Vec<Issue>) -> Option<String> {
         if let Some((entry, claim)) = &self.claim
-            && let Some(code) = claim.identifier.items().find_map(|identifier| identifier.of_openimis(CODE))
+            && let Some(code) = claim.identifier.items().find_map(|identifier| {
+                let older = || identifier.value().filter(|_| identifier.is_older(&["MR"]));
+                identifier.of_openimis(CODE).or_else(older)
+            })
         {
             if code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Some(code.to_owned());

@@ -4,11 +4,11 @@ use super::parties::{Named, named, of_openimis, openimis_code};
 use super::{Subject, Work};
 use crate::bundle::{Entry, parts};
 use crate::fhir::uuid;
-use crate::insured::{Patient, insurance_number};
+use crate::insured::{Patient, insurance_number, unnamed};
 use crate::issue::{Issue, IssueType};
-use crate::json::{Node, Text, document};
+use crate::json::{Node, Scalar, Text, document};
 use crate::lookup::Resource;
-use crate::r4::{MANY, OpenImisId, Reference, openimis_identifier, plain};
+use crate::r4::{MANY, OpenImisId, Reference, openimis_identifier, optional_day, plain};
 
 /// The insuree, as openIMIS knows her.
 pub(super) struct Insuree {
@@ -20,7 +20,6 @@ pub(super) struct Insuree {
 impl<'w> Work<'w> {
     /// openIMIS' uuid of the insuree.
     pub(super) fn insuree(&mut self, subject: &'w Subject<'w>) -> Option<Insuree> {
-        const EXPECTED: &str = "the insurance number or openIMIS' uuid of the patient";
         let claim = subject.claim.as_ref();
         let of_claim = claim.and_then(|(entry, claim)| named(format!("{}.patient", entry.path), &claim.patient, entry));
         let encounter = subject.encounter.as_ref();
@@ -40,7 +39,8 @@ impl<'w> Work<'w> {
             None => self.insurance_number(subject, patient.as_ref(), reference, &identifiers)?,
         };
         let Some(id) = id.or_else(|| self.trusted(reference, entry.is_some())) else {
-            self.issues.push(Issue::missing(identifiers, EXPECTED));
+            let names = &self.settings.insurance_number;
+            self.issues.push(unnamed(&path, reference, entry.zip(patient.as_ref()), names));
             return None;
         };
         let number = match &id {
@@ -68,6 +68,9 @@ impl<'w> Work<'w> {
             let references = claim.insurance.items().take(MANY).filter_map(|insurance| insurance.coverage.value());
             references.filter_map(|reference| documents.resolve(reference, entry, &["Coverage"])).collect()
         });
+        for entry in &named {
+            self.documents.heed(entry, &mut self.issues);
+        }
         match insurance_number(&self.settings.insurance_number, patient, reference, documents, &named) {
             Ok(number) => Some(number.map(OpenImisId::Code)),
             Err(count) => {
@@ -75,6 +78,35 @@ impl<'w> Work<'w> {
                 self.error(IssueType::Conflict, path, text);
                 None
             }
+        }
+    }
+
+    /// What the patient's record says of itself: that it is not to be used, or that it cannot be right.
+    pub(super) fn check_patient(&mut self, subject: &'w Subject<'w>) {
+        let claim = subject.claim.as_ref().and_then(|(from, claim)| Some((*from, claim.patient.value()?)));
+        let encounter = || subject.encounter.as_ref().and_then(|(from, it)| Some((*from, it.subject.value()?)));
+        let Some((from, reference)) = claim.or_else(encounter) else { return };
+        let Some(entry) = self.documents.resolve(reference, from, &["Patient"]) else { return };
+        self.heed(entry);
+        let Some(patient) = self.documents.parse::<Patient>(entry, &mut Vec::new()) else { return };
+        let path = &entry.path;
+        if matches!(patient.active.value(), Some(Scalar::Bool(false))) {
+            let text = "the patient's record is not in use; is it the right one?";
+            self.warn(IssueType::BusinessRule, format!("{path}.active"), text);
+        }
+        if patient.link.items().any(|link| plain(&link.kind) == Some("replaced-by")) {
+            let text = "another record replaces the patient's; is it the right one?";
+            self.warn(IssueType::BusinessRule, format!("{path}.link"), text);
+        }
+        let read = |node: &Node<Text>| optional_day(node, "", self.offset, &mut Vec::new());
+        let (born, died, days) = (read(&patient.birth_date), read(&patient.deceased_date_time), self.days);
+        if born.zip(days).is_some_and(|(born, (_, end))| born > end) {
+            let text = "born after the services were given";
+            self.warn(IssueType::Conflict, format!("{path}.birthDate"), text);
+        }
+        if died.zip(days).is_some_and(|(died, (start, _))| died < start) {
+            let text = "died before the services were given";
+            self.warn(IssueType::Conflict, format!("{path}.deceasedDateTime"), text);
         }
     }
 

@@ -42,7 +42,7 @@ impl<'w> Work<'w> {
                     false => Vec::new(),
                 }
             }
-            None => self.acts(subject),
+            None => self.acts(subject, &mut currencies),
         };
         if let Some((entry, claim)) = &subject.claim {
             currencies.extend(currency(&format!("{}.total", entry.path), claim.total.value()));
@@ -80,6 +80,11 @@ impl<'w> Work<'w> {
             currencies.extend(currency(&format!("{path}.unitPrice"), item.unit_price.value()));
             currencies.extend(currency(&format!("{path}.net"), item.net.value()));
             let sequence = self.sequence(path, item, index, &mut sequences);
+            self.check_day(&format!("{path}.servicedDate"), &item.serviced_date);
+            if let Some(period) = item.serviced_period.value() {
+                self.check_day(&format!("{path}.servicedPeriod.start"), &period.start);
+                self.check_day(&format!("{path}.servicedPeriod.end"), &period.end);
+            }
             let product = self.product_of_item(path, item);
             let product = match product {
                 Coded::Known(product) => Some(product),
@@ -123,14 +128,7 @@ impl<'w> Work<'w> {
             let text = "openIMIS has no items within items; expected each as an item of its own";
             self.error(IssueType::NotSupported, format!("{path}.detail"), text);
         }
-        let factor = &item.factor.0.0;
-        if !matches!(factor, Node::Absent) && factor.value() != Some(&Decimal::ONE) {
-            self.error(
-                IssueType::NotSupported,
-                format!("{path}.factor"),
-                "openIMIS has no factors; expected 1 or none",
-            );
-        }
+        self.check_factor(&format!("{path}.factor"), &item.factor.0);
         let before = self.issues.len();
         let quantity = self.quantity(&format!("{path}.quantity"), item.quantity.value(), Some(Decimal::ONE));
         let mut read = |money: &Node<Money>, name: &str| match money {
@@ -154,15 +152,26 @@ impl<'w> Work<'w> {
             }
             (Some(price), _) => Some((quantity, price)),
             (None, Some(net)) => {
-                let price = (net / quantity).normalize();
-                if fits(price) && price * quantity == net {
-                    return Some((quantity, price));
-                }
-                let text = format!("it cannot be divided by the quantity; expected a unitPrice with {PLACES} decimals");
-                self.error(IssueType::Value, format!("{path}.net.value"), text);
-                None
+                self.divided(&format!("{path}.net.value"), net, quantity).map(|price| (quantity, price))
             }
             (None, None) => self.price(&format!("{path}.unitPrice"), known?).map(|price| (quantity, price)),
+        }
+    }
+
+    /// The price of one, of what all cost together.
+    pub(super) fn divided(&mut self, path: &str, total: Decimal, quantity: Decimal) -> Option<Decimal> {
+        let price = (total / quantity).normalize();
+        if fits(price) && price * quantity == total {
+            return Some(price);
+        }
+        let text = format!("it cannot be divided by the quantity; expected a price of one with {PLACES} decimals");
+        self.error(IssueType::Value, path, text);
+        None
+    }
+
+    pub(super) fn check_factor(&mut self, path: &str, factor: &Number) {
+        if !matches!(factor.0, Node::Absent) && factor.fitting() != Some(Decimal::ONE) {
+            self.error(IssueType::NotSupported, path, "openIMIS has no factors; expected 1 or none");
         }
     }
 
@@ -182,6 +191,9 @@ impl<'w> Work<'w> {
         node: Option<&Quantity>,
         default: Option<Decimal>,
     ) -> Option<Decimal> {
+        if !self.is_exact(path, node) {
+            return None;
+        }
         let absent = Number::default();
         let number = node.map_or(&absent, |quantity| &quantity.value);
         let path = format!("{path}.value");
@@ -229,7 +241,7 @@ impl<'w> Work<'w> {
 
     /// The total has to be what the lines add up to; openIMIS refuses a claim of nothing.
     pub(super) fn check_total(&mut self, subject: &Subject, lines: &[Line]) {
-        let path = subject.of_claim("total");
+        let path = subject.claim.as_ref().map_or("Bundle.entry".to_owned(), |_| subject.of_claim("total"));
         let sum = rounded(sum(lines));
         if let Some((_, claim)) = &subject.claim
             && let Node::Value(total) = &claim.total
@@ -260,6 +272,6 @@ pub(super) fn sum(lines: &[Line]) -> Decimal {
     lines.iter().map(|line| line.quantity * line.price).sum()
 }
 
-fn currency(path: &str, money: Option<&Money>) -> Option<(String, String)> {
+pub(super) fn currency(path: &str, money: Option<&Money>) -> Option<(String, String)> {
     plain(&money?.currency).map(|currency| (path.to_owned(), currency.to_owned()))
 }

@@ -14,20 +14,25 @@ mod places;
 mod products;
 mod settings;
 mod source;
+mod status;
+mod unread;
+mod visit;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use crate::bundle::{Documents, Entry};
 use crate::fhir::shape_of;
 use crate::issue::{Issue, IssueType};
 use crate::lookup::{Answer, Outcome, Questions};
-use crate::r4::{each, misshapen, offset, plain, tell_misshapen};
+use crate::r4::{each, offset, plain};
 use source::{Claim, Encounter};
 
 pub use agreement::agreement;
+pub(crate) use dates::zone;
 pub(crate) use parties::openimis_code;
 pub use settings::{FacilityRow, Icd10, ItemKind, ItemRow, Settings, WithoutCoverage};
 
@@ -74,14 +79,18 @@ pub fn map(document: &str, received: Option<&str>, known: &[Answer], settings: &
         return Outcome::Issues(vec![Issue::error(IssueType::BusinessRule, "", text)]);
     };
     let subject = Subject::of(&documents, &mut issues);
-    let mut work = Work { documents: &documents, settings, offset, issues, questions: Questions::new(known) };
+    let offset = dates::clock(&documents, &subject, offset);
+    let questions = Questions::new(known);
+    let mut work = Work { documents: &documents, settings, offset, days: None, issues, questions };
     let unreadable = subject.claim.is_none() && documents.of("Claim").next().is_some();
     if unreadable || (subject.claim.is_none() && subject.encounter.is_none()) {
+        documents.explain(&mut work.issues);
         return work.questions.outcome(None, work.issues);
     }
     let parts = work.parts(&subject, received);
     let Work { mut issues, questions, .. } = work;
     let mapped = parts.and_then(|parts| write::claim(&parts, &mut issues));
+    documents.explain(&mut issues);
     questions.outcome(mapped, issues)
 }
 
@@ -98,6 +107,8 @@ struct Work<'w> {
     documents: &'w Documents<'w>,
     settings: &'w Settings,
     offset: Offset,
+    /// The days that are billed, once they are known.
+    days: Option<(Date, Date)>,
     issues: Vec<Issue>,
     questions: Questions<'w>,
 }
@@ -125,6 +136,8 @@ impl<'w> Work<'w> {
         let visit_type = self.visit_type(subject);
         let insuree = self.insuree(subject);
         let dates = self.dates(subject, received);
+        self.days = dates.as_ref().map(|dates| (dates.start, dates.end));
+        self.check_patient(subject);
         let facility = self.facility(subject);
         let enterer = self.enterer(subject, facility.as_ref());
         let diagnoses = self.diagnoses(subject);
@@ -132,7 +145,6 @@ impl<'w> Work<'w> {
         let (lines, currency) = self.lines(subject);
         self.check_total(subject, &lines);
         let notes = self.notes(subject);
-        self.tell_misshapen(subject);
         Some(Parts {
             code: code?,
             visit_type,
@@ -150,61 +162,6 @@ impl<'w> Work<'w> {
 
     fn error(&mut self, code: IssueType, path: impl Into<String>, text: impl Into<String>) {
         self.issues.push(Issue::error(code, path.into(), text));
-    }
-
-    fn check_status(&mut self, subject: &Subject) {
-        if let Some((entry, claim)) = &subject.claim {
-            let status = plain(&claim.status);
-            if status.is_some_and(|status| status != "active") {
-                let found = ["draft", "cancelled", "entered-in-error"].iter().find(|word| Some(**word) == status);
-                let text = format!("expected active; found {}", found.unwrap_or(&"something else"));
-                self.error(IssueType::BusinessRule, format!("{}.status", entry.path), text);
-            }
-            if plain(&claim.usage).is_some_and(|usage| usage != "claim") {
-                let text = "openIMIS takes claims only; expected claim";
-                self.error(IssueType::NotSupported, format!("{}.use", entry.path), text);
-            }
-        }
-        if let Some((entry, encounter)) = &subject.encounter {
-            let status = plain(&encounter.status).unwrap_or("unknown");
-            let refused = ["planned", "cancelled", "entered-in-error"].contains(&status);
-            let going_on = ["arrived", "triaged", "in-progress", "onleave"].contains(&status);
-            if refused || (going_on && subject.claim.is_none()) {
-                let text = format!("expected finished; found {status}");
-                self.error(IssueType::BusinessRule, format!("{}.status", entry.path), text);
-            }
-        }
-    }
-
-    fn tell_misshapen(&mut self, subject: &Subject) {
-        if let Some((entry, claim)) = &subject.claim {
-            let elements = [
-                ("identifier", misshapen(&claim.identifier)),
-                ("status", misshapen(&claim.status)),
-                ("type", misshapen(&claim.kind)),
-                ("use", misshapen(&claim.usage)),
-                ("patient", misshapen(&claim.patient)),
-                ("billablePeriod", misshapen(&claim.billable_period)),
-                ("enterer", misshapen(&claim.enterer)),
-                ("provider", misshapen(&claim.provider)),
-                ("facility", misshapen(&claim.facility)),
-                ("insurance", misshapen(&claim.insurance)),
-                ("total", misshapen(&claim.total)),
-            ];
-            tell_misshapen(&entry.path, &elements, &mut self.issues);
-        }
-        if let Some((entry, encounter)) = &subject.encounter {
-            let elements = [
-                ("status", misshapen(&encounter.status)),
-                ("class", misshapen(&encounter.class)),
-                ("subject", misshapen(&encounter.subject)),
-                ("participant", misshapen(&encounter.participant)),
-                ("period", misshapen(&encounter.period)),
-                ("location", misshapen(&encounter.location)),
-                ("serviceProvider", misshapen(&encounter.service_provider)),
-            ];
-            tell_misshapen(&entry.path, &elements, &mut self.issues);
-        }
     }
 
     /// openIMIS' own words for what goes beside a claim; everything else has no place there.
@@ -241,7 +198,11 @@ impl<'w> Subject<'w> {
         let claim = claims.first().and_then(|entry| Some((*entry, documents.parse::<Claim>(entry, issues)?)));
         let wholes = wholes(documents);
         let encounter = encounter(documents, claim.as_ref(), &wholes, issues);
-        let encounters = encounter.map(|entry| parts_of(entry.index, &wholes)).unwrap_or_default();
+        let mut encounters = encounter.map(|entry| parts_of(entry.index, &wholes)).unwrap_or_default();
+        encounters.retain(|index| {
+            let part = &documents.entries[*index];
+            encounter.is_some_and(|whole| whole.index == *index) || is_visit(documents, part, issues)
+        });
         let encounter = encounter.and_then(|entry| Some((entry, documents.parse::<Encounter>(entry, issues)?)));
         if claim.is_none() && encounter.is_none() && issues.iter().all(|issue| issue.severity > crate::Severity::Error)
         {
@@ -277,6 +238,17 @@ fn wholes(documents: &Documents) -> BTreeMap<usize, Option<usize>> {
         .filter(|entry| entry.kind == "Encounter")
         .map(|entry| (entry.index, whole(entry)))
         .collect()
+}
+
+/// Whether a part of the encounter took place. One that did not is told.
+fn is_visit(documents: &Documents, part: &Entry, issues: &mut Vec<Issue>) -> bool {
+    let Some(encounter) = documents.parse::<Encounter>(part, &mut Vec::new()) else { return false };
+    let status = plain(&encounter.status).and_then(|status| status::NOT_A_VISIT.iter().find(|known| **known == status));
+    if let Some(status) = status {
+        let text = format!("a part of the visit of status {status}; what was done in it is not claimed");
+        issues.push(Issue::error(IssueType::BusinessRule, format!("{}.status", part.path), text).as_warning());
+    }
+    status.is_none()
 }
 
 /// An encounter and those that are part of it, or of a part: OpenMRS' visits hold encounters.

@@ -48,7 +48,7 @@ impl<'w> Work<'w> {
                 self.known(
                     Resource::Practitioner,
                     OpenImisId::parse(code),
-                    &subject.of_claim("enterer"),
+                    &subject.of_either("enterer", "participant"),
                     WHAT,
                     Some(code),
                 )?
@@ -56,7 +56,7 @@ impl<'w> Work<'w> {
             );
         }
         facility?; // whoever is unknown with the facility may be known with it
-        let path = told.into_iter().next().unwrap_or_else(|| subject.of_claim("enterer"));
+        let path = told.into_iter().next().unwrap_or_else(|| subject.of_either("enterer", "participant"));
         let text = "no openIMIS claim administrator; expected a row of practitioners, the facility's enterer, or default_enterer";
         self.error(IssueType::NotFound, path, text);
         None
@@ -70,6 +70,7 @@ impl<'w> Work<'w> {
         let mut next = documents.resolve(reference, from, &["Practitioner", "PractitionerRole"]);
         while let Some(entry) = next.take() {
             let Some(person) = documents.parse::<Person>(entry, &mut self.issues) else { break };
+            self.heed(entry);
             tokens.extend(entry.own_id().map(|id| format!("{}/{id}", entry.kind)));
             tokens.extend(person.identifier.items().take(MANY).flat_map(Identifier::tokens));
             id = id.or_else(|| openimis_identifier(&person.identifier));

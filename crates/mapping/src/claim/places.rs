@@ -8,9 +8,9 @@ use super::source::Place;
 use super::{Settings, Subject, Work};
 use crate::bundle::{Documents, Entry, parts};
 use crate::issue::{Issue, IssueType};
-use crate::json::Node;
+use crate::json::{Node, Scalar};
 use crate::lookup::Resource;
-use crate::r4::{Identifier, MANY, OpenImisId, Reference, openimis_identifier, shown};
+use crate::r4::{Identifier, MANY, OpenImisId, Reference, openimis_identifier, plain, shown};
 
 /// How far up `partOf` and `managingOrganization` a ward's hospital is looked for.
 const MAX_STEPS: usize = 12;
@@ -28,6 +28,9 @@ pub(super) struct Facility {
 struct Called {
     tokens: Vec<String>,
     id: Option<OpenImisId>,
+    /// The resources that were read, by their places in the document, and those of them that are no longer in use.
+    read: Vec<usize>,
+    closed: Vec<String>,
 }
 
 /// How openIMIS' facility is called without asking openIMIS: an encounter's number is one hospital's own.
@@ -75,12 +78,19 @@ fn called(documents: &Documents, reference: &Reference, from: &Entry) -> Called 
     let mut tokens = names(reference);
     let mut id = reference.identifier.value().and_then(of_openimis);
     let mut seen: BTreeSet<usize> = BTreeSet::new();
+    let mut closed = Vec::new();
     let mut next: Vec<&Entry> = documents.resolve(reference, from, &PLACES).into_iter().collect();
     while let Some(entry) = next.pop() {
         if seen.len() >= MAX_STEPS || !seen.insert(entry.index) {
             continue;
         }
         let Some(place) = documents.parse::<Place>(entry, &mut Vec::new()) else { continue };
+        if matches!(place.active.value(), Some(Scalar::Bool(false))) {
+            closed.push(format!("{}.active", entry.path));
+        }
+        if plain(&place.status).is_some_and(|status| status != "active") {
+            closed.push(format!("{}.status", entry.path));
+        }
         tokens.extend(entry.own_id().map(|id| format!("{}/{id}", entry.kind)));
         tokens.extend(place.identifier.items().take(MANY).flat_map(Identifier::tokens));
         id = id.or_else(|| openimis_identifier(&place.identifier));
@@ -89,7 +99,7 @@ fn called(documents: &Documents, reference: &Reference, from: &Entry) -> Called 
             next.extend(documents.resolve(reference, entry, &PLACES));
         }
     }
-    Called { tokens, id }
+    Called { tokens, id, read: seen.into_iter().collect(), closed }
 }
 
 impl<'w> Work<'w> {
@@ -99,7 +109,8 @@ impl<'w> Work<'w> {
         let places = places(documents, subject);
         let mut told = Vec::new();
         for (path, reference, from) in &places {
-            let Called { tokens, id } = called(documents, reference, from);
+            let Called { tokens, id, read, closed } = called(documents, reference, from);
+            self.check_place(&read, closed);
             if let Some(row) = row(settings, &tokens) {
                 let uuid = self.facility_uuid(OpenImisId::parse(&row.openimis), path);
                 return Some(Facility { uuid, enterer: row.enterer.clone() });
@@ -112,14 +123,18 @@ impl<'w> Work<'w> {
         }
         let default = settings.default_facility.trim();
         if !default.is_empty() {
-            let uuid = self.facility_uuid(OpenImisId::parse(default), &subject.of_claim("provider"));
+            let uuid =
+                self.facility_uuid(OpenImisId::parse(default), &subject.of_either("provider", "serviceProvider"));
             let row = settings.facilities.iter().find(|row| row.openimis.trim() == default);
             return Some(Facility { uuid, enterer: row.and_then(|row| row.enterer.clone()) });
         }
         let path = places.first().map_or(subject.of_either("provider", "serviceProvider"), |(path, ..)| path.clone());
         told.truncate(3);
-        if told.is_empty() {
+        if told.is_empty() && places.is_empty() {
             self.issues.push(Issue::missing(path, "the health facility, or the setting default_facility"));
+        } else if told.is_empty() {
+            let expected = "a reference to the health facility, or the setting default_facility";
+            self.issues.push(Issue::unusable(path, expected, "one without reference and identifier"));
         } else {
             let text = format!(
                 "no openIMIS facility for {}; expected a row of facilities, or default_facility",
@@ -128,6 +143,16 @@ impl<'w> Work<'w> {
             self.error(IssueType::NotFound, path, text);
         }
         None
+    }
+
+    /// A place's modifiers: a ward may be closed on paper only, so that is told.
+    fn check_place(&mut self, read: &[usize], closed: Vec<String>) {
+        for index in read {
+            self.heed(&self.documents.entries[*index]);
+        }
+        for path in closed {
+            self.warn(IssueType::BusinessRule, path, "a place that is not in use; is it the right one?");
+        }
     }
 
     fn facility_uuid(&mut self, id: OpenImisId, path: &str) -> Option<String> {

@@ -6,7 +6,7 @@ use super::Work;
 use super::settings::{ItemKind, ItemRow};
 use super::source::{Found, Item};
 use crate::bundle::parts;
-use crate::decimal::{decimal, fits};
+use crate::decimal::{decimal, fitting};
 use crate::fhir::{UUID, uuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::document;
@@ -15,6 +15,9 @@ use crate::r4::{Concept, MANY, OpenImisId, plain, shown};
 
 /// Longest code of an item or service in openIMIS.
 const MAX_CODE: usize = 6;
+
+/// FHIR's resources for openIMIS' items and services. openIMIS' app for Android names the extension after them.
+const PRODUCTS: [&str; 2] = ["Medication", "ActivityDefinition"];
 
 /// An item or service of openIMIS.
 pub(super) struct Product {
@@ -46,11 +49,12 @@ impl Work<'_> {
     pub(super) fn product_of_item(&mut self, path: &str, item: &Item) -> Coded {
         let coded = item.product_or_service.value();
         let text = coded.and_then(|concept| plain(&concept.text));
+        let names_item = |url: &&str| url.ends_with("/claim-item-reference") || PRODUCTS.contains(url);
         let own = item.extension.items().find_map(|extension| {
-            plain(&extension.url).filter(|url| url.ends_with("/claim-item-reference"))?;
+            plain(&extension.url).filter(names_item)?;
             let reference = extension.value_reference.value()?;
             let (kind, id) = parts(reference)?;
-            let kind = ["Medication", "ActivityDefinition"].iter().position(|known| kind == Some(known))?;
+            let kind = PRODUCTS.iter().position(|known| kind == Some(known))?;
             let named = reference.identifier.value().and_then(|found| found.of_openimis(UUID)).unwrap_or(id);
             Some((kind == 1, uuid(named)?.to_string()))
         });
@@ -64,7 +68,11 @@ impl Work<'_> {
             text.is_some_and(|text| text.eq_ignore_ascii_case(word))
                 || category.is_some_and(|category| category.codes().any(|code| code == word))
         };
-        let is_service = if is("service") { Some(true) } else { is("item").then_some(false) };
+        let named = || {
+            let mut urls = item.extension.items().filter_map(|extension| plain(&extension.url));
+            urls.find_map(|url| PRODUCTS.iter().position(|known| *known == url)).map(|kind| kind == 1)
+        };
+        let is_service = if is("service") { Some(true) } else { is("item").then_some(false).or_else(named) };
         let path = format!("{path}.productOrService");
         match coded {
             Some(concept) => self.product(&path, concept, is_service),
@@ -102,7 +110,11 @@ impl Work<'_> {
         if told.is_empty() {
             self.issues.push(Issue::missing(path.to_owned(), "the code of an item or service"));
         } else {
-            let text = format!("no openIMIS item or service for {}; expected a row of items", told.join(", "));
+            let kind = match (own, is_service) {
+                (Some(_), None) => ", or a category that says item or service",
+                _ => "",
+            };
+            let text = format!("no openIMIS item or service for {}; expected a row of items{kind}", told.join(", "));
             self.error(IssueType::NotFound, path, text);
         }
         Coded::Unknown
@@ -149,6 +161,6 @@ fn openimis_price(text: &str) -> Option<Decimal> {
         .items()
         .filter(|extension| plain(&extension.url).is_some_and(|url| url.ends_with("/unit-price")));
     let money = prices.find_map(|extension| extension.value_money.value());
-    let of_fhir = money.and_then(|money| money.value.0.value().copied());
-    of_fhir.or_else(|| decimal(plain(&found.price)?)).filter(|price| fits(*price))
+    let of_fhir = money.and_then(|money| money.value.fitting());
+    of_fhir.or_else(|| decimal(plain(&found.price)?).and_then(fitting))
 }

@@ -106,7 +106,7 @@ pub struct Settings {
     pub code_length: u8,
     /// Minutes east of UTC of the clock that decides on the day of a service. -1080 to 1080.
     ///
-    /// Default: `0`. Nepal is `345`.
+    /// Default: `0`: the offset of the document's own times, if they have one. Nepal is `345`.
     pub utc_offset_minutes: i16,
     /// Currency of prices as the other system writes it. A price in another one is refused.
     ///
@@ -117,7 +117,7 @@ pub struct Settings {
     /// Default: `""`: as it comes. For example `"$"`.
     pub currency: String,
     /// By what an insurance number is known: the system of a patient's identifier, its type's code or its type's text, or the type of an
-    /// OpenMRS person attribute.
+    /// OpenMRS person attribute. "Patient/": the id in a reference to a patient whom the document does not hold, unless it is a uuid.
     ///
     /// Default: `["SN", "MB", "Insurance Number"]`.
     pub insurance_number: Vec<String>,

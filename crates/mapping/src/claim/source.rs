@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::decimal::Number;
 use crate::json::{Node, Scalar, Text, object_shape};
 use crate::r4::{Coding, Concept, Identifier, List, Money, Period, Reference};
+use crate::shapes::{Told, told};
 
 macro_rules! resources {
     ($($(#[$doc:meta])* $name:ident { $($(#[$attr:meta])* $field:ident: $kind:ty,)+ })+) => {
@@ -15,6 +16,7 @@ macro_rules! resources {
             pub(super) struct $name<'a> { $($(#[$attr])* #[serde(borrow, default)] pub $field: $kind,)+ }
         )+
         object_shape!($($name),+);
+        told!($($name { $($field),+ })+);
     };
 }
 
@@ -56,6 +58,8 @@ resources! {
         quantity: Node<Quantity<'a>>,
         unit_price: Node<Money<'a>>,
         factor: Ratio<'a>,
+        serviced_date: Node<Text<'a>>,
+        serviced_period: Node<Period<'a>>,
         net: Node<Money<'a>>,
         encounter: List<Reference<'a>>,
         detail: List<Anything<'a>>,
@@ -100,10 +104,11 @@ resources! {
     Condition {
         code: Node<Concept<'a>>,
         verification_status: Node<Concept<'a>>,
+        clinical_status: Node<Concept<'a>>,
         category: List<Concept<'a>>,
         encounter: Node<Reference<'a>>,
     }
-    /// `MedicationRequest`, `Procedure` and `ServiceRequest`: what was done or given.
+    /// `MedicationRequest`, `Procedure`, `ServiceRequest`, `MedicationDispense` and `ChargeItem`: what was done, given or charged.
     Act {
         status: Node<Text<'a>>,
         intent: Node<Text<'a>>,
@@ -113,12 +118,28 @@ resources! {
         medication_reference: Node<Reference<'a>>,
         dispense_request: Node<DispenseRequest<'a>>,
         quantity_quantity: Node<Quantity<'a>>,
+        quantity: Node<Quantity<'a>>,
         encounter: Node<Reference<'a>>,
+        context: Node<Reference<'a>>,
+        based_on: List<Reference<'a>>,
+        authorizing_prescription: List<Reference<'a>>,
+        request: Node<Reference<'a>>,
+        service: List<Reference<'a>>,
+        product_reference: Node<Reference<'a>>,
+        product_codeable_concept: Node<Concept<'a>>,
+        price_override: Node<Money<'a>>,
+        factor_override: Ratio<'a>,
+        performed_date_time: Node<Text<'a>>,
+        performed_period: Node<Period<'a>>,
+        when_handed_over: Node<Text<'a>>,
+        occurrence_date_time: Node<Text<'a>>,
     }
+    /// What is not claimed.
     DispenseRequest {
         quantity: Node<Quantity<'a>>,
     }
     Medication {
+        status: Node<Text<'a>>,
         code: Node<Concept<'a>>,
     }
     /// `Practitioner`, and `PractitionerRole`, which names one.
@@ -129,6 +150,8 @@ resources! {
     /// `Organization` and `Location`.
     Place {
         identifier: List<Identifier<'a>>,
+        status: Node<Text<'a>>,
+        active: Flag<'a>,
         part_of: Node<Reference<'a>>,
         managing_organization: Node<Reference<'a>>,
     }
@@ -144,13 +167,32 @@ resources! {
     }
 }
 
-/// FHIR `SimpleQuantity`.
+/// A resource that is not claimed. It may be of any type, so nothing is said of its shape.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Other<'a> {
+    #[serde(borrow, default)]
+    pub status: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    pub encounter: Node<Reference<'a>>,
+    #[serde(borrow, default)]
+    pub context: Node<Reference<'a>>,
+    #[serde(borrow, default)]
+    pub code: Node<Concept<'a>>,
+    #[serde(borrow, default)]
+    pub vaccine_code: Node<Concept<'a>>,
+    #[serde(borrow, default)]
+    pub medication_codeable_concept: Node<Concept<'a>>,
+}
+
+/// FHIR `Quantity`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Quantity<'a> {
     #[serde(default)]
     pub value: Number,
-    #[serde(borrow, default, rename = "unit")]
-    _unit: Node<Text<'a>>,
+    /// What turns "3" into "less than 3".
+    #[serde(borrow, default)]
+    pub comparator: Node<Text<'a>>,
 }
 
 /// A whole number.
@@ -175,7 +217,15 @@ pub(super) struct Anything<'a> {
     _sequence: Node<Scalar<'a>>,
 }
 
-object_shape!(Quantity, Anything);
+object_shape!(Quantity, Anything, Other);
+told! {
+    Quantity { comparator, value }
+}
+
+/// It is told where it is read.
+impl Told for Ratio<'_> {}
+impl Told for Anything<'_> {}
+impl Told for Other<'_> {}
 
 /// A positive whole number, if it is one.
 pub(super) fn whole(node: &Node<Scalar>) -> Option<u32> {

@@ -12,13 +12,16 @@ use serde::Deserialize;
 
 use crate::Mapped;
 use crate::bundle::{Documents, Entry};
+use crate::claim::zone;
 use crate::fhir::{CODE, UUID, day, shape_of, uuid};
-use crate::insured::{Patient, insurance_number};
+use crate::insured::{Patient, insurance_number, unnamed};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
 use crate::lookup::{Answer, By, Lookup, MAX_CODE, Outcome, Questions, Resource, is_askable};
 use crate::policy::policies;
-use crate::r4::{Concept, Identifier, List, MANY, Period, Reference, offset, optional_day, plain};
+use crate::r4::{Concept, Identifier, List, MANY, Period, Reference, each, offset, optional_day, plain};
+
+use crate::shapes::told;
 
 pub use settings::Settings;
 
@@ -61,6 +64,10 @@ struct Asked<'a> {
 }
 
 object_shape!(Request, Insurance, Asked);
+told! {
+    Request { id, status, purpose, patient, serviced_date, serviced_period, created, insurance }
+    Insurance { coverage }
+}
 
 /// Turns a FHIR `CoverageEligibilityRequest` (or a `Bundle` with one) into the `CoverageEligibilityResponse` that answers it.
 ///
@@ -80,6 +87,7 @@ pub fn map(request: &str, received: Option<&str>, known: &[Answer], settings: &S
     };
     let mut questions = Questions::new(known);
     let mapped = answer(&documents, received, &mut questions, settings, &mut issues);
+    documents.explain(&mut issues);
     questions.outcome(mapped, issues)
 }
 
@@ -105,15 +113,10 @@ fn answer(
         issues.push(Issue::error(IssueType::Conflict, other.path.clone(), text));
     }
     let request: Request = documents.parse(entry, issues)?;
-    if plain(&request.status).is_some_and(|status| status != "active") {
-        let text = "the question is not asked any more; expected active";
-        issues.push(Issue::error(IssueType::BusinessRule, format!("{}.status", entry.path), text));
-    }
-    if request.item.items().next().is_some() {
-        let text = "openIMIS' answer is about policies, not about single items; see what is left of them";
-        let issue = Issue::error(IssueType::NotSupported, format!("{}.item", entry.path), text);
-        issues.push(Issue { severity: Severity::Information, ..issue });
-    }
+    documents.heed(entry, issues);
+    check(&request, entry, issues);
+    let created = plain(&request.created).and_then(zone);
+    let offset = created.filter(|_| offset == Offset::UTC).unwrap_or(offset);
     let today = received.and_then(|text| day(text, offset).ok());
     let on = day_asked(&request, &entry.path, today, offset, issues);
     let (patient, lookup) = asked_patient(documents, entry, &request, settings, issues)?;
@@ -150,6 +153,28 @@ fn answer(
             issues.push(Issue::fatal(NAME, "the answer could not be written"));
             None
         }
+    }
+}
+
+/// Whether the question is asked at all, and what for.
+fn check(request: &Request, entry: &Entry, issues: &mut Vec<Issue>) {
+    if let Some(status) = plain(&request.status).filter(|status| *status != "active") {
+        let known = ["cancelled", "draft", "entered-in-error"];
+        let found = known.iter().find(|known| **known == status).unwrap_or(&"something else");
+        let text = format!("the question is not asked, or not any more; expected active; found {found}");
+        issues.push(Issue::error(IssueType::BusinessRule, format!("{}.status", entry.path), text));
+    }
+    let is_known = request.purpose.items().any(|asked| PURPOSES.contains(&asked.trimmed()));
+    for (path, purpose) in each(&request.purpose, &format!("{}.purpose", entry.path), "purposes", issues) {
+        if !PURPOSES.contains(&purpose.trimmed()) {
+            let issue = Issue::unusable(path, &PURPOSES.join(", "), shape_of(&purpose.0));
+            issues.push(if is_known { issue.as_warning() } else { issue });
+        }
+    }
+    if request.item.items().next().is_some() {
+        let text = "openIMIS' answer is about policies, not about single items; see what is left of them";
+        let issue = Issue::error(IssueType::NotSupported, format!("{}.item", entry.path), text);
+        issues.push(Issue { severity: Severity::Information, ..issue });
     }
 }
 
@@ -195,7 +220,11 @@ fn asked_patient(
         }
     };
     let resource = documents.resolve(reference, entry, &["Patient"]);
-    let patient: Option<Patient> = resource.and_then(|entry| documents.parse(entry, issues));
+    let parsed: Option<Patient> = resource.and_then(|entry| documents.parse(entry, issues));
+    let patient = parsed.as_ref();
+    if let Some(entry) = resource {
+        documents.heed(entry, issues);
+    }
     let named = match resource {
         Some(entry) => entry.name(),
         None => plain(&reference.reference).filter(|text| !text.starts_with('#')).map(str::to_owned),
@@ -204,15 +233,18 @@ fn asked_patient(
         .identifier
         .value()
         .into_iter()
-        .chain(patient.iter().flat_map(|patient| patient.identifier.items()))
+        .chain(patient.into_iter().flat_map(|patient| patient.identifier.items()))
         .collect();
     let of = |code: &str| identifiers.iter().find_map(|identifier| identifier.of_openimis(code));
-    let where_it_is = resource.map_or(path, |entry| format!("{}.identifier", entry.path));
-    let number = || {
+    let where_it_is = resource.map_or(path.clone(), |entry| format!("{}.identifier", entry.path));
+    let mut number = || {
         let coverages = request.insurance.items().take(MANY).filter_map(|insurance| insurance.coverage.value());
         let coverages: Vec<&Entry> =
             coverages.filter_map(|reference| documents.resolve(reference, entry, &["Coverage"])).collect();
-        insurance_number(&settings.insurance_number, patient.as_ref(), reference, documents, &coverages)
+        for entry in &coverages {
+            documents.heed(entry, issues);
+        }
+        insurance_number(&settings.insurance_number, patient, reference, documents, &coverages)
     };
     let number = match of(CODE) {
         Some(code) => Ok(Some(code.to_owned())),
@@ -229,7 +261,7 @@ fn asked_patient(
             return None;
         }
         (None, Ok(None)) => {
-            issues.push(Issue::missing(where_it_is, "the insurance number or openIMIS' uuid of the patient"));
+            issues.push(unnamed(&path, reference, resource.zip(patient), &settings.insurance_number));
             return None;
         }
         (None, Err(count)) => {

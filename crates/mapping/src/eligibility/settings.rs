@@ -9,13 +9,13 @@ use crate::r4::offset;
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// By what an insurance number is known: the system of a patient's identifier, its type's code or its type's text, or the type of an
-    /// OpenMRS person attribute.
+    /// OpenMRS person attribute. "Patient/": the id in a reference to a patient whom the document does not hold, unless it is a uuid.
     ///
-    /// Default: `["SN", "MB", "Insurance Number"]`.
+    /// Default: `["SN", "MB", "Insurance Number", "Patient/"]`.
     pub insurance_number: Vec<String>,
     /// Minutes east of UTC of the clock that decides on the day of the question. -1080 to 1080.
     ///
-    /// Default: `0`. Nepal is `345`.
+    /// Default: `0`: the offset of the question's own time, if it has one. Nepal is `345`.
     pub utc_offset_minutes: i16,
     /// Currency of the amounts in the answer.
     ///
@@ -26,7 +26,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            insurance_number: ["SN", "MB", "Insurance Number"].map(str::to_owned).to_vec(),
+            insurance_number: ["SN", "MB", "Insurance Number", "Patient/"].map(str::to_owned).to_vec(),
             utc_offset_minutes: 0,
             currency: String::new(),
         }

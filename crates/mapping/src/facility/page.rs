@@ -66,6 +66,7 @@ struct Links<'a> {
 }
 
 object_shape!(Bundle, Link, Links);
+impl crate::shapes::Told for Links<'_> {}
 
 /// Takes a registry's answer apart: a FHIR `Bundle` of type searchset. A resource that is there twice is read once; areas and wards are no
 /// facilities of their own. Endpoints are left out: openIMIS has no place for them. So is whatever else is not read: the boundary of an

@@ -2,8 +2,11 @@
 
 use serde::Deserialize;
 
+use super::settings::Settings;
+use crate::codes;
+use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, object_shape};
-use crate::r4::{Address, Concept, ContactPoint, List, Reference, plain};
+use crate::r4::{Address, Concept, ContactPoint, List, Reference, plain, shown};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -102,4 +105,20 @@ impl NationalId {
     pub fn is_one_of(&self, sources: &[String]) -> bool {
         sources.iter().any(|source| self.is(source))
     }
+}
+
+impl crate::shapes::Told for Location<'_> {}
+impl crate::shapes::Told for Organization<'_> {}
+
+/// Types that no table knows: the defaults stand in for them.
+pub(super) fn tell_unknown_types(settings: &Settings, path: &str, types: &[String], issues: &mut Vec<Issue>) {
+    let Settings { levels, sub_levels, legal_forms, care_types, .. } = settings;
+    let is_known = [levels, sub_levels, legal_forms, care_types].iter().any(|rows| codes::find(rows, types).is_some());
+    if types.is_empty() || is_known {
+        return;
+    }
+    let told: Vec<String> = types.iter().take(3).map(|token| shown(token)).collect();
+    let told = told.join(", ");
+    let text = format!("no row for {told} in levels, sub_levels, legal_forms or care_types; the defaults were written");
+    issues.push(Issue::error(IssueType::NotFound, path.to_owned(), text).as_warning());
 }

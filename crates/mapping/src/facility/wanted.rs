@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::names::Name;
 use super::settings::{MAX_CODE, Settings};
-use super::source::{Location, NationalId, OfficialIdentifier, Organization, is_facility, is_paired};
+use super::source::{
+    Location, NationalId, OfficialIdentifier, Organization, is_facility, is_paired, tell_unknown_types,
+};
 use crate::bundle::{Documents, Entry, parts};
 use crate::codes::{self, CodeRow};
 use crate::issue::{Issue, IssueType, Severity};
@@ -102,7 +104,8 @@ struct Reader<'r, 'd> {
 impl Reader<'_, '_> {
     fn read(&self, issues: &mut Vec<Issue>) -> Wanted {
         let Self { settings, location, .. } = self;
-        let owners = self.owners();
+        self.documents.heed(self.entry, issues);
+        let owners = self.owners(issues);
         let owner = owners.first();
         let path = &self.entry.path;
         let national_id = self.national_id(owner, issues);
@@ -112,6 +115,7 @@ impl Reader<'_, '_> {
         let all_types: Vec<String> = types.iter().chain(&of_owners).cloned().collect();
         let telecom = |system: &str| contact(&location.telecom, system).or_else(|| contact(&owner?.telecom, system));
         let (status, is_closed) = self.status(owner, issues);
+        tell_unknown_types(settings, &format!("{path}.type"), &all_types, issues);
         let wanted = Wanted {
             code: national_id.as_ref().and_then(|id| self.code(id, issues)),
             name: self.name(owner, issues),
@@ -176,13 +180,14 @@ impl Reader<'_, '_> {
     }
 
     /// The organization that runs the facility, and those that it is part of.
-    fn owners(&self) -> Vec<Organization<'_>> {
+    fn owners(&self, issues: &mut Vec<Issue>) -> Vec<Organization<'_>> {
         let mut owners = Vec::new();
         let mut seen: Vec<&str> = Vec::new();
         let first = self.location.managing_organization.value();
         let mut next = first.and_then(|reference| self.documents.resolve(reference, self.entry, &["Organization"]));
         while let Some(entry) = next.filter(|entry| !seen.contains(&entry.path.as_str()) && seen.len() < MAX_STEPS) {
             seen.push(&entry.path);
+            self.documents.heed(entry, issues);
             let Some(owner) = self.documents.parse::<Organization>(entry, &mut Vec::new()) else { break };
             next =
                 owner.part_of.value().and_then(|reference| self.documents.resolve(reference, entry, &["Organization"]));

@@ -233,8 +233,11 @@ fn concept<'a>(system: &str, code: &'a str) -> Concept<'a> {
 }
 
 fn reason(code: &str) -> Concept<'_> {
-    let text =
-        REASONS.iter().find(|(known, _)| *known == code).map_or("refused; openIMIS tells no reason", |(_, text)| *text);
+    let known = REASONS.iter().find(|(known, _)| *known == code).map(|(_, text)| *text);
+    let text = known.unwrap_or(match code {
+        "" => "refused; openIMIS tells no reason",
+        _ => "refused for a reason that only openIMIS knows",
+    });
     let coding = (!code.is_empty()).then(|| Coding { system: system("claim-rejection-reasons"), code });
     Concept { coding: coding.into_iter().collect(), text: Some(text) }
 }
