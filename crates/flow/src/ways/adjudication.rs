@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use mapping::claim::answer::is_final;
 use mapping::ids::ClaimUuid;
 
-use super::claim::Followed;
+use super::claim::{Followed, Sent};
 use crate::Flow;
 use crate::decide;
 use crate::deliver::{Attempt, Stop};
@@ -33,7 +33,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             }
             Err(error) => return Err(self.stop(&error, false, message)),
         };
-        self.tell_hospital(&told, uuid, followed.sent.get(), followed.original.get(), message, attempt).await?;
+        let sent = Sent { claim: followed.sent.get(), original: followed.original.get(), warnings: &followed.warnings };
+        self.tell_hospital(&told, uuid, &sent, message, attempt).await?;
         let status = told.envelope.status.map_or_else(String::new, |status| format!("{status:?}").to_lowercase());
         if told.envelope.status.is_some_and(is_final) {
             return Ok(Outcome::Delivered { note: format!("openIMIS has decided: {status}") });

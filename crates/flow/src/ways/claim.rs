@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use http::Method;
-use mapping::claim::answer::is_final;
+use mapping::Issue;
+use mapping::claim::answer::{is_final, with_notes};
 use mapping::claim_response::{ClaimStatus, Envelope, envelope};
 use mapping::ids::ClaimUuid;
 use mapping::lookup;
@@ -40,6 +41,16 @@ pub(super) struct Followed<'a> {
     /// As the hospital sent it.
     #[serde(borrow)]
     pub original: &'a RawValue,
+    /// What the hospital should look at: every answer repeats it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Issue>,
+}
+
+/// A claim on its way: as openIMIS got it, as the hospital sent it, and what the hospital should look at.
+pub(super) struct Sent<'a> {
+    pub claim: &'a str,
+    pub original: &'a str,
+    pub warnings: &'a [Issue],
 }
 
 /// What openIMIS says of a claim.
@@ -94,9 +105,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             let reason = "openIMIS answered without a claim's uuid".to_owned();
             return Ok(decide::again(reason, true, message, self.clock.now(), &self.settings.retry));
         };
-        self.tell_hospital(&told, uuid, &mapped.body, &original, message, attempt).await?;
+        let sent = Sent { claim: &mapped.body, original: &original, warnings: &mapped.warnings };
+        self.tell_hospital(&told, uuid, &sent, message, attempt).await?;
         if !told.envelope.status.is_some_and(is_final) {
-            self.follow(&told, uuid, &mapped.body, &original, message).await?;
+            self.follow(&told, uuid, &sent, message).await?;
         }
         Ok(Outcome::Delivered { note: format!("{how} {uuid}") })
     }
@@ -163,8 +175,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         &self,
         told: &Told,
         uuid: ClaimUuid,
-        sent: &str,
-        original: &str,
+        sent: &Sent<'_>,
         message: &Message,
         attempt: &mut Attempt,
     ) -> Result<(), Stop> {
@@ -175,8 +186,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             _ => None,
         };
         let settings = &self.settings.mapping.claim;
+        let Sent { claim, original, warnings } = *sent;
         let answer =
-            self.mapper.claim_answer(&told.claim_response, sent, original, valuated.as_deref(), settings).await;
+            self.mapper.claim_answer(&told.claim_response, claim, original, valuated.as_deref(), settings).await;
         let answer = match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(issues)) => return Err(unmappable("openIMIS' answer", issues).into()),
@@ -193,7 +205,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             claim_uuid: Some(uuid.to_string()),
             claim_code: told.envelope.claim_code.clone(),
             insuree_uuid: told.envelope.insuree_uuid.map(|uuid| uuid.to_string()),
-            body: answer.body.into_bytes(),
+            body: with_notes(answer.body, warnings.iter().chain(&answer.warnings)).into_bytes(),
             issues: Vec::new(),
             sender: None,
             agreement: Agreement::default(),
@@ -206,21 +218,15 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Stores that the claim is followed until openIMIS has decided.
-    async fn follow(
-        &self,
-        told: &Told,
-        uuid: ClaimUuid,
-        sent: &str,
-        original: &str,
-        message: &Message,
-    ) -> Result<(), Stop> {
+    async fn follow(&self, told: &Told, uuid: ClaimUuid, sent: &Sent<'_>, message: &Message) -> Result<(), Stop> {
         let raw = |text| serde_json::from_str::<&RawValue>(text);
-        let (Ok(sent), Ok(original)) = (raw(sent), raw(original)) else {
+        let warnings = sent.warnings.to_vec();
+        let (Ok(sent), Ok(original)) = (raw(sent.claim), raw(sent.original)) else {
             return Err(Outcome::dead("mapping claim gave no JSON: repair or replace the component, then retry").into());
         };
         let claim = uuid.to_string();
         let code = told.envelope.claim_code.as_deref();
-        let followed = Followed { claim: claim.as_str().into(), code: code.map(Into::into), sent, original };
+        let followed = Followed { claim: claim.as_str().into(), code: code.map(Into::into), sent, original, warnings };
         let body = match serde_json::to_vec(&followed) {
             Ok(body) => body,
             Err(error) => return Err(self.stop_again(&error.to_string(), message)),
