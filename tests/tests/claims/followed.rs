@@ -85,14 +85,14 @@ async fn what_is_not_claimed_is_told_in_every_answer() {
     bundle["entry"].as_array_mut().expect("entries").push(serde_json::from_str(vaccine).expect("JSON"));
     let (status, address, first) = said(world.send(&bundle.to_string()).await).await;
     assert_eq!(status, StatusCode::CREATED, "{first}");
-    let note = first["processNote"][0]["text"].as_str().unwrap_or_default().to_owned();
-    assert!(note.contains("Immunization of http://hl7.org/fhir/sid/cvx|03 is not claimed"), "{first}");
+    let told = "Immunization of http://hl7.org/fhir/sid/cvx|03 is not claimed";
+    assert!(first["processNote"].to_string().contains(told), "{first}");
     assert_eq!(first["processNote"][0]["type"], "display");
     assert_eq!(said(world.ask(&address).await).await.2["processNote"], first["processNote"]);
     world.sandbox.openimis.set_claim_status(claim_uuid(&first), ClaimStatus::Valuated);
     let answers = world.answers(2).await;
     assert_eq!(answers[1]["outcome"], "complete");
-    assert_eq!(answers[1]["processNote"], first["processNote"], "{}", answers[1]);
+    assert!(answers[1]["processNote"].to_string().contains(told), "{}", answers[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
