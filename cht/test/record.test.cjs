@@ -16,6 +16,8 @@ const CONTACT = '72b49ee9-c8b9-587f-85b3-bec69d4f648c';
 let mapClaimResponse;
 before(async () => ({ mapClaimResponse } = await mapping()));
 
+/** What the web app shows as dates: milliseconds as a number (or ISO dates). Text of digits is stored and shown as "Invalid date". */
+const DATES = ['bsAggreDate', 'date'];
 const RANGES = { bsYear: [1970, 2090], bsMonth: [1, 12], bsDay: [1, 32] };
 
 /**
@@ -33,6 +35,9 @@ const problems = (forms, record) => {
     const value = fields[name];
     if (value === undefined || value === null || value === '') {
       return required ? [`${name}: missing`] : [];
+    }
+    if (DATES.includes(type)) {
+      return Number.isInteger(value) ? [] : [`${name}: the web app shows "Invalid date"`];
     }
     if (typeof value !== 'string') {
       return [`${name}: not a text`];
@@ -73,6 +78,7 @@ test('with calendar = "gregorian" it is accepted by the Gregorian form', () => {
 
 test('a record that is wrong is refused', () => {
   assert.deepEqual(problems(bikramSambat, { ...record({}), op_year: '2125' }), ['op_year: 2125']);
+  assert.deepEqual(problems(bikramSambat, { ...record({}), op_date: '1756080000000' }), ['op_date: the web app shows "Invalid date"']);
   assert.deepEqual(problems(bikramSambat, { ...record({}), patient_id: 12345 }), ['patient_id: not a text']);
   assert.deepEqual(problems(bikramSambat, { ...record({}), op_claim_uuid: undefined }), ['op_claim_uuid: missing']);
   assert.deepEqual(problems(bikramSambat, { ...record({}), surprise: '1' }), ['surprise: not in the form']);

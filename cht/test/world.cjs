@@ -67,7 +67,7 @@ const claim = (number, changes = {}) => {
       op_year: '2082',
       op_month: '5',
       op_day: '9',
-      op_date: '1756080000000',
+      op_date: 1756080000000,
       ...fields,
     },
   };

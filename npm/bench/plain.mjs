@@ -46,7 +46,7 @@ export function claimResponse(bytes) {
     op_year: year,
     op_month: month,
     op_day: String(day),
-    op_date: String(midnight),
+    op_date: midnight,
   });
 }
 

@@ -66,7 +66,7 @@ export interface ClaimResponseSettings {
     month?: string;
     /** 1 to 32, no leading zero. Default `op_day`. */
     day?: string;
-    /** Midnight of the claim's day, milliseconds since 1970-01-01 UTC. Default `op_date`; `''` leaves it out. */
+    /** Midnight of the claim's day, milliseconds since 1970-01-01 UTC, a number. Default `op_date`; `''` leaves it out. */
     date?: string;
   };
   /** Calendar of year, month and day. Default `bikram-sambat` (Nepal). */

@@ -187,6 +187,8 @@ fn checked(text: &str, short: bool, map: impl Fn(&str) -> MapResult) -> MapResul
 /// The mappings read JSON with a reader of their own: what serde_json does not take, they do not.
 pub fn is_fatal_unless_json(text: &str, result: &MapResult) {
     let is_fatal = result.as_ref().is_err_and(|issues| issues.iter().any(|issue| issue.severity == Severity::Fatal));
+    // A byte order mark in front of it is skipped.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     assert!(is_fatal || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(), "no JSON, and not fatal");
 }
 

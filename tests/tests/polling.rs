@@ -186,7 +186,7 @@ async fn the_first_poll_reaches_back_as_far_as_it_is_told_and_dates_the_task_by_
                 (&fields["op_year"], &fields["op_month"], &fields["op_day"]),
                 (&json!("2082"), &json!("5"), &json!("9"))
             );
-            assert_eq!(fields["op_date"], "1756080000000");
+            assert_eq!(fields["op_date"], 1_756_080_000_000_i64);
         }
     }
 }
@@ -287,7 +287,7 @@ async fn under_policy_selected_only_what_an_officer_selected_becomes_a_task() {
     assert_eq!(tasks(&sandbox), ["CHOSEN", "CHT979"]);
     let old =
         sandbox.cht.records().into_iter().find(|record| record["fields"]["op_claim_id"] == "CHT979").expect("a record");
-    assert_eq!(old["fields"]["op_date"], "1756080000000", "dated by the claim");
+    assert_eq!(old["fields"]["op_date"], 1_756_080_000_000_i64, "dated by the claim");
     assert_eq!(message(&mediator, "OTHER", "skipped").await.summary.attempts, 1, "and not looked at again");
 }
 

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::fhir::instant;
+use crate::fhir::{instant, without_hash};
 use crate::issue::{Issue, IssueType, Severity};
-use crate::json::{Kind, Node, Shape, Text, document, object_shape, to_json};
+use crate::json::{Kind, Node, Shape, Text, document, object_shape, to_json, without_mark};
 use crate::r4::{Identifier, List, plain};
 use crate::shapes::{At, Told, explain};
 
@@ -48,9 +48,11 @@ pub(crate) struct Documents<'a> {
     pub timestamp: Node<Text<'a>>,
     /// What a search found: a resource may have changed while it was carried out.
     is_found: bool,
+    /// The day of the document: `Bundle.timestamp`, else the `created` of what it is about.
+    pub day: Option<String>,
     urls: BTreeMap<String, usize>,
     ids: BTreeMap<(String, String), Vec<usize>>,
-    /// By owner and id.
+    /// By owner and id, and by owner and `Type/id`.
     contained: BTreeMap<(usize, String), usize>,
     /// By type, system (empty: none) and value.
     identifiers: BTreeMap<(String, String, String), Vec<usize>>,
@@ -87,6 +89,8 @@ struct Head<'a> {
     identifier: List<Identifier<'a>>,
     #[serde(borrow, default)]
     contained: RawList<'a>,
+    #[serde(borrow, default)]
+    created: Node<Text<'a>>,
 }
 
 /// When a resource got to be as it is.
@@ -156,6 +160,7 @@ impl<'a> Documents<'a> {
     /// Reads a Bundle, or a resource of one of the kinds. Anything else is fatal.
     pub fn read(text: &'a str, kinds: &[&'static str], issues: &mut Vec<Issue>) -> Result<Self, Vec<Issue>> {
         let name = kinds.first().copied().unwrap_or("Bundle");
+        let text = without_mark(text);
         let head: Head = document(text, name)?;
         let expected = if kinds.is_empty() { "Bundle".to_owned() } else { format!("{} or Bundle", kinds.join(", ")) };
         let Some(kind) = plain(&head.resource_type) else {
@@ -203,6 +208,7 @@ impl<'a> Documents<'a> {
                 Node::Other(kind) => issues.push(Issue::unusable(path, "a resource", kind)),
             }
         }
+        self.day = plain(&bundle.timestamp).map(str::to_owned).or(self.day.take());
         self.timestamp = bundle.timestamp;
     }
 
@@ -239,6 +245,9 @@ impl<'a> Documents<'a> {
             };
             issues.push(issue);
             return;
+        }
+        if self.day.is_none() && matches!(kind.as_str(), "Claim" | "CoverageEligibilityRequest") {
+            self.day = plain(&head.created).map(str::to_owned);
         }
         let owner = self
             .push(Entry { path, kind, id, full_url, index: 0, owner: None, text, is_heeded: Cell::default() }, &head);
@@ -280,7 +289,11 @@ impl<'a> Documents<'a> {
     fn push(&mut self, entry: Entry<'a>, head: &Head) -> usize {
         let index = self.entries.len();
         match (entry.owner, entry.own_id()) {
-            (Some(owner), Some(id)) => drop(self.contained.entry((owner, id.to_owned())).or_insert(index)),
+            (Some(owner), Some(id)) => {
+                let id = folded(without_hash(id));
+                self.contained.entry((owner, format!("{}/{id}", entry.kind))).or_insert(index);
+                self.contained.entry((owner, id)).or_insert(index);
+            }
             (None, Some(id)) => self.ids.entry((entry.kind.clone(), folded(id))).or_default().push(index),
             (_, None) => {}
         }

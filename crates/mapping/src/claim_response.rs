@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::bikram_sambat;
 use crate::fhir::{
-    CODE, CodeableConcept, Identifier, Reference, UUID, day, identifier, midnight_ms, require_resource, shape_of,
-    unusable_identifier,
+    CODE, CodeableConcept, Contained, Identifier, Reference, UUID, day, identifier, midnight_ms, require_resource,
+    shape_of, unusable_identifier,
 };
 use crate::ids::{ClaimUuid, InsureeUuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, document, object_shape, to_json};
+use crate::modifiers::{ModifierExtension, expect_code, refuse_extension, refuse_rules};
+use crate::r4::plain;
 use crate::{MapResult, Mapped};
 
 pub use settings::{Calendar, FieldNames, Settings};
@@ -45,6 +47,16 @@ struct ClaimResponse<'a> {
     outcome: Node<Text<'a>>,
     #[serde(borrow, default)]
     total: Node<Vec<Node<Total<'a>>>>,
+    #[serde(borrow, default)]
+    status: Node<Text<'a>>,
+    #[serde(borrow, default, rename = "use")]
+    usage: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    contained: Contained<'a>,
+    #[serde(borrow, default, rename = "modifierExtension")]
+    modifier_extension: ModifierExtension<'a>,
+    #[serde(borrow, default, rename = "implicitRules")]
+    implicit_rules: Node<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,13 +101,13 @@ pub fn envelope(claim_response: &str) -> Envelope {
     let mut unused = Vec::new();
     Envelope {
         claim_uuid: resource.claim_uuid(&mut unused),
-        claim_code: identifier(&resource.identifier, CODE).map(str::to_owned),
+        claim_code: identifier(&resource.identifier, CODE, resource.day()).map(str::to_owned),
         insuree_uuid: resource
             .patient
             .value()
-            .and_then(|patient| patient.uuid("", PATIENT_TYPES, &mut unused))
+            .and_then(|patient| patient.uuid("", PATIENT_TYPES, &resource.contained, &mut unused))
             .map(InsureeUuid::from),
-        status: resource.status(),
+        status: resource.claim_status(),
     }
 }
 
@@ -109,11 +121,12 @@ const CLAIM_TYPES: &[&str] = &["Claim", "ClaimV2"];
 /// # Shapes
 /// `claim_response`: FHIR R4 JSON as openIMIS posts it. `claim_date`: FHIR `date` or `dateTime` of the claim where the host has read
 /// it; without it `created`, into which openIMIS 1.10 writes the day of its answer. `contact`: the CHT contact of the insuree; without one the record's
-/// `patient_id` is openIMIS' uuid of the patient. Returns the body of CHT `POST /api/v2/records`; all its values are strings.
+/// `patient_id` is openIMIS' uuid of the patient. Returns the body of CHT `POST /api/v2/records`; all its values but `date` are strings.
 /// # Units
-/// `date`: milliseconds since 1970-01-01 UTC, midnight at `utc_offset_minutes`. Year, month, day: in `calendar`.
+/// `date`: milliseconds since 1970-01-01 UTC, midnight at `utc_offset_minutes`, as a number. Year, month, day: in `calendar`.
 /// # Errors
-/// Other JSON; no uuid, `Code` identifier, patient or `created`; a date outside the calendar's table. All at once.
+/// Other JSON; no uuid, `Code` identifier, patient or `created`; a date outside the calendar's table; a resource that is not an answer to
+/// a claim, or does not hold any more (`status`, `use`, `modifierExtension`). All at once.
 /// # Source
 /// CHT documentation, openIMIS interoperability. Cases: `tests/fixtures/claim-response/`.
 pub fn map(
@@ -125,12 +138,13 @@ pub fn map(
     let resource: ClaimResponse = document(claim_response, NAME)?;
     let mut issues = Vec::new();
     require_resource(&resource.resource_type, "ClaimResponse.resourceType", NAME, &mut issues)?;
+    resource.refuse_modifiers(&mut issues);
     let uuid = resource.claim_uuid(&mut issues);
-    let code = resource.code(&mut issues);
+    let code = resource.code(claim_date, &mut issues);
     let patient = resource
         .patient
         .require("ClaimResponse.patient", "a reference to Patient by its uuid", &mut issues)
-        .and_then(|patient| patient.uuid("ClaimResponse.patient", PATIENT_TYPES, &mut issues));
+        .and_then(|patient| patient.uuid("ClaimResponse.patient", PATIENT_TYPES, &resource.contained, &mut issues));
     let dates = match settings.offset() {
         Some(offset) => resource.dates(claim_date, settings, offset, &mut issues),
         None => {
@@ -173,33 +187,50 @@ struct Dates {
 }
 
 impl ClaimResponse<'_> {
+    /// The day of the document.
+    fn day(&self) -> Option<&str> {
+        plain(&self.created)
+    }
+
+    /// Refuses what is no answer to a claim, or holds no more. openIMIS writes `active` and `claim`; others may say neither.
+    fn refuse_modifiers(&self, issues: &mut Vec<Issue>) {
+        const STATUSES: &[&str] = &["cancelled", "draft", "entered-in-error"];
+        const USES: &[&str] = &["preauthorization", "predetermination"];
+        let why = "nobody is asked about it";
+        expect_code(&self.status, "active", STATUSES, "ClaimResponse.status", why, issues);
+        let why = "the care is not given yet";
+        expect_code(&self.usage, "claim", USES, "ClaimResponse.use", why, issues);
+        refuse_extension(&self.modifier_extension, NAME, issues);
+        refuse_rules(&self.implicit_rules, NAME, issues);
+    }
+
     /// openIMIS writes the claim's uuid three times: identifier `UUID`, `id` and `request`. The first one that is there counts;
     /// the seed documents hold a sample whose `request` differs, so a disagreement is a warning that names all.
     fn claim_uuid(&self, issues: &mut Vec<Issue>) -> Option<ClaimUuid> {
         let mut unused = Vec::new();
         let named = [
-            ("identifier", identifier(&self.identifier, UUID).and_then(ClaimUuid::parse)),
+            ("identifier", identifier(&self.identifier, UUID, self.day()).and_then(ClaimUuid::parse)),
             ("id", self.id.value().and_then(|id| ClaimUuid::parse(&id.0))),
             (
                 "request",
                 self.request
                     .value()
-                    .and_then(|request| request.uuid("", CLAIM_TYPES, &mut unused))
+                    .and_then(|request| request.uuid("", CLAIM_TYPES, &self.contained, &mut unused))
                     .map(ClaimUuid::from),
             ),
         ];
         let mut found = named.iter().filter_map(|(name, uuid)| uuid.map(|uuid| (name, uuid)));
         let Some((taken_from, uuid)) = found.next() else {
             let expected = "openIMIS' uuid of the claim in the identifier of type UUID, in id or in request";
-            let what = match (&self.id, identifier(&self.identifier, UUID)) {
+            let value = identifier(&self.identifier, UUID, self.day());
+            let found = value.map(shape_of).or_else(|| unusable_identifier(&self.identifier, UUID));
+            let what = match (&self.id, found) {
                 (Node::Absent, None) => Issue::missing("ClaimResponse.id", expected),
                 (Node::Value(id), _) => Issue::unusable("ClaimResponse.id", expected, shape_of(&id.0)),
                 (Node::Other(kind), _) => Issue::unusable("ClaimResponse.id", expected, kind),
-                (Node::Absent, Some(value)) => Issue::unusable(
-                    "ClaimResponse.identifier.where(type.coding.code = 'UUID').value",
-                    expected,
-                    shape_of(value),
-                ),
+                (Node::Absent, Some(found)) => {
+                    Issue::unusable("ClaimResponse.identifier.where(type.coding.code = 'UUID').value", expected, found)
+                }
             };
             issues.push(what);
             return None;
@@ -221,7 +252,7 @@ impl ClaimResponse<'_> {
 
     /// openIMIS lists a total for each status a claim has reached; a rejected claim is complete and has none.
     /// (Its items' adjudications say "rejected" of entered claims as well.)
-    fn status(&self) -> Option<ClaimStatus> {
+    fn claim_status(&self) -> Option<ClaimStatus> {
         let reached = self.total.items().filter_map(|total| total.category.value()).flat_map(CodeableConcept::codes);
         let highest = reached
             .filter_map(|code| match code {
@@ -236,9 +267,9 @@ impl ClaimResponse<'_> {
         highest.or((complete && matches!(self.total, Node::Absent)).then_some(ClaimStatus::Rejected))
     }
 
-    fn code(&self, issues: &mut Vec<Issue>) -> Option<&str> {
+    fn code(&self, claim_date: Option<&str>, issues: &mut Vec<Issue>) -> Option<&str> {
         const PATH: &str = "ClaimResponse.identifier.where(type.coding.code = 'Code').value";
-        let code = identifier(&self.identifier, CODE);
+        let code = identifier(&self.identifier, CODE, claim_date.or(self.day()));
         if code.is_none() {
             let expected = "the claim's code";
             issues.push(match (&self.identifier, unusable_identifier(&self.identifier, CODE)) {
@@ -289,7 +320,8 @@ fn in_calendar(date: Date, calendar: Calendar) -> Option<(i32, u8, u8)> {
     }
 }
 
-/// Body of `POST /api/v2/records`. Strings only: CHT stores a report with errors for anything else, and says 200.
+/// Body of `POST /api/v2/records`. Strings but for the date: CHT takes a number in a string's field, and a string in a date's field, with a
+/// 200, and notes an error in the report or shows "Invalid date".
 struct Record<'a> {
     settings: &'a Settings,
     patient_id: &'a str,
@@ -317,7 +349,7 @@ impl Serialize for Record<'_> {
         record.serialize_entry(&fields.month, &self.dates.month.to_string())?;
         record.serialize_entry(&fields.day, &self.dates.day.to_string())?;
         if !fields.date.is_empty() {
-            record.serialize_entry(&fields.date, &self.dates.midnight_ms.to_string())?;
+            record.serialize_entry(&fields.date, &self.dates.midnight_ms)?;
         }
         record.end()
     }

@@ -307,6 +307,7 @@ fn rating(node: &Node<Scalar>, settings: &Settings, issues: &mut Vec<Issue>) -> 
         Scalar::Float(number) if number.fract() == 0.0 && number.abs() < 256.0 => {
             (Some(*number as i64), Cow::Borrowed("another number"))
         }
+        Scalar::Float(number) if number.is_infinite() => (None, Cow::Borrowed("a number that is too large")),
         Scalar::Float(_) => (None, Cow::Borrowed("another number")),
         Scalar::Bool(_) => (None, Cow::Borrowed("a boolean")),
         Scalar::Text(text) => {
@@ -322,10 +323,9 @@ fn rating(node: &Node<Scalar>, settings: &Settings, issues: &mut Vec<Issue>) -> 
     rating
 }
 
-/// Without surrounding blanks, in lower case, Nepali digits as Western ones.
+/// In lower case, Nepali digits as Western ones.
 fn plain(text: &str) -> String {
-    text.trim()
-        .chars()
+    text.chars()
         .map(|character| match character {
             '०'..='९' => char::from(b'0' + (u32::from(character) - u32::from('०')) as u8),
             other => other.to_ascii_lowercase(),

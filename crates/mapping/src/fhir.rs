@@ -1,5 +1,7 @@
 //! The few FHIR R4 elements that the maps read. Narrow on purpose: ten fields, not R4.
 
+mod contained;
+
 use std::ops::Range;
 
 use jiff::civil::{Date, Time};
@@ -7,8 +9,12 @@ use jiff::tz::Offset;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::in_use::{NO_LONGER, Repeated, Repetition, best, repetition};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, object_shape};
+use crate::r4::{Period, plain};
+use crate::text;
+pub(crate) use contained::{Contained, without_hash};
 
 /// Where openIMIS' FHIR profiles, extensions and code systems live.
 pub(crate) const IG: &str = ig!("");
@@ -73,10 +79,14 @@ pub(crate) fn require_resource(
 /// FHIR `Identifier`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Identifier<'a> {
+    #[serde(borrow, default, rename = "use")]
+    usage: Node<Text<'a>>,
     #[serde(borrow, default, rename = "type")]
     pub kind: Node<CodeableConcept<'a>>,
     #[serde(borrow, default)]
     pub value: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    period: Node<Period<'a>>,
 }
 
 /// FHIR `CodeableConcept`.
@@ -114,30 +124,53 @@ impl CodeableConcept<'_> {
     }
 }
 
-/// The non-empty value of the first identifier of a type, whatever the order and number of identifiers.
-pub(crate) fn identifier<'n>(identifiers: &'n Node<Vec<Node<Identifier<'_>>>>, code: &str) -> Option<&'n str> {
-    identifiers
-        .items()
-        .filter(|identifier| identifier.kind.value().is_some_and(|kind| kind.has_code(code)))
-        .filter_map(|identifier| identifier.value.value())
-        .map(Text::trimmed)
-        .find(|value| !value.is_empty())
+impl Identifier<'_> {
+    fn is_of(&self, code: &str) -> bool {
+        self.kind.value().is_some_and(|kind| kind.has_code(code))
+    }
+
+    /// What was found instead of a value that can be used; none where there is nothing.
+    fn unusable(&self) -> Option<String> {
+        match &self.value {
+            Node::Absent => None,
+            Node::Value(text) if text.0.is_empty() => Some(shape_of(&text.0)),
+            Node::Value(_) => Some(NO_LONGER.to_owned()),
+            Node::Other(kind) => Some(kind.to_string()),
+        }
+    }
+}
+
+impl Repeated for Identifier<'_> {
+    fn repetition(&self) -> Repetition<'_> {
+        repetition(&self.usage, &self.period, None)
+    }
+}
+
+/// The value of the identifier of a type that counts most on a day, whatever the order and number of identifiers.
+pub(crate) fn identifier<'n>(
+    identifiers: &'n Node<Vec<Node<Identifier<'_>>>>,
+    code: &str,
+    on: Option<&str>,
+) -> Option<&'n str> {
+    best(identifiers.items(), on, |identifier| plain(&identifier.value).filter(|_| identifier.is_of(code)))
 }
 
 /// Why a type's identifier cannot be used: what was found instead of its value. None where there is no such identifier.
+#[cold]
 pub(crate) fn unusable_identifier(identifiers: &Node<Vec<Node<Identifier<'_>>>>, code: &str) -> Option<String> {
-    identifiers.items().filter(|identifier| identifier.kind.value().is_some_and(|kind| kind.has_code(code))).find_map(
-        |identifier| match &identifier.value {
-            Node::Absent => None,
-            Node::Value(text) => Some(shape_of(&text.0)),
-            Node::Other(kind) => Some(kind.to_string()),
-        },
-    )
+    identifiers.items().filter(|identifier| identifier.is_of(code)).find_map(Identifier::unusable)
 }
 
 /// Reads a UUID in any spelling.
 pub(crate) fn uuid(text: &str) -> Option<Uuid> {
-    Uuid::try_parse(text.trim()).ok()
+    let text = text::plain(text);
+    Uuid::try_parse(after_urn(&text).unwrap_or(&text)).ok()
+}
+
+/// What comes behind `urn:uuid:`, whose letters may be of either case.
+pub(crate) fn after_urn(text: &str) -> Option<&str> {
+    let (urn, rest) = text.split_at_checked(9)?;
+    urn.eq_ignore_ascii_case("urn:uuid:").then_some(rest)
 }
 
 /// What a text that should be something else looks like, without telling what it says.
@@ -151,9 +184,15 @@ pub(crate) fn shape_of(text: &str) -> String {
 }
 
 impl Reference<'_> {
-    /// The UUID this reference points at: `Type/x`, an absolute URL, `urn:uuid:x`, a bare uuid, or an identifier of type `UUID` only.
-    /// Problems go to `issues` (as warnings where the other way of naming it still works).
-    pub fn uuid(&self, path: &'static str, types: &[&str], issues: &mut Vec<Issue>) -> Option<Uuid> {
+    /// The UUID this reference points at: `Type/x`, an absolute URL, `urn:uuid:x`, a bare uuid, something contained, or an identifier of
+    /// type `UUID` only. Problems go to `issues` (as warnings where the other way of naming it still works).
+    pub fn uuid(
+        &self,
+        path: &'static str,
+        types: &[&str],
+        contained: &Contained,
+        issues: &mut Vec<Issue>,
+    ) -> Option<Uuid> {
         #[cold]
         fn expected(types: &[&str]) -> String {
             format!("a reference to {} by its uuid", types.join(" or "))
@@ -161,14 +200,25 @@ impl Reference<'_> {
         let by_identifier = self
             .identifier
             .value()
-            .filter(|identifier| identifier.kind.value().is_some_and(|kind| kind.has_code(UUID)))
+            .filter(|identifier| identifier.is_of(UUID) && identifier.repetition().standing(None).is_some())
             .and_then(|identifier| identifier.value.value())
             .and_then(|value| uuid(&value.0));
         let by_reference = match &self.reference {
-            Node::Value(text) => read_reference(text.trimmed(), types)
-                .map_err(|found| Issue::unusable(format!("{path}.reference"), &expected(types), found)),
+            Node::Value(text) => match text.0.strip_prefix('#') {
+                Some(name) => contained.uuid(name, types),
+                None => read_reference(&text.0, types),
+            }
+            .map_err(|found| Issue::unusable(format!("{path}.reference"), &expected(types), found)),
             Node::Other(kind) => Err(Issue::unusable(format!("{path}.reference"), &expected(types), kind)),
-            Node::Absent => Err(Issue::missing(format!("{path}.reference"), &expected(types))),
+            Node::Absent => Err(match self.identifier.value().filter(|identifier| identifier.is_of(UUID)) {
+                Some(identifier) if by_identifier.is_none() => {
+                    let in_use = identifier.repetition().standing(None).and(plain(&identifier.value));
+                    let found = in_use.map(shape_of).or_else(|| identifier.unusable());
+                    let found = found.unwrap_or_else(|| "no value".to_owned());
+                    Issue::unusable(format!("{path}.identifier.value"), &expected(types), found)
+                }
+                _ => Issue::missing(format!("{path}.reference"), &expected(types)),
+            }),
         };
         match (by_reference, by_identifier) {
             (Ok(reference), Some(identifier)) if reference != identifier => {
@@ -198,18 +248,21 @@ impl Reference<'_> {
     }
 }
 
+#[cold]
+fn of_another_type(kind: &str) -> String {
+    format!("a reference to {}", RESOURCES.iter().find(|name| **name == kind).unwrap_or(&"something else"))
+}
+
 /// Takes the id out of a reference's text. The error says what was found.
 fn read_reference(text: &str, types: &[&str]) -> Result<Uuid, String> {
-    if let Some(urn) = text.strip_prefix("urn:uuid:") {
+    if let Some(urn) = after_urn(text) {
         return uuid(urn).ok_or_else(|| "a urn:uuid that holds no UUID".to_owned());
     }
     let version = if text.as_bytes().contains(&b'_') { text.split_once("/_history/") } else { None };
     let versionless = version.map_or(text, |(versionless, _)| versionless);
     let (before, id) = split_last(versionless.trim_end_matches('/'));
     match before.map(|before| split_last(before).1) {
-        Some(kind) if !types.contains(&kind) => {
-            Err(format!("a reference to {}", RESOURCES.iter().find(|name| **name == kind).unwrap_or(&"something else")))
-        }
+        Some(kind) if !types.contains(&kind) => Err(of_another_type(kind)),
         _ => uuid(id).ok_or_else(|| format!("a reference whose id is no UUID, {}", shape_of(id))),
     }
 }
@@ -225,7 +278,7 @@ fn split_last(text: &str) -> (Option<&str>, &str) {
 /// Reads a FHIR `date` or `dateTime` as the day it is at `offset`; a time without a zone is taken as written.
 /// The error says what was found. By hand: jiff's parser alone would triple the size of a component.
 pub(crate) fn day(text: &str, offset: Offset) -> Result<Date, String> {
-    let text = text.trim();
+    let text = &*text::plain(text);
     let no_such = || "a day or time that does not exist".to_owned();
     match text.len() {
         4 if number(text, 0..4).is_some() => return Err("a year only".to_owned()),

@@ -11,9 +11,9 @@ macro_rules! uuid_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// Reads any spelling (upper case, without hyphens, `urn:uuid:`); none if it is not a UUID.
+            /// Reads any spelling (upper case, without hyphens, `urn:uuid:`, with characters that cannot be seen); none if it is not a UUID.
             pub fn parse(text: &str) -> Option<Self> {
-                Uuid::try_parse(text.trim()).ok().map(Self)
+                crate::fhir::uuid(text).map(Self)
             }
 
             /// As openIMIS finds it: lower case with hyphens.

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::bundle::{Condition, Documents, Entry, parts, told};
-use crate::fhir::uuid;
+use crate::fhir::{UUID, uuid};
+use crate::in_use::{NO_LONGER, best, equally_good};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, object_shape};
 use crate::r4::{Identifier, List, MANY, Period, Reference, plain};
@@ -104,8 +105,8 @@ impl Patient<'_> {
 }
 
 impl Coverage<'_> {
-    fn number(&self, names: &[String]) -> Option<&str> {
-        let named = || self.identifier.items().filter(|found| found.is_one_of(names)).find_map(Identifier::value);
+    fn number(&self, names: &[String], on: Option<&str>) -> Option<&str> {
+        let named = || best(self.identifier.items(), on, |found| found.value().filter(|_| found.is_one_of(names)));
         plain(&self.subscriber_id).or_else(named)
     }
 }
@@ -121,10 +122,9 @@ pub(crate) fn insurance_number<'w>(
 ) -> Result<Option<String>, usize> {
     let own = reference.identifier.value();
     let of_patient = patient.into_iter().flat_map(|patient| patient.identifier.items()).chain(own);
-    let mut numbers: BTreeSet<String> = of_patient
-        .filter(|found| found.is_one_of(names))
-        .filter_map(|found| found.value().map(str::to_owned))
-        .collect();
+    let on = documents.day.as_deref();
+    let value = |found: &Identifier| found.value().map(str::to_owned).filter(|_| found.is_one_of(names));
+    let mut numbers: BTreeSet<String> = equally_good(of_patient, on, value).into_iter().collect();
     if let Some(Condition { system: Some(system), value }) = plain(&reference.reference).and_then(Condition::of)
         && names.contains(&system)
     {
@@ -134,7 +134,7 @@ pub(crate) fn insurance_number<'w>(
         numbers.extend(patient.attributes(names).map(str::to_owned));
     }
     if numbers.is_empty() {
-        numbers = of_coverages(names, documents, coverages);
+        numbers = of_coverages(names, documents, coverages, on);
     }
     if let (true, None, Some(number)) = (numbers.is_empty(), patient, of_reference(names, reference)) {
         numbers.insert(number.to_owned());
@@ -146,14 +146,19 @@ pub(crate) fn insurance_number<'w>(
 }
 
 /// The numbers of coverages that are active, else of those that no longer are. What is a draft or a mistake says nothing.
-fn of_coverages<'w>(names: &[String], documents: &Documents<'w>, coverages: &[&Entry<'w>]) -> BTreeSet<String> {
+fn of_coverages<'w>(
+    names: &[String],
+    documents: &Documents<'w>,
+    coverages: &[&Entry<'w>],
+    on: Option<&str>,
+) -> BTreeSet<String> {
     let all = || documents.of("Coverage").take(MANY).collect();
     let coverages: Vec<&Entry> = if coverages.is_empty() { all() } else { coverages.to_vec() };
     let parsed: Vec<Coverage> =
         coverages.iter().filter_map(|entry| documents.parse::<Coverage>(entry, &mut Vec::new())).collect();
     let of = |status: &str| -> BTreeSet<String> {
         let of_status = parsed.iter().filter(|coverage| plain(&coverage.status).unwrap_or("active") == status);
-        of_status.filter_map(|coverage| coverage.number(names).map(str::to_owned)).collect()
+        of_status.filter_map(|coverage| coverage.number(names, on).map(str::to_owned)).collect()
     };
     let active = of("active");
     if active.is_empty() { of("cancelled") } else { active }
@@ -188,6 +193,13 @@ pub(crate) fn unnamed(
             }
         }
     };
+    let own = reference.identifier.value();
+    let of_patient = patient.iter().flat_map(|(_, patient)| patient.identifier.items()).chain(own);
+    let mut numbers = of_patient.filter(|found| found.is_one_of(names) || found.is_of_openimis());
+    if numbers.any(|found| found.is_there() && found.of_openimis(UUID).is_none()) {
+        let path = patient.map_or(path, |(entry, _)| entry.path.as_str());
+        return Issue::unusable(format!("{path}.identifier"), EXPECTED, NO_LONGER);
+    }
     if let Some((entry, patient)) = patient {
         return others(patient.identifier.value().map_or(0, Vec::len), format!("{}.identifier", entry.path));
     }

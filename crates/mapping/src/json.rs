@@ -17,6 +17,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::issue::Issue;
+use crate::text;
 use reader::{Broken, Reader};
 pub(crate) use writer::{Unwritable, to_json};
 
@@ -153,19 +154,53 @@ impl<'de, T: Shape<'de>> Visitor<'de> for NodeVisitor<T> {
     }
 }
 
-/// Text, borrowed where it has no escapes.
+/// Text with a meaning for machines (a code, a number, a day), borrowed where it has no escapes: read as [`text::plain`].
 #[derive(Clone, Debug)]
 pub(crate) struct Text<'a>(pub Cow<'a, str>);
 
+/// Text for people (a name, an address, a sentence): read as [`text::name`].
+#[derive(Clone, Debug)]
+pub(crate) struct Words<'a>(pub Cow<'a, str>);
+
 impl Text<'_> {
     pub fn trimmed(&self) -> &str {
-        self.0.trim()
+        &self.0
+    }
+}
+
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Words<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 
 impl<'de: 'a, 'a> Shape<'de> for Text<'a> {
-    fn from_text(text: Cow<'de, str>) -> Option<Self> {
-        Some(Self(text))
+    fn from_text(found: Cow<'de, str>) -> Option<Self> {
+        Some(Self(clean(found, text::plain)))
+    }
+}
+
+impl<'de: 'a, 'a> Shape<'de> for Words<'a> {
+    fn from_text(found: Cow<'de, str>) -> Option<Self> {
+        Some(Self(clean(found, text::name)))
+    }
+}
+
+/// A text as it is read; still borrowed if it was.
+#[inline]
+fn clean<'a>(found: Cow<'a, str>, read: fn(&str) -> Cow<'_, str>) -> Cow<'a, str> {
+    match found {
+        Cow::Borrowed(found) => read(found),
+        Cow::Owned(found) => match read(&found) {
+            Cow::Borrowed(clean) if clean.len() == found.len() => Cow::Owned(found),
+            clean => Cow::Owned(clean.into_owned()),
+        },
     }
 }
 
@@ -179,8 +214,8 @@ pub(crate) enum Scalar<'a> {
 }
 
 impl<'de: 'a, 'a> Shape<'de> for Scalar<'a> {
-    fn from_text(text: Cow<'de, str>) -> Option<Self> {
-        Some(Self::Text(text))
+    fn from_text(found: Cow<'de, str>) -> Option<Self> {
+        Some(Self::Text(clean(found, text::plain)))
     }
     fn from_bool(value: bool) -> Option<Self> {
         Some(Self::Bool(value))
@@ -226,18 +261,38 @@ pub(crate) fn document<'a, T>(text: &'a str, expected: &'static str) -> Result<T
 where
     T: Shape<'a>,
 {
+    let text = without_mark(text);
     if text.trim().is_empty() {
-        return Err(vec![Issue::fatal(expected, "expected a JSON object; found nothing")]);
+        return Err(vec![Issue::fatal(expected, "expected a JSON object; found an empty text")]);
     }
     let mut reader = Reader::new(text);
     match reader.document::<Node<T>>() {
         Ok(Node::Value(document)) => Ok(document),
         Ok(Node::Absent) => Err(vec![Issue::fatal(expected, "expected a JSON object; found null")]),
         Ok(Node::Other(kind)) => Err(vec![Issue::fatal(expected, format!("expected a JSON object; found {kind}"))]),
-        Err(broken) => {
-            let what = if broken == Broken::Data { "a key is there twice" } else { "not well-formed JSON" };
-            let (line, column) = reader.place(broken);
-            Err(vec![Issue::fatal(expected, format!("{what} (line {line}, column {column})"))])
-        }
+        Err(broken) => Err(vec![unreadable(&mut reader, broken, expected)]),
     }
+}
+
+/// Reads a part of a document that was read already.
+pub(crate) fn part<'a, T: Shape<'a>>(text: &'a str) -> Node<T> {
+    Reader::new(text).document().unwrap_or_default()
+}
+
+#[cold]
+fn unreadable(reader: &mut Reader, broken: Broken, expected: &'static str) -> Issue {
+    // Every second byte is zero: letters of two bytes that were read as letters of one.
+    if let [0, one, 0, other, ..] | [one, 0, other, 0, ..] = reader.text.as_bytes()
+        && (*one != 0 && *other != 0)
+    {
+        return Issue::fatal(expected, "expected text in UTF-8; found UTF-16");
+    }
+    let what = if broken == Broken::Data { "a key is there twice" } else { "not well-formed JSON" };
+    let (line, column) = reader.place(broken);
+    Issue::fatal(expected, format!("{what} (line {line}, column {column})"))
+}
+
+/// Text without the byte order mark that some write in front of it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }

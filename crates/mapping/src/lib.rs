@@ -10,8 +10,9 @@
 //! - [`bikram_sambat`]: the calendar of Nepal.
 //! - [`encoding`]: from bytes to text; what is there instead of JSON.
 //! - [`issue`]: what a map says of an input it cannot use; [`ids`]: identifiers as types.
-//! - [`phone`]: telephone numbers.
-//! - `json`: reading JSON leniently and without copies, and writing it; `fhir`: the few FHIR elements that the maps read.
+//! - [`phone`]: telephone numbers; [`text`]: characters that cannot be seen; [`in_use`]: which of several elements counts.
+//! - `json`: reading JSON leniently and without copies, and writing it; `fhir`: the few FHIR elements that the maps read;
+//!   `modifiers`: those that change the meaning of a resource.
 //! - `bundle`: resources and their references; `r4`: elements with code systems; `decimal`: amounts; `insured`: insurance numbers;
 //!   `shapes`: elements of another kind than FHIR's.
 #![forbid(unsafe_code)]
@@ -25,16 +26,19 @@ pub mod encoding;
 pub mod facility;
 pub mod feedback;
 pub mod ids;
+pub mod in_use;
 pub mod issue;
 pub mod lookup;
 pub mod patient;
 pub mod phone;
+pub mod text;
 
 mod bundle;
 mod decimal;
 mod fhir;
 mod insured;
 mod json;
+mod modifiers;
 mod policy;
 mod r4;
 mod shapes;

@@ -85,6 +85,21 @@ pub(crate) fn is_askable(code: &str) -> bool {
     (1..=MAX_CODE).contains(&code.chars().count()) && !code.chars().any(char::is_control)
 }
 
+/// Of what openIMIS answered to a code, what is meant: the code itself, else the one that differs in case only, as a database has it
+/// that ignores case. What tells no code is not left out.
+pub(crate) fn with_code<T>(found: impl Iterator<Item = T>, code: &str, of: impl Fn(&T) -> Option<String>) -> Vec<T> {
+    let (mut exact, mut alike) = (Vec::new(), Vec::new());
+    for one in found {
+        match of(&one) {
+            None => exact.push(one),
+            Some(other) if other == code => exact.push(one),
+            Some(other) if other.eq_ignore_ascii_case(code) => alike.push(one),
+            Some(_) => {}
+        }
+    }
+    if exact.is_empty() { alike } else { exact }
+}
+
 /// More problems than this tell nobody anything.
 const MAX_ISSUES: usize = 200;
 

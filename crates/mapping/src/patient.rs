@@ -1,132 +1,25 @@
 //! openIMIS insuree (FHIR `Patient`) to CHT person. Nothing is invented: what openIMIS does not say is left out.
 
-use serde::{Deserialize, Serialize};
+mod settings;
+mod source;
 
-use crate::fhir::{CODE, Identifier, UUID, identifier, require_resource, shape_of, unusable_identifier};
+use serde::Serialize;
+
+use crate::fhir::{CODE, UUID, identifier, require_resource, shape_of, unusable_identifier};
 use crate::ids::{InsureeUuid, contact_id};
+use crate::in_use::{Repeated, best, in_use};
 use crate::issue::{Issue, IssueType, Severity};
-use crate::json::{Node, Text, document, object_shape, to_json};
+use crate::json::{Node, Words, document, to_json};
+use crate::modifiers::{flag, refuse_extension, refuse_rules};
 use crate::phone::{self, Unusable};
+use crate::r4::{ContactPoint, plain};
 use crate::{MapResult, Mapped};
+use source::{Link, Patient};
 
-/// One row of the table openIMIS location to CHT place.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlaceLink {
-    /// Code of the openIMIS location.
-    pub location_code: String,
-    /// `_id` of the CHT place.
-    pub place_id: String,
-}
-
-/// How a person is written.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// CHT contact type of the person.
-    ///
-    /// Default: `"person"`; another one is written as `contact_type`.
-    pub person_type: String,
-    /// Which CHT place is which openIMIS location. The insuree's village is looked for first, then its municipality,
-    /// district and region. One such block a place.
-    ///
-    /// Optional, for example
-    /// ```toml
-    /// [[mapping.patient.places]]
-    /// location_code = "R1D1M1V1"
-    /// place_id = "7a36af4d-2ee0-4c1a-9b30-4c13ad8b0c57"
-    /// ```
-    pub places: Vec<PlaceLink>,
-    /// `_id` of the CHT place for insurees whose openIMIS location is not in the table `places`.
-    ///
-    /// Default: `""`: none, and the claim of such an insuree becomes a dead letter.
-    pub default_place: String,
-    /// Country calling code for phone numbers that are written without one.
-    ///
-    /// Default: `""`: such a number is left out. For example `"+977"`.
-    pub phone_prefix: String,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            person_type: "person".into(),
-            places: Vec::new(),
-            default_place: String::new(),
-            phone_prefix: String::new(),
-        }
-    }
-}
-
-impl Settings {
-    /// Everything that is wrong with these settings, as sentences; empty if nothing is.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if self.person_type.trim().is_empty() {
-            problems.push("person_type: is empty; expected a CHT contact type, for example person".to_owned());
-        }
-        if !self.phone_prefix.is_empty() && !phone::is_calling_code(&self.phone_prefix) {
-            problems.push("phone_prefix: expected a country calling code such as +977".to_owned());
-        }
-        for (index, row) in self.places.iter().enumerate() {
-            if row.location_code.trim().is_empty() || row.place_id.trim().is_empty() {
-                problems.push(format!("places[{index}]: expected a location_code and a place_id"));
-            } else if self.places[..index].iter().any(|other| other.location_code == row.location_code) {
-                problems.push(format!("places[{index}]: {} is there twice", row.location_code));
-            }
-        }
-        problems
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct Patient<'a> {
-    #[serde(borrow, default, rename = "resourceType")]
-    resource_type: Node<Text<'a>>,
-    #[serde(borrow, default)]
-    id: Node<Text<'a>>,
-    #[serde(borrow, default)]
-    identifier: Node<Vec<Node<Identifier<'a>>>>,
-    #[serde(borrow, default)]
-    name: Node<Vec<Node<HumanName<'a>>>>,
-    #[serde(borrow, default)]
-    telecom: Node<Vec<Node<ContactPoint<'a>>>>,
-    #[serde(borrow, default)]
-    gender: Node<Text<'a>>,
-    #[serde(borrow, default, rename = "birthDate")]
-    birth_date: Node<Text<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct HumanName<'a> {
-    #[serde(borrow, default, rename = "use")]
-    usage: Node<Text<'a>>,
-    #[serde(borrow, default)]
-    text: Node<Text<'a>>,
-    #[serde(borrow, default)]
-    family: Node<Text<'a>>,
-    #[serde(borrow, default)]
-    given: Node<Vec<Node<Text<'a>>>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ContactPoint<'a> {
-    #[serde(borrow, default, rename = "use")]
-    usage: Node<Text<'a>>,
-    #[serde(borrow, default)]
-    system: Node<Text<'a>>,
-    #[serde(borrow, default)]
-    value: Node<Text<'a>>,
-}
-
-object_shape!(Patient, HumanName, ContactPoint);
+pub use settings::{PlaceLink, Settings};
+pub use source::{identifier_of, location};
 
 const CHF_ID: &str = "Patient.identifier.where(type.coding.code = 'Code').value";
-
-/// Whether FHIR's `use` says that a name or number is no longer in use.
-fn is_old(usage: &Node<Text>) -> bool {
-    usage.value().is_some_and(|usage| usage.trimmed() == "old")
-}
 
 /// Body of CHT `POST /api/v1/people`.
 #[derive(Serialize)]
@@ -160,13 +53,15 @@ struct Person<'a> {
 /// # Units
 /// `phone` is E.164, `date_of_birth` is `YYYY-MM-DD`, `_id` a UUIDv5 of the insuree's uuid.
 /// # Errors
-/// Other JSON; no uuid or name; no place for the insuree's location. A phone, sex or birth date that cannot be used is a warning.
+/// Other JSON; no uuid or name; no place for the insuree's location; an insuree who has died or whose record is not in use. A phone, sex
+/// or birth date that cannot be used is a warning.
 /// # Source
 /// Cases: `tests/fixtures/patient/`. CHT: `api/src/services/people.js`.
 pub fn map(patient: &str, location_codes: &[String], settings: &Settings) -> MapResult {
     let resource: Patient = document(patient, "Patient")?;
     let mut issues = Vec::new();
     require_resource(&resource.resource_type, "Patient.resourceType", "Patient", &mut issues)?;
+    resource.refuse_modifiers(&mut issues);
     let uuid = resource.uuid(&mut issues);
     let name = resource.full_name(&mut issues);
     let place = place(location_codes, settings, &mut issues);
@@ -200,9 +95,36 @@ pub fn map(patient: &str, location_codes: &[String], settings: &Settings) -> Map
 }
 
 impl Patient<'_> {
+    /// The day of the document, where it says one.
+    fn day(&self) -> Option<&str> {
+        source::day(&self.meta)
+    }
+
+    /// Refuses who is not to be asked.
+    fn refuse_modifiers(&self, issues: &mut Vec<Issue>) {
+        let mut refuse = |path, text| issues.push(Issue::error(IssueType::BusinessRule, path, text));
+        if !matches!(self.deceased_date_time, Node::Absent) {
+            refuse("Patient.deceasedDateTime", "the insuree has died; expected one who can be asked");
+        }
+        let replaced = |link: &Link| plain(&link.kind).is_some_and(|kind| kind == "replaced-by");
+        if self.link.items().any(replaced) {
+            refuse("Patient.link", "replaced by another record of the same person; expected the record in use");
+        }
+        if flag(&self.deceased_boolean, "Patient.deceasedBoolean", issues) == Some(true) {
+            let text = "the insuree has died; expected one who can be asked";
+            issues.push(Issue::error(IssueType::BusinessRule, "Patient.deceasedBoolean", text));
+        }
+        if flag(&self.active, "Patient.active", issues) == Some(false) {
+            let text = "the record is not in use; expected true, or none";
+            issues.push(Issue::error(IssueType::BusinessRule, "Patient.active", text));
+        }
+        refuse_extension(&self.modifier_extension, "Patient", issues);
+        refuse_rules(&self.implicit_rules, "Patient", issues);
+    }
+
     fn uuid(&self, issues: &mut Vec<Issue>) -> Option<InsureeUuid> {
         const EXPECTED: &str = "openIMIS' uuid of the insuree";
-        if let Some(uuid) = identifier(&self.identifier, UUID).and_then(InsureeUuid::parse) {
+        if let Some(uuid) = identifier(&self.identifier, UUID, self.day()).and_then(InsureeUuid::parse) {
             // openIMIS answers with the id that it was asked by, so the insurance number in `id` is no disagreement.
             let id = self.id.value().and_then(|id| InsureeUuid::parse(&id.0)).filter(|id| *id != uuid);
             if let Some(id) = id {
@@ -221,23 +143,17 @@ impl Patient<'_> {
 
     /// Given names, then the family name; else the name's text.
     fn full_name(&self, issues: &mut Vec<Issue>) -> Option<String> {
-        let full = self.name.items().filter(|name| !is_old(&name.usage)).find_map(|name| {
-            let parts: Vec<&str> = name
-                .given
-                .items()
-                .chain(name.family.value())
-                .map(Text::trimmed)
-                .filter(|part| !part.is_empty())
-                .collect();
-            let text = name.text.value().map(Text::trimmed).filter(|text| !text.is_empty());
-            if parts.is_empty() { text.map(str::to_owned) } else { Some(parts.join(" ")) }
+        let full = best(self.name.items(), self.day(), |name| {
+            let given = name.given.items().map(Words::as_ref);
+            let parts: Vec<&str> = given.chain(plain(&name.family)).filter(|part| !part.is_empty()).collect();
+            if parts.is_empty() { plain(&name.text).map(str::to_owned) } else { Some(parts.join(" ")) }
         });
         if full.is_none() {
             let expected = "a given or family name";
             issues.push(match &self.name {
                 Node::Other(kind) => Issue::unusable("Patient.name", "a list of names", kind),
                 Node::Value(names) if !names.is_empty() => {
-                    Issue::unusable("Patient.name", expected, "no name that can be used")
+                    Issue::unusable("Patient.name", expected, self.unusable_name())
                 }
                 _ => Issue::missing("Patient.name", expected),
             });
@@ -245,20 +161,38 @@ impl Patient<'_> {
         full
     }
 
-    fn sex(&self, issues: &mut Vec<Issue>) -> Option<&'static str> {
-        match &self.gender {
-            Node::Value(gender) if gender.0 == "male" => Some("male"),
-            Node::Value(gender) if gender.0 == "female" => Some("female"),
-            Node::Absent => None,
-            _ => {
-                let text = "CHT knows male and female; left out";
-                issues.push(Issue {
-                    severity: Severity::Information,
-                    ..Issue::error(IssueType::NotSupported, "Patient.gender", text)
-                });
-                None
-            }
+    /// Why no name can be used.
+    fn unusable_name(&self) -> &'static str {
+        let mut names = self.name.items().peekable();
+        let any = names.peek().is_some();
+        match any && names.all(|name| name.repetition().standing(self.day()).is_none()) {
+            true => "a name that is no longer in use",
+            false => "no name that can be used",
         }
+    }
+
+    /// In any case: openIMIS of Nepal's Health Insurance Board writes `Male`.
+    fn sex(&self, issues: &mut Vec<Issue>) -> Option<&'static str> {
+        const SEXES: [&str; 2] = ["male", "female"];
+        const OTHERS: [&str; 2] = ["other", "unknown"];
+        let found = match &self.gender {
+            Node::Absent => return None,
+            Node::Other(kind) => kind.to_string(),
+            Node::Value(gender) => {
+                if let Some(sex) = SEXES.into_iter().find(|sex| gender.0.eq_ignore_ascii_case(sex)) {
+                    return Some(sex);
+                }
+                if OTHERS.iter().any(|other| gender.0.eq_ignore_ascii_case(other)) {
+                    let text = "CHT knows male and female; left out";
+                    let issue = Issue::error(IssueType::NotSupported, "Patient.gender", text);
+                    issues.push(Issue { severity: Severity::Information, ..issue });
+                    return None;
+                }
+                shape_of(&gender.0)
+            }
+        };
+        issues.push(Issue::unusable("Patient.gender", "male or female", format!("{found}; left out")).as_warning());
+        None
     }
 
     fn date_of_birth(&self, issues: &mut Vec<Issue>) -> Option<&str> {
@@ -277,7 +211,7 @@ impl Patient<'_> {
 
     /// The insurance number, where there is one.
     fn chf_id(&self, issues: &mut Vec<Issue>) -> Option<&str> {
-        let chf_id = identifier(&self.identifier, CODE);
+        let chf_id = identifier(&self.identifier, CODE, self.day());
         if chf_id.is_none() {
             let (path, found) = match &self.identifier {
                 Node::Other(kind) => ("Patient.identifier", Some(kind.to_string())),
@@ -290,19 +224,16 @@ impl Patient<'_> {
         chf_id
     }
 
-    /// The first telephone number that can be written as E.164. One before it that cannot exist is reported: it is a slip, where a text
-    /// such as "unknown" says nothing.
+    /// The telephone number that counts most of those that can be written as E.164. One before it that cannot exist is reported: it is a
+    /// slip, where a text such as "unknown" says nothing.
     fn phone(&self, prefix: &str, issues: &mut Vec<Issue>) -> Option<String> {
         let mut worst = matches!(self.telecom, Node::Other(_)).then_some(Unusable::NoNumber);
-        for contact in self.telecom.items().filter(|contact| !is_old(&contact.usage)) {
-            let system = contact.system.value().map_or("phone", Text::trimmed);
-            if !matches!(system, "phone" | "sms") {
-                continue;
-            }
+        let is_phone = |contact: &&ContactPoint| matches!(plain(&contact.system), None | Some("phone" | "sms"));
+        for contact in in_use(self.telecom.items().filter(is_phone), self.day()) {
             let unusable = match &contact.value {
                 Node::Absent => continue,
-                Node::Value(number) if number.trimmed().is_empty() => continue,
-                Node::Value(number) => match phone::read(number.trimmed(), prefix) {
+                Node::Value(number) if number.0.is_empty() => continue,
+                Node::Value(number) => match phone::read(&number.0, prefix) {
                     Ok(phone) => {
                         let slip = worst.filter(|worst| *worst == Unusable::Impossible);
                         issues.extend(slip.map(|slip| self.no_phone(slip, prefix)));
@@ -313,6 +244,11 @@ impl Patient<'_> {
                 Node::Other(_) => Unusable::NoNumber,
             };
             worst = worst.max(Some(unusable));
+        }
+        let mut written = self.telecom.items().filter(is_phone).filter(|contact| plain(&contact.value).is_some());
+        if worst.is_none() && written.next().is_some() {
+            let found = "a number that is no longer in use; left out";
+            issues.push(Issue::unusable("Patient.telecom", "a telephone number", found).as_warning());
         }
         issues.extend(worst.map(|worst| self.no_phone(worst, prefix)));
         None

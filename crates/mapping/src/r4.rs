@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::decimal::Number;
 use crate::fhir::{CODE, IG, UUID, day, shape_of};
+use crate::in_use::{NO_LONGER, Repeated, Repetition, best, repetition};
 use crate::issue::{Issue, IssueType};
-use crate::json::{Kind, Node, Text, object_shape};
+use crate::json::{Kind, Node, Scalar, Text, Words, object_shape};
 use crate::shapes::told;
 
 /// A FHIR element that repeats.
@@ -27,6 +28,8 @@ pub(crate) struct Identifier<'a> {
     pub system: Node<Text<'a>>,
     #[serde(borrow, default)]
     value: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    period: Node<Period<'a>>,
 }
 
 /// FHIR `CodeableConcept`.
@@ -35,7 +38,7 @@ pub(crate) struct Concept<'a> {
     #[serde(borrow, default)]
     pub coding: List<Coding<'a>>,
     #[serde(borrow, default)]
-    pub text: Node<Text<'a>>,
+    pub text: Node<Words<'a>>,
 }
 
 /// FHIR `Coding`.
@@ -82,20 +85,28 @@ pub(crate) struct ContactPoint<'a> {
     #[serde(borrow, default)]
     pub value: Node<Text<'a>>,
     #[serde(borrow, default, rename = "use")]
-    pub usage: Node<Text<'a>>,
+    usage: Node<Text<'a>>,
+    #[serde(borrow, default)]
+    period: Node<Period<'a>>,
+    #[serde(borrow, default)]
+    rank: Node<Scalar<'a>>,
 }
 
 /// FHIR `Address`.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Address<'a> {
+    #[serde(borrow, default, rename = "use")]
+    usage: Node<Text<'a>>,
     #[serde(borrow, default)]
-    pub text: Node<Text<'a>>,
+    period: Node<Period<'a>>,
     #[serde(borrow, default)]
-    pub line: List<Text<'a>>,
+    pub text: Node<Words<'a>>,
     #[serde(borrow, default)]
-    pub city: Node<Text<'a>>,
+    pub line: List<Words<'a>>,
     #[serde(borrow, default)]
-    pub district: Node<Text<'a>>,
+    pub city: Node<Words<'a>>,
+    #[serde(borrow, default)]
+    pub district: Node<Words<'a>>,
     #[serde(borrow, default, rename = "postalCode")]
     pub postal_code: Node<Text<'a>>,
 }
@@ -111,8 +122,8 @@ told! {
 }
 
 /// The text of an element, if there is one.
-pub(crate) fn plain<'n>(text: &'n Node<Text<'_>>) -> Option<&'n str> {
-    text.value().map(Text::trimmed).filter(|text| !text.is_empty())
+pub(crate) fn plain<T: AsRef<str>>(text: &Node<T>) -> Option<&str> {
+    text.value().map(T::as_ref).filter(|text| !text.is_empty())
 }
 
 /// The elements of a list with their paths. What has another shape is an issue.
@@ -161,10 +172,38 @@ pub(crate) fn shown(code: &str) -> String {
     if is_code { code.to_owned() } else { shape_of(code) }
 }
 
+impl Repeated for Identifier<'_> {
+    fn repetition(&self) -> Repetition<'_> {
+        repetition(&self.usage, &self.period, None)
+    }
+}
+
+impl Address<'_> {
+    pub fn is_in_use(&self, on: Option<&str>) -> bool {
+        repetition(&self.usage, &self.period, None).standing(on).is_some()
+    }
+}
+
+impl Repeated for ContactPoint<'_> {
+    fn repetition(&self) -> Repetition<'_> {
+        repetition(&self.usage, &self.period, Some(&self.rank))
+    }
+}
+
 impl Identifier<'_> {
     /// The value, unless it is no longer in use.
     pub fn value(&self) -> Option<&str> {
-        plain(&self.value).filter(|_| plain(&self.usage) != Some("old"))
+        plain(&self.value).filter(|_| self.repetition().standing(None).is_some())
+    }
+
+    /// Why it has no value that can be used: what was found instead. None where there is nothing.
+    pub fn unusable(&self) -> Option<String> {
+        match &self.value {
+            Node::Absent => None,
+            Node::Value(text) if text.0.is_empty() => Some(shape_of("")),
+            Node::Value(_) => Some(NO_LONGER.to_owned()),
+            Node::Other(kind) => Some(kind.to_string()),
+        }
     }
 
     /// The value of an identifier that openIMIS gave, by its type code.
@@ -191,6 +230,16 @@ impl Identifier<'_> {
         self.kind.value().is_some_and(|kind| kind.coding.items().take(MANY).any(is_older))
     }
 
+    /// Whether it has a value, in use or not.
+    pub fn is_there(&self) -> bool {
+        plain(&self.value).is_some()
+    }
+
+    /// Whether its type is one of openIMIS' own.
+    pub fn is_of_openimis(&self) -> bool {
+        self.kind.value().is_some_and(|kind| kind.codes().any(|found| found == UUID || found == CODE))
+    }
+
     /// How a table may name it: `system|value`, or the value alone.
     pub fn tokens(&self) -> Vec<String> {
         let Some(value) = self.value() else { return Vec::new() };
@@ -207,12 +256,21 @@ impl Identifier<'_> {
     }
 }
 
+/// The value of the identifier of one of openIMIS' types that counts most on a day.
+pub(crate) fn of_openimis<'n>(identifiers: &'n List<Identifier>, code: &str, on: Option<&str>) -> Option<&'n str> {
+    best(identifiers.items(), on, |identifier| identifier.of_openimis(code))
+}
+
 /// The uuid, else the code, that openIMIS' own identifiers hold.
 pub(crate) fn openimis_identifier(identifiers: &List<Identifier>) -> Option<OpenImisId> {
-    let value = |code: &str| identifiers.items().find_map(|identifier| identifier.of_openimis(code));
-    match value(UUID).and_then(crate::fhir::uuid) {
+    openimis_identifier_on(identifiers, None)
+}
+
+/// The same on a day.
+pub(crate) fn openimis_identifier_on(identifiers: &List<Identifier>, on: Option<&str>) -> Option<OpenImisId> {
+    match of_openimis(identifiers, UUID, on).and_then(crate::fhir::uuid) {
         Some(uuid) => Some(OpenImisId::Uuid(uuid.to_string())),
-        None => value(CODE).map(|code| OpenImisId::Code(code.to_owned())),
+        None => of_openimis(identifiers, CODE, on).map(|code| OpenImisId::Code(code.to_owned())),
     }
 }
 
@@ -226,10 +284,10 @@ pub(crate) enum OpenImisId {
 impl OpenImisId {
     /// What a table says: a uuid, else a code.
     pub fn parse(text: &str) -> Self {
-        let text = text.trim();
-        match uuid::Uuid::try_parse(text).ok().filter(|_| text.len() == 36) {
+        let text = crate::text::plain(text);
+        match crate::fhir::uuid(&text).filter(|_| text.len() == 36) {
             Some(uuid) => Self::Uuid(uuid.to_string()),
-            None => Self::Code(text.to_owned()),
+            None => Self::Code(text.into_owned()),
         }
     }
 }

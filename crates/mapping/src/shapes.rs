@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::decimal::Number;
 use crate::issue::{Issue, IssueType, Severity};
-use crate::json::{Node, Scalar, Text};
+use crate::json::{Node, Scalar, Text, Words};
 
 /// Elements that hold alternatives: where one of them cannot be read, another may do.
 const ALTERNATIVES: [&str; 5] = ["identifier", "coding", "extension", "participant", "location"];
@@ -78,6 +78,10 @@ pub(crate) trait Told {
 }
 
 impl Told for Text<'_> {
+    const EXPECTED: &'static str = "a text";
+}
+
+impl Told for Words<'_> {
     const EXPECTED: &'static str = "a text";
 }
 

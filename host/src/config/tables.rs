@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mapping::claim::{self, FacilityRow, ItemKind, ItemRow};
 use mapping::codes::{CodeRow, Table, concept_map};
+use mapping::text::plain;
 use mapping::{encoding, facility};
 use serde::Deserialize;
 
@@ -125,7 +126,12 @@ impl Record<'_> {
     }
 
     fn text(&self, name: &str) -> String {
-        self.value(name).unwrap_or_default().to_owned()
+        self.code(name).unwrap_or_default()
+    }
+
+    /// Without characters that cannot be seen, which spreadsheets bring along from where their cells were copied.
+    fn code(&self, name: &str) -> Option<String> {
+        self.value(name).map(|value| plain(value).into_owned()).filter(|value| !value.is_empty())
     }
 }
 
@@ -144,13 +150,13 @@ fn item(record: &Record) -> Result<ItemRow, String> {
         source: record.text("source"),
         kind,
         openimis: record.text("openimis"),
-        uuid: record.value("uuid").map(str::to_owned),
-        price: record.value("price").map(str::to_owned),
+        uuid: record.code("uuid"),
+        price: record.code("price"),
     })
 }
 
 fn place(record: &Record) -> Result<FacilityRow, String> {
-    let enterer = record.value("enterer").map(str::to_owned);
+    let enterer = record.code("enterer");
     Ok(FacilityRow { source: record.text("source"), openimis: record.text("openimis"), enterer })
 }
 

@@ -1,6 +1,7 @@
 //! A filter as an address or a form says it. What is not understood is told: a slip must not mean "all".
 
 use flow::mapping::ids::InsureeUuid;
+use flow::mapping::text::plain;
 use flow::{Kind, MessageId, State};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -35,7 +36,7 @@ impl Asked {
         let mut asked = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if let Some(field) = asked.field(&name) {
-                *field = value.trim().to_owned();
+                *field = plain(&value).into_owned();
             }
         }
         asked
@@ -46,7 +47,7 @@ impl Asked {
         let mut asked = Self::default();
         for name in ["state", "kind", "claim", "insuree", "from", "to"] {
             if let Some(field) = asked.field(name) {
-                *field = form.get(name).to_owned();
+                *field = plain(form.get(name)).into_owned();
             }
         }
         asked

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use mapping::codes::{CodeRow, Row, Table};
+use mapping::text::{name, plain};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::wit;
@@ -43,7 +44,8 @@ impl<'d> Words<'d> {
     fn read(&self) -> Option<&HashSet<String>> {
         let read = || {
             let mut words = HashSet::from([self.also.to_owned()]);
-            let mut reader = serde_json::Deserializer::from_str(self.document);
+            let text = self.document.trim_start_matches('\u{feff}');
+            let mut reader = serde_json::Deserializer::from_str(text);
             Collect(&mut words).deserialize(&mut reader).ok().map(|()| words)
         };
         self.found.get_or_init(read).as_ref()
@@ -55,7 +57,12 @@ struct Collect<'s>(&'s mut HashSet<String>);
 
 impl Collect<'_> {
     fn take(&mut self, text: &str) {
-        let text = text.trim();
+        // As the mappings read it: a code, or words.
+        let (text, words) = (&*plain(text), name(text));
+        let words = plain(&words);
+        if words != text {
+            self.0.insert(words.into_owned());
+        }
         self.0.insert(text.to_owned());
         if text.contains(['/', '|', ':']) && text.len() <= 2000 {
             self.0.extend(text.split(['/', '|', ':']).map(str::to_owned));

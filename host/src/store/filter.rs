@@ -3,6 +3,7 @@
 use flow::ports::StoreError;
 use flow::{Kind, MessageId, State};
 use jiff::{SignedDuration, Timestamp};
+use mapping::text::plain;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, Row};
@@ -89,8 +90,9 @@ impl SqlStore {
         if let Some(claim) = &filter.claim {
             // A feedback knows its claim by uuid only, which is the lane of both. What a hospital posted knows it by code only; what is
             // followed of it, and the answers, know both.
+            let claim = plain(claim);
             let uuid = text(&claim.to_lowercase());
-            all.text(" AND lane IN (SELECT lane FROM message WHERE claim_code = ?", text(claim));
+            all.text(" AND lane IN (SELECT lane FROM message WHERE claim_code = ?", text(&claim));
             all.text(" UNION ALL SELECT CAST(? AS TEXT)", uuid.clone());
             all.text(
                 " UNION ALL SELECT lane FROM message WHERE claim_code IN
@@ -100,7 +102,7 @@ impl SqlStore {
             all.text(" OR lane = 'hospital/' || CAST(? AS TEXT)))", uuid);
         }
         if let Some(insuree) = &filter.insuree {
-            let insuree = text(&insuree.to_lowercase());
+            let insuree = text(&plain(insuree).to_lowercase());
             all.text(" AND lane IN (SELECT lane FROM message WHERE insuree_uuid = ?", insuree.clone());
             all.text(
                 " UNION ALL SELECT lane FROM message WHERE claim_code IN

@@ -15,6 +15,7 @@ async fn each_mistake_in_the_settings_has_its_finding() {
         ("/forms/OP".into(), Value::Null, Error, "form".into()),
         (format!("{fields}/op_claim_uuid"), Value::Null, Error, "form.field.op_claim_uuid".into()),
         (format!("{fields}/op_year/type"), json!("date"), Warning, "form.field.op_year".into()),
+        (format!("{fields}/op_date/type"), json!("string"), Error, "form.field.op_date".into()),
         (format!("{fields}/op_claim_id/type"), json!("integer"), Warning, "form.field.op_claim_id".into()),
         (format!("{fields}/patient_id/length"), json!([5, 13]), Warning, "form.field.patient_id".into()),
         (format!("{fields}/op_ward"), json!({"type": "string", "required": true}), Error, "form.field.op_ward".into()),

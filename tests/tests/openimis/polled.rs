@@ -26,7 +26,7 @@ fn assert_day_of_claim(report: &Value) {
     );
     let day: jiff::civil::Date = CLAIMED.parse().expect("a day");
     let midnight = day.to_zoned(jiff::tz::TimeZone::UTC).expect("a time").timestamp();
-    assert_eq!(fields["op_date"], midnight.as_millisecond().to_string(), "{report:#}");
+    assert_eq!(fields["op_date"], midnight.as_millisecond(), "{report:#}");
 }
 
 async fn status(world: &World, claim: &Claim) -> Value {

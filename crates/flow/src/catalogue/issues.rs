@@ -14,7 +14,7 @@ pub(super) const ISSUES: &[Entry] = &[
     Entry {
         id: "not-json",
         sign: Issue(Structure, &["", "ClaimResponse", "feedback", "Patient"], ""),
-        meaning: "The text is not well-formed JSON, not UTF-8, a key is in it twice, or it is no JSON object. The text says what is there; line and column say where.",
+        meaning: "The text is empty, not UTF-8, not well-formed JSON, a key is in it twice, or it is no JSON object. The text says what is there; line and column say where.",
         action: "Correct the sender. Nothing is stored of what is no JSON at all (400); send it again when it is right.",
     },
     Entry {
@@ -79,6 +79,18 @@ pub(super) const ISSUES: &[Entry] = &[
         sign: Issue(Value, &["ClaimResponse.created", "Claim.created"], ""),
         meaning: "The claim's day does not exist, is not written as FHIR writes it, or lies outside the calendar of the form (Bikram Sambat: 1913-04-13 to 2034-04-13).",
         action: "Correct the day in openIMIS. For forms with the civil calendar set `mapping.claim_response.calendar = \"gregorian\"`; retry.",
+    },
+    Entry {
+        id: "claim-response-not-in-force",
+        sign: Issue(BusinessRule, &["ClaimResponse.status", "ClaimResponse.use"], ""),
+        meaning: "The answer is cancelled, a draft or a mistake (`status`), or it is about care that is not given yet (`use`). Nobody is asked about it.",
+        action: "Nothing, if that is so. If not, look at what writes these elements: openIMIS writes `active` and `claim`.",
+    },
+    Entry {
+        id: "modifier-elements",
+        sign: Issue(NotSupported, &["*.modifierExtension", "*.implicitRules"], ""),
+        meaning: "The resource holds something that changes the meaning of all the rest and that the mapping does not know. FHIR forbids to go on as if it were not there.",
+        action: "Leave it out where the document comes from, or use a mapping of your own that knows it.",
     },
     Entry {
         id: "patient-reference",
@@ -151,6 +163,22 @@ pub(super) const ISSUES: &[Entry] = &[
         sign: Issue(NotFound, &["Patient.address"], ""),
         meaning: "The insuree's location in openIMIS is no CHT place that the mediator knows, and there is no place for all others.",
         action: "Import the place (`openimis-mediator places import`), or set `mapping.patient.default_place` and start again; then retry (docs/cht.md).",
+    },
+    Entry {
+        id: "patient-not-to-be-asked",
+        sign: Issue(
+            BusinessRule,
+            &["Patient.active", "Patient.deceasedBoolean", "Patient.deceasedDateTime", "Patient.link"],
+            "",
+        ),
+        meaning: "The insuree has died, or the record is not in use or was replaced by another one. Nobody is sent to ask.",
+        action: "Nothing, if that is so. If not, correct the insuree in openIMIS; retry.",
+    },
+    Entry {
+        id: "gender-unusable",
+        sign: Issue(Value, &["Patient.gender"], ""),
+        meaning: "The insuree's gender is no word of FHIR's (`male`, `female`, `other`, `unknown`, in any case); it is left out of the new person.",
+        action: "Correct it in openIMIS if you need it in CHT, before the first claim of the insuree.",
     },
     Entry {
         id: "gender-left-out",

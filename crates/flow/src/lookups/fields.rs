@@ -130,9 +130,7 @@ pub(super) fn answers(lookup: &Lookup, number: usize, data: &Value) -> Vec<Strin
     let of = |field: &Field| -> Vec<Value> {
         let fits = |node: &&Value| {
             let value = node[field.checked].as_str().unwrap_or_default();
-            field.checked.is_empty()
-                || value == lookup.value
-                || lookup.by == By::Uuid && value.eq_ignore_ascii_case(&lookup.value)
+            field.checked.is_empty() || value.eq_ignore_ascii_case(&lookup.value)
         };
         nodes(&data[field.alias(number)]).filter(fits).cloned().collect()
     };

@@ -195,14 +195,7 @@ fn is_plain(value: &str) -> bool {
 /// Whether a `Patient` has the number or uuid that was asked for.
 fn is_patient(text: &str, lookup: &Lookup) -> bool {
     let kind = if lookup.by == By::Uuid { "UUID" } else { "Code" };
-    let patient: Value = serde_json::from_str(text).unwrap_or_default();
-    let identifiers = patient["identifier"].as_array().into_iter().flatten();
-    let mut named = identifiers.filter(|identifier| {
-        let codings = identifier["type"]["coding"].as_array().into_iter().flatten();
-        codings.into_iter().any(|coding| coding["code"] == kind)
-    });
-    named.any(|identifier| {
-        let value = identifier["value"].as_str().unwrap_or_default();
-        if lookup.by == By::Uuid { value.eq_ignore_ascii_case(&lookup.value) } else { value == lookup.value }
-    })
+    let value = mapping::patient::identifier_of(text, kind).unwrap_or_default();
+    // A database that ignores case answers with the code as it has it. The mapping takes the exact one where there are two.
+    value.eq_ignore_ascii_case(&lookup.value)
 }

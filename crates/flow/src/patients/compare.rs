@@ -85,7 +85,9 @@ impl Contact {
 
 fn field(fields: &Map<String, Value>, name: &str) -> Option<String> {
     let text = match fields.get(name)? {
-        Value::String(text) => text.trim().to_owned(),
+        Value::String(text) if name == "_id" => text.trim().to_owned(), // as CHT knows it
+        Value::String(text) if name == "name" => mapping::text::name(text).into_owned(),
+        Value::String(text) => mapping::text::plain(text).into_owned(),
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
@@ -284,6 +286,10 @@ mod tests {
 
     #[test]
     fn the_same_person_is_known_however_phone_and_name_are_written() {
+        let unseen = json!({"phone": "\u{202a}+9779800000000\u{202c}", "name": "Kalpana\u{200b} Udaharan\n",
+            "date_of_birth": "1985-04-14\u{feff}", "chf_id": "119\u{a0}000\u{a0}001"});
+        assert!(is_same_person(&person(), &contact(unseen.clone()), "+977"), "to the letter that is seen");
+        assert!(has_same_number(&person(), &contact(unseen)));
         let (person, written) = (person(), contact(json!({"phone": "980-0000000", "name": "KALPANA  Udáharan"})));
         assert!(is_same_person(&person, &contact(json!({})), "+977"));
         assert!(

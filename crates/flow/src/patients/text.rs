@@ -4,19 +4,20 @@ use std::cmp::Ordering;
 
 use mapping::ids::InsureeUuid;
 use mapping::phone::e164;
+use mapping::text::{cannot_be_seen, plain};
 use unicode_normalization::UnicodeNormalization;
 
 /// A name without what people write in different ways: case, accents of Latin letters, blanks, dots and hyphens.
 pub fn name(name: &str) -> String {
-    let plain = |letter: char| match letter {
+    let letters = |letter: char| match letter {
         // Accents on Latin letters. The vowel signs of Devanagari and others are marks as well, and those tell names apart.
         '\u{300}'..='\u{36f}' => None,
-        // Not to be seen: keyboards for Devanagari leave joiners, copied text blanks of no width.
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => None,
+        // Keyboards for Devanagari leave joiners, and who reads a name does not see them.
+        letter if cannot_be_seen(letter) => None,
         '.' | ',' | '-' | '\'' | '`' | '\u{2018}' | '\u{2019}' | '\u{2bc}' | '_' => Some(' '),
         letter => Some(letter),
     };
-    let plain: String = name.nfkd().filter_map(plain).flat_map(char::to_lowercase).nfc().collect();
+    let plain: String = name.nfkd().filter_map(letters).flat_map(char::to_lowercase).nfc().collect();
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -55,7 +56,7 @@ pub fn is_telling(written: &str) -> bool {
 
 /// A telephone number as E.164; what cannot be read as one, or stands for "none", equals nothing.
 pub fn phone(number: &str, prefix: &str) -> Option<String> {
-    e164(number.trim(), prefix).filter(|number| !is_placeholder(number, prefix))
+    e164(&plain(number), prefix).filter(|number| !is_placeholder(number, prefix))
 }
 
 /// What is typed where there is no telephone: one digit again and again, or digits in a row.
@@ -76,13 +77,13 @@ pub fn number(number: &str) -> String {
 
 /// A date as `YYYY-MM-DD`: CHT's forms write it so, or with a time behind it.
 pub fn date(date: &str) -> Option<jiff::civil::Date> {
-    let date = date.trim();
+    let date = plain(date);
     date.get(..10).filter(|_| date.is_ascii())?.parse().ok()
 }
 
 /// openIMIS' uuid in any spelling.
 pub fn uuid(text: &str) -> Option<InsureeUuid> {
-    InsureeUuid::parse(text.trim())
+    InsureeUuid::parse(text)
 }
 
 /// How alike two names are, 0 to 1, both as [`name`] writes them. Parts may be swapped, shortened to an initial or left out.
@@ -145,6 +146,7 @@ mod tests {
         assert_ne!(name("कल्पना"), name("कल्पन"), "a vowel sign is no accent");
         assert_ne!(name("राम"), name("रमा"));
         assert_eq!(name("र\u{94d}\u{200d}याली"), name("र\u{94d}याली"), "a joiner is not to be seen");
+        assert_eq!(name("Kal\u{200b}pana\u{a0}\u{202e}Udaharan\u{7}\u{fe0f}"), name("Kalpana Udaharan"));
     }
 
     #[test]
@@ -203,6 +205,8 @@ mod tests {
     #[test]
     fn numbers_and_dates_are_compared_by_what_they_say() {
         assert_eq!(phone("984-123 4567", "+977"), phone("+977 9841234567", ""));
+        assert_eq!(phone("\u{202a}+977\u{a0}984123\u{200b}4567\u{202c}", ""), phone("9841234567", "+977"));
+        assert_eq!(date("\u{200e}1985-04-14\u{feff}"), date("1985-04-14"));
         assert_eq!(phone("call the neighbour", "+977"), None);
         assert_eq!(date("1985-04-14T00:00:00.000Z"), date("1985-04-14"));
         assert_eq!((date("14/04/1985"), date("1985"), date("१९८५-०४-१४")), (None, None, None));

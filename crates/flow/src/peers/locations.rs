@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
+use mapping::in_use::{Repetition, Standing};
+use mapping::text;
 use serde::Deserialize;
 
 use super::openimis::{PAGES, unused_search_time};
@@ -21,7 +23,8 @@ pub(crate) struct Directory {
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Codes of a patient's location and of what it is part of, nearest first. Empty where openIMIS does not say.
     pub(crate) async fn location_codes(&self, patient: &str, trail: &mut Trail) -> Result<Vec<String>, PeerError> {
-        let Some(location) = location_of(patient) else { return Ok(Vec::new()) };
+        let Some(location) = mapping::patient::location(patient) else { return Ok(Vec::new()) };
+        let location = location.to_string();
         let look_up = || {
             let directory = held(&self.directory);
             let age = directory.loaded_at.map(|at| self.clock.now().duration_since(at));
@@ -73,10 +76,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             let bundle: LocationBundle = answer.json(Peer::OpenImis, "a Bundle of Location")?;
             let count = bundle.entry.len();
             for LocationEntry { resource } in bundle.entry {
-                let code = resource.identifier.iter().find(|identifier| identifier.is("Code"));
+                let codes = resource.identifier.iter().filter(|identifier| identifier.is("Code"));
+                let code =
+                    codes.filter_map(|code| Some((code.standing()?, code))).min_by_key(|(standing, _)| *standing);
                 let parent = resource.part_of.and_then(|parent| parent.reference).map(|text| last_segment(&text));
-                if let Some(code) = code.and_then(|identifier| identifier.value.clone()) {
-                    locations.insert(resource.id.to_lowercase(), (code, parent));
+                if let Some(code) = code.and_then(|(_, identifier)| identifier.value.clone()) {
+                    locations.insert(resource.id.to_lowercase(), (text::owned(code), parent));
                 }
             }
             if count < page_size || locations.len() as u64 >= bundle.total.unwrap_or(u64::MAX) {
@@ -125,9 +130,18 @@ struct Location {
 
 #[derive(Deserialize)]
 struct LocationIdentifier {
+    #[serde(rename = "use")]
+    usage: Option<String>,
     #[serde(rename = "type")]
     kind: Option<Concept>,
     value: Option<String>,
+    period: Option<Period>,
+}
+
+#[derive(Deserialize)]
+struct Period {
+    start: Option<String>,
+    end: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -146,41 +160,18 @@ impl LocationIdentifier {
         let coding = self.kind.iter().flat_map(|kind| &kind.coding);
         coding.into_iter().any(|coding| coding.code.as_deref() == Some(code))
     }
+
+    fn standing(&self) -> Option<Standing> {
+        let period = self.period.as_ref();
+        let (start, end) =
+            (period.and_then(|period| period.start.as_deref()), period.and_then(|period| period.end.as_deref()));
+        Repetition { usage: self.usage.as_deref(), start, end, rank: None }.standing(None)
+    }
 }
 
 #[derive(Deserialize)]
 struct Pointer {
     reference: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct PatientAddresses {
-    #[serde(default)]
-    address: Vec<Address>,
-}
-
-#[derive(Deserialize)]
-struct Address {
-    #[serde(default)]
-    extension: Vec<Extension>,
-}
-
-#[derive(Deserialize)]
-struct Extension {
-    #[serde(default)]
-    url: String,
-    #[serde(rename = "valueReference")]
-    value: Option<Pointer>,
-}
-
-/// uuid of the location that a patient's address points at.
-fn location_of(patient: &str) -> Option<String> {
-    let patient: PatientAddresses = serde_json::from_str(patient).ok()?;
-    let extensions = patient.address.into_iter().flat_map(|address| address.extension);
-    let reference = extensions
-        .filter(|extension| extension.url.ends_with("/address-location-reference"))
-        .find_map(|extension| extension.value?.reference)?;
-    Some(last_segment(&reference))
 }
 
 fn last_segment(reference: &str) -> String {

@@ -1,6 +1,7 @@
 //! Which resource a reference means, as FHIR resolves references in Bundles.
 
 use super::{Documents, Entry, folded};
+use crate::fhir::after_urn;
 use crate::r4::{Reference, plain};
 
 impl<'a> Documents<'a> {
@@ -29,16 +30,15 @@ impl<'a> Documents<'a> {
     }
 
     fn named(&self, text: &str, from: &Entry, kinds: &[&str]) -> Option<&Entry<'a>> {
-        if let Some(id) = text.strip_prefix('#') {
-            let owner = from.owner.unwrap_or(from.index);
-            return self.contained.get(&(owner, id.to_owned())).map(|index| &self.entries[*index]);
+        if let Some(name) = text.strip_prefix('#') {
+            return self.contained(name, from);
         }
         let text = versionless(text);
         let at = |url: &str| self.urls.get(&folded(url)).map(|index| &self.entries[*index]);
         if let Some(entry) = at(text) {
             return Some(entry);
         }
-        if let Some(uuid) = text.strip_prefix("urn:uuid:") {
+        if let Some(uuid) = after_urn(text) {
             return kinds.iter().find_map(|kind| self.only(kind, uuid));
         }
         let (rest, id) = text.rsplit_once('/')?;
@@ -50,6 +50,18 @@ impl<'a> Documents<'a> {
             return Some(entry);
         }
         self.only(kind, id)
+    }
+
+    /// What the resource of `from` contains by this name; nothing but `#` names that resource itself. openIMIS writes `#Patient/<uuid>`,
+    /// and then what is meant may be elsewhere in the document.
+    fn contained(&self, name: &str, from: &Entry) -> Option<&Entry<'a>> {
+        let owner = from.owner.unwrap_or(from.index);
+        if name.is_empty() {
+            return self.entries.get(owner);
+        }
+        let at = |name: &str| self.contained.get(&(owner, folded(name))).map(|index| &self.entries[*index]);
+        let (kind, id) = name.split_once('/').unzip();
+        at(name).or_else(|| at(id?)).or_else(|| self.only(kind?, id?))
     }
 
     /// The only resource of a type with an id: Bundles of several servers may hold two.
@@ -87,12 +99,17 @@ impl Condition {
 /// The id at the end of a reference's text, and its type where it has one.
 pub(crate) fn parts<'t>(reference: &'t Reference) -> Option<(Option<&'t str>, &'t str)> {
     let text = plain(&reference.reference)?;
-    if let Some(uuid) = text.strip_prefix("urn:uuid:") {
+    if let Some(uuid) = after_urn(text) {
         return Some((None, uuid));
     }
     if text.contains('?') {
         return None;
     }
+    // What is contained has a name of its own only where openIMIS wrote it, as `#Patient/<uuid>`.
+    let text = match text.strip_prefix('#') {
+        Some(name) => name.contains('/').then_some(name)?,
+        None => text,
+    };
     Some(match versionless(text).rsplit_once('/') {
         Some((rest, id)) => (rest.rsplit('/').next(), id),
         None => (None, versionless(text)),

@@ -15,7 +15,7 @@ use crate::fhir::{CODE, require_resource, shape_of};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
 use crate::lookup::shorten;
-use crate::r4::{Concept, Identifier, List, Money, Reference, each, plain};
+use crate::r4::{Concept, Identifier, List, Money, Reference, each, of_openimis, plain};
 use crate::{MapResult, Mapped};
 
 const NAME: &str = "ClaimResponse";
@@ -143,7 +143,7 @@ pub fn map(claim_response: &str, sent: &str, original: &str, valuated: Option<&s
     if issues.iter().any(|issue| issue.severity <= Severity::Error) {
         return Err(issues);
     }
-    let code = response.identifier.items().find_map(|identifier| identifier.of_openimis(CODE));
+    let code = of_openimis(&response.identifier, CODE, plain(&response.created));
     let answer = write::Answer {
         uuid: uuid.to_string(),
         code,

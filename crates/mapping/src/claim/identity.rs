@@ -6,6 +6,7 @@ use super::places::scope;
 use super::{Settings, Subject};
 use crate::bundle::{Documents, parts};
 use crate::fhir::{CODE, IG, shape_of, uuid};
+use crate::in_use::best;
 use crate::issue::Issue;
 use crate::r4::{Identifier, List, plain};
 
@@ -38,7 +39,7 @@ impl Subject<'_> {
     /// The claim's own openIMIS code, else one that is computed from the encounter, else from the claim's identifier or id.
     pub(super) fn code(&self, documents: &Documents, settings: &Settings, issues: &mut Vec<Issue>) -> Option<String> {
         if let Some((entry, claim)) = &self.claim
-            && let Some(code) = claim.identifier.items().find_map(|identifier| {
+            && let Some(code) = best(claim.identifier.items(), plain(&claim.created), |identifier| {
                 let older = || identifier.value().filter(|_| identifier.is_older(&["MR"]));
                 identifier.of_openimis(CODE).or_else(older)
             })

@@ -8,7 +8,7 @@ use crate::insured::{Patient, insurance_number, unnamed};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, document};
 use crate::lookup::Resource;
-use crate::r4::{MANY, OpenImisId, Reference, openimis_identifier, optional_day, plain};
+use crate::r4::{MANY, OpenImisId, Reference, openimis_identifier_on, optional_day, plain};
 
 /// The insuree, as openIMIS knows her.
 pub(super) struct Insuree {
@@ -34,7 +34,9 @@ impl<'w> Work<'w> {
         let patient: Option<Patient> = entry.and_then(|entry| self.documents.parse(entry, &mut self.issues));
         let identifiers = entry.map_or(path.clone(), |entry| format!("{}.identifier", entry.path));
         let own = reference.identifier.value().and_then(of_openimis);
-        let id = match own.or_else(|| openimis_identifier(&patient.as_ref()?.identifier)) {
+        let id = match own
+            .or_else(|| openimis_identifier_on(&patient.as_ref()?.identifier, self.documents.day.as_deref()))
+        {
             Some(id) => Some(id),
             None => self.insurance_number(subject, patient.as_ref(), reference, &identifiers)?,
         };
@@ -124,7 +126,7 @@ impl<'w> Work<'w> {
             plain(one).zip(plain(other)).is_some_and(|(one, other)| differ(one, other))
         };
         let dates = |one: &str, other: &str| !one.starts_with(other) && !other.starts_with(one);
-        let words = |one: &str, other: &str| one != other && one != "unknown" && other != "unknown";
+        let words = |one: &str, other: &str| !one.eq_ignore_ascii_case(other) && one != "unknown" && other != "unknown";
         let elements = [
             ("birthDate", both(&patient.birth_date, &insuree.birth_date, &dates)),
             ("gender", both(&patient.gender, &insuree.gender, &words)),

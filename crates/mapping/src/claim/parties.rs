@@ -8,7 +8,7 @@ use crate::codes;
 use crate::fhir::{shape_of, uuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, document};
-use crate::lookup::{By, MAX_CODE, Resource, is_askable};
+use crate::lookup::{By, MAX_CODE, Resource, is_askable, with_code};
 use crate::r4::{Identifier, MANY, OpenImisId, Reference, openimis_identifier, plain, shown};
 
 /// A reference, where it stands, and in which resource.
@@ -104,8 +104,7 @@ impl<'w> Work<'w> {
         let told = told.map(|code| format!(" {}", shown(code))).unwrap_or_default();
         let mut uuids: Vec<(String, &'w str)> = Vec::new();
         // openIMIS' FHIR answers with everything where it does not know what it is asked to search by.
-        let found: Vec<&'w String> =
-            found.iter().filter(|text| openimis_code(text).is_none_or(|found| found == code)).collect();
+        let found: Vec<&'w String> = with_code(found.iter(), &code, |text| openimis_code(text));
         for text in &found {
             match openimis_uuid(text) {
                 Some(uuid) if uuids.iter().all(|(other, _)| *other != uuid) => uuids.push((uuid, text)),
@@ -139,7 +138,7 @@ pub(super) struct Known<'w> {
 /// The code in a resource or node of openIMIS.
 pub(crate) fn openimis_code(text: &str) -> Option<String> {
     let found: Found = document(text, "answer").ok()?;
-    let identifier = found.identifier.items().find_map(|identifier| identifier.of_openimis(crate::fhir::CODE));
+    let identifier = crate::r4::of_openimis(&found.identifier, crate::fhir::CODE, None);
     identifier.or_else(|| plain(&found.code)).or_else(|| plain(&found.chf_id)).map(str::to_owned)
 }
 

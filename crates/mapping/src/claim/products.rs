@@ -88,7 +88,7 @@ impl Work<'_> {
         let settings = self.settings;
         let mut tokens = concept.tokens();
         if tokens.is_empty() {
-            tokens.extend(plain(&concept.text).map(str::to_owned));
+            tokens.extend(plain(&concept.text).map(|text| crate::text::plain(text).into_owned()));
         }
         if let Some(row) = tokens.iter().find_map(|token| settings.items.iter().find(|row| row.source == *token)) {
             return self.product_of_row(path, row);

@@ -27,6 +27,7 @@ pub struct ItemRow {
     /// goes before its code: OpenMRS' codes tell the substance, not strength and form.
     ///
     /// Required, for example `"https://cielterminology.org|70116"`.
+    #[serde(deserialize_with = "crate::text::code")]
     pub source: String,
     /// "item", "service", or "left-out" for what is never claimed.
     ///
@@ -36,11 +37,13 @@ pub struct ItemRow {
     ///
     /// Default: `""`, which only "left-out" may have.
     #[serde(default)]
+    #[serde(deserialize_with = "crate::text::code")]
     pub openimis: String,
     /// openIMIS' uuid of the item or service; it saves a look-up.
     ///
     /// Optional, for example `"00000000-0000-4000-8000-000000000002"`.
     #[serde(default)]
+    #[serde(deserialize_with = "crate::text::optional_code")]
     pub uuid: Option<String>,
     /// Price of one, as text, where the document holds none. Without it: openIMIS' own price.
     ///
@@ -56,15 +59,18 @@ pub struct FacilityRow {
     /// How the other system names the facility: `system|identifier`, an identifier, or `Organization/<id>` or `Location/<id>`.
     ///
     /// Required, for example `"Location/833d0c66-e29a-4d31-ac13-ca9050d1bfa9"`.
+    #[serde(deserialize_with = "crate::text::code")]
     pub source: String,
     /// openIMIS' code or uuid of the facility.
     ///
     /// Required, for example `"HF001"`.
+    #[serde(deserialize_with = "crate::text::code")]
     pub openimis: String,
     /// Code or uuid of openIMIS' claim administrator for claims whose author is in no table.
     ///
     /// Optional, for example `"CA001"`.
     #[serde(default)]
+    #[serde(deserialize_with = "crate::text::optional_code")]
     pub enterer: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::decimal::Number;
-use crate::json::{Node, Scalar, Text, object_shape};
+use crate::json::{Node, Scalar, Text, Words, object_shape};
 use crate::r4::{Coding, Concept, Identifier, List, Money, Period, Reference};
 use crate::shapes::{Told, told};
 
@@ -71,7 +71,7 @@ resources! {
     }
     SupportingInfo {
         category: Node<Concept<'a>>,
-        value_string: Node<Text<'a>>,
+        value_string: Node<Words<'a>>,
     }
     Encounter {
         identifier: List<Identifier<'a>>,

@@ -42,7 +42,7 @@ pub struct FieldNames {
     ///
     /// Default: `"op_day"`.
     pub day: String,
-    /// Milliseconds since 1970-01-01 UTC of the claim day's midnight. "" leaves it out.
+    /// Milliseconds since 1970-01-01 UTC of the claim day's midnight, as a number: the form's field is a date. "" leaves it out.
     ///
     /// Default: `"op_date"`.
     pub date: String,

@@ -15,10 +15,12 @@ pub struct CodeRow {
     /// The other system's code as `system|code`, or the code alone where it comes without a system.
     ///
     /// Required, for example `"https://cielterminology.org|116128"`.
+    #[serde(deserialize_with = "crate::text::code")]
     pub source: String,
     /// openIMIS' code, or its uuid where the table is of things that have one.
     ///
     /// Required, for example `"B54"`.
+    #[serde(deserialize_with = "crate::text::code")]
     pub openimis: String,
 }
 

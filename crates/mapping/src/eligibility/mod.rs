@@ -14,13 +14,13 @@ use crate::Mapped;
 use crate::bundle::{Documents, Entry};
 use crate::claim::zone;
 use crate::fhir::{CODE, UUID, day, shape_of, uuid};
+use crate::in_use::best;
 use crate::insured::{Patient, insurance_number, unnamed};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
-use crate::lookup::{Answer, By, Lookup, MAX_CODE, Outcome, Questions, Resource, is_askable};
+use crate::lookup::{Answer, By, Lookup, MAX_CODE, Outcome, Questions, Resource, is_askable, with_code};
 use crate::policy::policies;
-use crate::r4::{Concept, Identifier, List, MANY, Period, Reference, each, offset, optional_day, plain};
-
+use crate::r4::{Concept, List, MANY, Period, Reference, each, of_openimis, offset, optional_day, plain};
 use crate::shapes::told;
 
 pub use settings::Settings;
@@ -135,11 +135,11 @@ fn answer(
     };
     let found = questions.ask(lookup.resource, lookup.by, &lookup.value)?;
     // openIMIS' FHIR answers with everything where it does not know what it is asked to search by.
-    let is_meant = |text: &&String| match lookup.by {
-        By::Code => crate::claim::openimis_code(text).is_none_or(|code| code == lookup.value),
-        _ => true,
+    let meant = match lookup.by {
+        By::Code => with_code(found.iter(), &lookup.value, |text| crate::claim::openimis_code(text)),
+        _ => found.iter().collect(),
     };
-    if let Some(text) = found.iter().find(is_meant) {
+    if let Some(text) = meant.first() {
         let insuree = insuree(text, issues)?;
         let (uuid, number) = insuree;
         let found = questions.ask(Resource::Policy, By::Code, &number)?;
@@ -229,13 +229,11 @@ fn asked_patient(
         Some(entry) => entry.name(),
         None => plain(&reference.reference).filter(|text| !text.starts_with('#')).map(str::to_owned),
     };
-    let identifiers: Vec<&Identifier> = reference
-        .identifier
-        .value()
-        .into_iter()
-        .chain(patient.into_iter().flat_map(|patient| patient.identifier.items()))
-        .collect();
-    let of = |code: &str| identifiers.iter().find_map(|identifier| identifier.of_openimis(code));
+    let identifiers = || {
+        let of_patient = patient.into_iter().flat_map(|patient| patient.identifier.items());
+        reference.identifier.value().into_iter().chain(of_patient)
+    };
+    let of = |code: &str| best(identifiers(), documents.day.as_deref(), |found| found.of_openimis(code));
     let where_it_is = resource.map_or(path.clone(), |entry| format!("{}.identifier", entry.path));
     let mut number = || {
         let coverages = request.insurance.items().take(MANY).filter_map(|insurance| insurance.coverage.value());
@@ -277,8 +275,8 @@ fn asked_patient(
 fn insuree(text: &str, issues: &mut Vec<Issue>) -> Option<(String, String)> {
     let patient = document::<Patient>(text, "Patient").ok();
     let found = patient.and_then(|patient| {
-        let number = patient.identifier.items().find_map(|identifier| identifier.of_openimis(CODE)).map(str::to_owned);
-        let named = patient.identifier.items().find_map(|identifier| identifier.of_openimis(UUID));
+        let number = of_openimis(&patient.identifier, CODE, None).map(str::to_owned);
+        let named = of_openimis(&patient.identifier, UUID, None);
         let uuid = named.or_else(|| plain(&patient.id)).and_then(uuid)?;
         Some((uuid.to_string(), number?))
     });

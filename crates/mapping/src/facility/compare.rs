@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::wanted::Complete;
-use crate::json::{Node, Scalar, Text, object_shape};
+use crate::json::{Node, Scalar, Text, Words, object_shape};
 use crate::r4::{List, plain};
 
 /// A node of openIMIS' GraphQL with its id: a number, or in base64 `<type>:<number>`.
@@ -26,7 +26,7 @@ pub(super) struct Existing<'a> {
     #[serde(borrow, default)]
     code: Node<Text<'a>>,
     #[serde(borrow, default)]
-    name: Node<Text<'a>>,
+    name: Node<Words<'a>>,
     #[serde(borrow, default)]
     acc_code: Node<Text<'a>>,
     #[serde(borrow, default)]
@@ -40,7 +40,7 @@ pub(super) struct Existing<'a> {
     #[serde(borrow, default)]
     location: Node<GraphNode<'a>>,
     #[serde(borrow, default)]
-    address: Node<Text<'a>>,
+    address: Node<Words<'a>>,
     #[serde(borrow, default)]
     phone: Node<Text<'a>>,
     #[serde(borrow, default)]

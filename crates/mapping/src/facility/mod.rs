@@ -16,7 +16,7 @@ use crate::bundle::Documents;
 use crate::fhir::IG;
 use crate::issue::{Issue, IssueType};
 use crate::json::{document, to_json};
-use crate::lookup::{Answer, By, Outcome, Questions, Resource};
+use crate::lookup::{Answer, By, Outcome, Questions, Resource, with_code};
 use crate::r4::shown;
 use compare::{Existing, GraphNode, Input};
 use names::Name;
@@ -115,7 +115,9 @@ fn fingerprint(wanted: &wanted::Complete) -> String {
 /// openIMIS' database number of the district, which its mutations ask for.
 fn district(code: &str, path: &str, questions: &mut Questions, issues: &mut Vec<Issue>) -> Option<i64> {
     let found = questions.ask(Resource::Location, By::Code, code)?;
-    let found: Vec<&String> = found.iter().filter(|text| is_of(text, code)).collect();
+    let own =
+        |text: &&String| document::<GraphNode>(text, "answer").ok().and_then(|node| node.code().map(str::to_owned));
+    let found: Vec<&String> = with_code(found.iter(), code, own);
     let path = format!("{path}.partOf");
     let [text] = found[..] else {
         let (code, count) = (shown(code), found.len());
@@ -135,11 +137,6 @@ fn district(code: &str, path: &str, questions: &mut Questions, issues: &mut Vec<
     number
 }
 
-/// Whether an answer is about this code; openIMIS may answer with more than it was asked for.
-fn is_of(text: &str, code: &str) -> bool {
-    document::<GraphNode>(text, "answer").is_ok_and(|node| node.code().is_none_or(|found| found == code))
-}
-
 /// The facility with this code: none while that is not known, `Some(None)` if there is none. One without a uuid cannot be updated: openIMIS
 /// would make a second one of it.
 fn existing<'k>(
@@ -151,12 +148,13 @@ fn existing<'k>(
     let found = questions.ask(Resource::HealthFacility, By::Code, code)?;
     let parsed: Option<Vec<Existing<'k>>> =
         found.iter().map(|text| document::<Existing>(text, "HealthFacility").ok()).collect();
-    let Some(mut found) = parsed else {
+    let Some(found) = parsed else {
         let text = "openIMIS' answer is no list of facilities";
         issues.push(Issue::error(IssueType::Structure, format!("{path}.identifier"), text));
         return None;
     };
-    found.retain(|found| found.code().is_none_or(|other| other == code));
+    // openIMIS may answer with more than it was asked for.
+    let mut found = with_code(found.into_iter(), code, |found| found.code().map(str::to_owned));
     match (found.pop(), found.len()) {
         (None, _) => Some(None),
         (Some(one), 0) if one.uuid().is_some() => Some(Some(one)),

@@ -2,6 +2,8 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::text::cannot_be_seen;
+
 /// Words in one spelling.
 const SPELLINGS: [(&str, &[&str]); 22] = [
     ("center", &["centre"]),
@@ -59,7 +61,7 @@ fn words(name: &str) -> Vec<String> {
     let plain = |letter: char| match letter {
         // Accents on Latin letters. Vowel signs of Devanagari and others are marks as well, and those tell names apart.
         '\u{300}'..='\u{36f}' => None,
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => None,
+        letter if cannot_be_seen(letter) => None,
         '\u{966}'..='\u{96f}' => char::from_digit(u32::from(letter) - 0x966, 10),
         '\'' | '\u{2018}' | '\u{2019}' | '\u{2bc}' => None,
         '\u{964}' | '\u{965}' | '\u{2010}'..='\u{205e}' => Some(' '),

@@ -14,14 +14,17 @@ use crate::r4::{List, Reference, plain};
 /// How many steps from a facility its organizations and areas are taken along.
 const MAX_STEPS: usize = 24;
 /// The elements of locations and organizations that are read.
-const READ: [&str; 14] = [
+const READ: [&str; 17] = [
     "active",
     "address",
     "contained",
     "id",
     "identifier",
+    "implicitRules",
     "managingOrganization",
+    "meta",
     "mode",
+    "modifierExtension",
     "name",
     "partOf",
     "physicalType",

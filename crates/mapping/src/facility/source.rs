@@ -5,20 +5,20 @@ use serde::Deserialize;
 use super::settings::Settings;
 use crate::codes;
 use crate::issue::{Issue, IssueType};
-use crate::json::{Node, Scalar, Text, object_shape};
-use crate::r4::{Address, Concept, ContactPoint, List, Reference, plain, shown};
+use crate::json::{Node, Scalar, Text, Words, object_shape};
+use crate::r4::{Address, Concept, ContactPoint, Identifier, List, Reference, plain, shown};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Location<'a> {
     #[serde(borrow, default)]
-    pub identifier: List<OfficialIdentifier<'a>>,
+    pub identifier: List<Identifier<'a>>,
     #[serde(borrow, default)]
     pub status: Node<Text<'a>>,
     #[serde(borrow, default)]
     mode: Node<Text<'a>>,
     #[serde(borrow, default)]
-    pub name: Node<Text<'a>>,
+    pub name: Node<Words<'a>>,
     #[serde(borrow, default, rename = "type")]
     pub kind: List<Concept<'a>>,
     #[serde(borrow, default)]
@@ -31,39 +31,43 @@ pub(super) struct Location<'a> {
     pub managing_organization: Node<Reference<'a>>,
     #[serde(borrow, default)]
     pub part_of: Node<Reference<'a>>,
+    #[serde(borrow, default)]
+    pub meta: Node<Meta<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Organization<'a> {
     #[serde(borrow, default)]
-    pub identifier: List<OfficialIdentifier<'a>>,
+    pub identifier: List<Identifier<'a>>,
     #[serde(borrow, default)]
     pub active: Node<Scalar<'a>>,
     #[serde(borrow, default)]
-    pub name: Node<Text<'a>>,
+    pub name: Node<Words<'a>>,
     #[serde(borrow, default, rename = "type")]
     pub kind: List<Concept<'a>>,
     #[serde(borrow, default)]
     pub telecom: List<ContactPoint<'a>>,
     #[serde(borrow, default)]
     pub part_of: Node<Reference<'a>>,
+    #[serde(borrow, default)]
+    pub meta: Node<Meta<'a>>,
 }
 
-/// An identifier, and whether it is the official one.
+/// When the registry changed the resource last.
 #[derive(Debug, Deserialize)]
-pub(super) struct OfficialIdentifier<'a> {
-    #[serde(borrow, default, rename = "use")]
-    pub usage: Node<Text<'a>>,
-    #[serde(borrow, default, rename = "type")]
-    pub kind: Node<Concept<'a>>,
+#[serde(rename_all = "camelCase")]
+pub(super) struct Meta<'a> {
     #[serde(borrow, default)]
-    pub system: Node<Text<'a>>,
-    #[serde(borrow, default)]
-    pub value: Node<Text<'a>>,
+    last_updated: Node<Text<'a>>,
 }
 
-object_shape!(Location, Organization, OfficialIdentifier);
+object_shape!(Location, Organization, Meta);
+
+/// The day on which a resource was as it is.
+pub(super) fn day<'n>(meta: &'n Node<Meta<'_>>) -> Option<&'n str> {
+    plain(&meta.value()?.last_updated)
+}
 
 /// Whether a `Location` is a place where people are treated as a whole: no area or jurisdiction, no wing, ward, room or bed, and no kind of
 /// place.
@@ -91,8 +95,8 @@ pub(super) struct NationalId {
 }
 
 impl NationalId {
-    pub fn of(identifier: &OfficialIdentifier) -> Option<Self> {
-        let value = plain(&identifier.value)?.to_owned();
+    pub fn of(identifier: &Identifier) -> Option<Self> {
+        let value = identifier.value()?.to_owned();
         let with_system = plain(&identifier.system).map(|system| format!("{system}|{value}"));
         Some(Self { value, with_system })
     }

@@ -4,14 +4,15 @@ use serde::Serialize;
 
 use super::names::Name;
 use super::settings::{MAX_CODE, Settings};
-use super::source::{
-    Location, NationalId, OfficialIdentifier, Organization, is_facility, is_paired, tell_unknown_types,
-};
+use super::source::{Location, NationalId, Organization, day, is_facility, is_paired, tell_unknown_types};
 use crate::bundle::{Documents, Entry, parts};
 use crate::codes::{self, CodeRow};
+use crate::in_use::best;
 use crate::issue::{Issue, IssueType, Severity};
-use crate::json::{Scalar, Text};
+use crate::json::{Scalar, Words};
+use crate::modifiers::other_than_flag;
 use crate::r4::{Concept, ContactPoint, Identifier, List, MANY, misshapen, plain, shown, tell_misshapen};
+use crate::text;
 
 /// How far up a facility's areas and owners are followed.
 const MAX_STEPS: usize = 12;
@@ -113,7 +114,9 @@ impl Reader<'_, '_> {
         let of_owners: Vec<String> =
             owners.iter().flat_map(|owner| owner.kind.items().take(MANY).flat_map(Concept::tokens)).collect();
         let all_types: Vec<String> = types.iter().chain(&of_owners).cloned().collect();
-        let telecom = |system: &str| contact(&location.telecom, system).or_else(|| contact(&owner?.telecom, system));
+        let on = day(&location.meta);
+        let of_owner = |owner: &Organization, system: &str| contact(&owner.telecom, system, day(&owner.meta));
+        let telecom = |system: &str| contact(&location.telecom, system, on).or_else(|| of_owner(owner?, system));
         let (status, is_closed) = self.status(owner, issues);
         tell_unknown_types(settings, &format!("{path}.type"), &all_types, issues);
         let wanted = Wanted {
@@ -198,30 +201,19 @@ impl Reader<'_, '_> {
 
     fn national_id(&self, owner: Option<&Organization>, issues: &mut Vec<Issue>) -> Option<NationalId> {
         let names = &self.settings.national_id;
-        let pick = |identifiers: &List<OfficialIdentifier>| {
-            let usable = || {
-                identifiers.items().filter(|found| plain(&found.usage) != Some("old") && plain(&found.value).is_some())
-            };
-            let wanted = |found: &&OfficialIdentifier| {
-                let kind = found.kind.value();
-                let text = kind.and_then(|kind| plain(&kind.text));
-                let codes = kind.into_iter().flat_map(Concept::codes);
-                plain(&found.system)
-                    .into_iter()
-                    .chain(codes)
-                    .chain(text)
-                    .any(|word| names.iter().any(|name| name == word))
-            };
-            let found = if names.is_empty() {
-                usable().find(|found| plain(&found.usage) == Some("official")).or_else(|| usable().next())
-            } else {
-                usable().find(wanted)
-            };
-            found.and_then(NationalId::of)
+        let wanted = |found: &Identifier| names.is_empty() || found.is_one_of(names);
+        let pick = |identifiers: &List<Identifier>, on: Option<&str>| {
+            best(identifiers.items(), on, |found| NationalId::of(found).filter(|_| wanted(found)))
         };
-        let id = pick(&self.location.identifier).or_else(|| pick(&owner?.identifier));
+        let of_owner = |owner: &Organization| pick(&owner.identifier, day(&owner.meta));
+        let id = pick(&self.location.identifier, day(&self.location.meta)).or_else(|| of_owner(owner?));
         if id.is_none() {
-            issues.push(Issue::missing(format!("{}.identifier", self.entry.path), "the facility's national id"));
+            let (path, expected) = (format!("{}.identifier", self.entry.path), "the facility's national id");
+            let unused = self.location.identifier.items().find(|found| wanted(found));
+            issues.push(match unused.and_then(Identifier::unusable) {
+                Some(found) => Issue::unusable(path, expected, found),
+                None => Issue::missing(path, expected),
+            });
         }
         id
     }
@@ -297,16 +289,12 @@ impl Reader<'_, '_> {
             seen.push(entry.path.clone());
             let Some(area) = self.documents.parse::<Location>(entry, &mut Vec::new()) else { break };
             tokens.extend(entry.id.as_ref().map(|id| format!("Location/{id}")));
-            tokens.extend(area.identifier.items().take(MANY).flat_map(|identifier| {
-                let value = plain(&identifier.value);
-                let with_system =
-                    plain(&identifier.system).zip(value).map(|(system, value)| format!("{system}|{value}"));
-                with_system.into_iter().chain(value.map(str::to_owned))
-            }));
+            tokens.extend(area.identifier.items().take(MANY).flat_map(Identifier::tokens));
             from = entry;
             parsed = Some(area);
         }
-        tokens.extend(self.location.address.value().and_then(|address| plain(&address.district)).map(str::to_owned));
+        let district = self.location.address.value().and_then(|address| plain(&address.district));
+        tokens.extend(district.map(|district| text::plain(district).into_owned()));
         let mut known = std::collections::BTreeSet::new();
         tokens.retain(|token| known.insert(token.clone()));
         let found = codes::find(&self.settings.districts, &tokens).map(|row| row.openimis.trim().to_owned());
@@ -325,6 +313,10 @@ impl Reader<'_, '_> {
     }
 
     fn status(&self, owner: Option<&Organization>, issues: &mut Vec<Issue>) -> (String, bool) {
+        if let Some(kind) = owner.and_then(|owner| other_than_flag(&owner.active)) {
+            let path = format!("{}.managingOrganization", self.entry.path);
+            issues.push(Issue::unusable(path, "an organization that is active: true or false", kind));
+        }
         let inactive = owner.filter(|owner| matches!(owner.active.value(), Some(Scalar::Bool(false))));
         let closed = inactive.is_some_and(|owner| self.is_itself(owner));
         if inactive.is_some() && !closed {
@@ -348,8 +340,8 @@ impl Reader<'_, '_> {
 
     /// Whether the organization is the facility's own: said so, or of the same identifier or name.
     fn is_itself(&self, owner: &Organization) -> bool {
-        let ids = |identifiers: &List<OfficialIdentifier>| -> Vec<String> {
-            identifiers.items().filter_map(|found| plain(&found.value).map(str::to_owned)).collect()
+        let ids = |identifiers: &List<Identifier>| -> Vec<String> {
+            identifiers.items().filter_map(|found| found.value().map(str::to_owned)).collect()
         };
         let (own, others) = (ids(&self.location.identifier), ids(&owner.identifier));
         let names = plain(&self.location.name).zip(plain(&owner.name));
@@ -360,11 +352,11 @@ impl Reader<'_, '_> {
 
     /// The address in one line.
     fn address(&self) -> Option<String> {
-        let address = self.location.address.value()?;
+        let address = self.location.address.value().filter(|address| address.is_in_use(day(&self.location.meta)))?;
         let lines: Vec<&str> = address
             .line
             .items()
-            .map(Text::trimmed)
+            .map(Words::as_ref)
             .chain(plain(&address.postal_code))
             .chain(plain(&address.city))
             .filter(|line| !line.is_empty())
@@ -386,7 +378,8 @@ impl Reader<'_, '_> {
     }
 }
 
-fn contact(telecom: &List<ContactPoint>, system: &str) -> Option<String> {
-    let usable = |point: &&ContactPoint| plain(&point.system) == Some(system) && plain(&point.usage) != Some("old");
-    telecom.items().filter(usable).find_map(|point| plain(&point.value)).map(str::to_owned)
+fn contact(telecom: &List<ContactPoint>, system: &str, on: Option<&str>) -> Option<String> {
+    let of_system = |point: &ContactPoint| plain(&point.system) == Some(system);
+    let value = best(telecom.items(), on, |point| plain(&point.value).filter(|_| of_system(point)));
+    value.map(str::to_owned)
 }

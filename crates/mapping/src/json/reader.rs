@@ -135,7 +135,11 @@ impl<'de> Reader<'de> {
             digits @ [b'0'..=b'9', ..] if digits.len() < 19 && digits.iter().all(u8::is_ascii_digit) => {
                 Ok(Scalar::Integer(digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))))
             }
-            _ => self.leave(number, begun),
+            // It is written as a number is, so all that can be wrong is that it is too large.
+            _ => Ok(self.leave(number, begun).unwrap_or_else(|_| {
+                self.mistake = None;
+                Scalar::Float(f64::INFINITY)
+            })),
         }
     }
 }

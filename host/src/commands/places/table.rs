@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use mapping::encoding;
 use mapping::patient::PlaceLink;
+use mapping::text::plain;
 
 /// Names of the columns that are read; there may be others.
 pub const COLUMNS: [&str; 2] = ["location_code", "place_id"];
@@ -57,7 +58,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<PlaceLink>, Vec<String>> {
             problems.push(format!("line {line}: {} values, but {} columns", record.len(), headers.len()));
             continue;
         }
-        let (location_code, place_id) = (record[code].to_owned(), record[place].to_owned());
+        let [location_code, place_id] = [&record[code], &record[place]].map(|value| plain(value).into_owned());
         let told = problems.len();
         for (name, value) in COLUMNS.iter().zip([&location_code, &place_id]) {
             if value.is_empty() {

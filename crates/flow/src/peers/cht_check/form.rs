@@ -43,7 +43,10 @@ pub(super) fn check(settings: &Value, ours: &Settings, findings: &mut Findings) 
 enum Kind {
     Contact,
     Text,
+    /// A year, month or day, as text.
     Date,
+    /// Milliseconds, as a number.
+    Moment,
 }
 
 /// Fields as CHT sees them (in lower case), the settings that name them, and what is in them.
@@ -56,7 +59,7 @@ fn wanted(ours: &Settings) -> Vec<(String, &'static str, Kind)> {
         (&fields.year, "year", Kind::Date),
         (&fields.month, "month", Kind::Date),
         (&fields.day, "day", Kind::Date),
-        (&fields.date, "date", Kind::Date),
+        (&fields.date, "date", Kind::Moment),
     ]
     .into_iter()
     .filter(|(name, ..)| !name.is_empty())
@@ -89,11 +92,18 @@ fn field(
             let text = format!("{name} is of type {of_type}; the mediator sends text");
             findings.warning(check, text, "make it a string");
         }
-        (Kind::Date, Calendar::Gregorian) if is_nepali => {
+        (Kind::Moment, _) if of_type == "string" => {
+            let text =
+                format!("{name} is of type string; the mediator sends a number: CHT notes an error in every report");
+            let todo =
+                "make it bsAggreDate (date in the Gregorian form), or set mapping.claim_response.fields.date to \"\"";
+            findings.error(check, text, todo);
+        }
+        (Kind::Date | Kind::Moment, Calendar::Gregorian) if is_nepali => {
             let text = format!("{name} is of type {of_type}, but mapping.claim_response.calendar is \"gregorian\"");
             findings.error(check, text, "use the Gregorian form, or set the calendar to \"bikram-sambat\"");
         }
-        (Kind::Date, Calendar::BikramSambat) if of_type == "date" => {
+        (Kind::Date | Kind::Moment, Calendar::BikramSambat) if of_type == "date" => {
             let text = format!("{name} is of type date, but mapping.claim_response.calendar is \"bikram-sambat\"");
             findings.warning(check, text, "use CHT's types bsYear, bsMonth, bsDay and bsAggreDate");
         }
