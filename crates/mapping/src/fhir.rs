@@ -158,7 +158,15 @@ pub(crate) fn identifier<'n>(
 /// Why a type's identifier cannot be used: what was found instead of its value. None where there is no such identifier.
 #[cold]
 pub(crate) fn unusable_identifier(identifiers: &Node<Vec<Node<Identifier<'_>>>>, code: &str) -> Option<String> {
-    identifiers.items().filter(|identifier| identifier.is_of(code)).find_map(Identifier::unusable)
+    let of_type = identifiers.items().filter(|identifier| identifier.is_of(code)).find_map(Identifier::unusable);
+    let of_no_type = || {
+        identifiers.value()?.iter().find_map(|node| match node {
+            Node::Other(kind) => Some(format!("{kind} in the place of an identifier")),
+            Node::Value(Identifier { kind: Node::Other(kind), .. }) => Some(format!("an identifier whose type is {kind}")),
+            _ => None,
+        })
+    };
+    of_type.or_else(of_no_type)
 }
 
 /// Reads a UUID in any spelling.

@@ -102,17 +102,20 @@ impl Patient<'_> {
 
     /// Refuses who is not to be asked.
     fn refuse_modifiers(&self, issues: &mut Vec<Issue>) {
-        let mut refuse = |path, text| issues.push(Issue::error(IssueType::BusinessRule, path, text));
+        let has_died = "the insuree has died; expected one who can be asked";
         if !matches!(self.deceased_date_time, Node::Absent) {
-            refuse("Patient.deceasedDateTime", "the insuree has died; expected one who can be asked");
+            issues.push(Issue::error(IssueType::BusinessRule, "Patient.deceasedDateTime", has_died));
+        }
+        if let Node::Other(kind) = &self.link {
+            issues.push(Issue::unusable("Patient.link", "a list of links", kind));
         }
         let replaced = |link: &Link| plain(&link.kind).is_some_and(|kind| kind == "replaced-by");
         if self.link.items().any(replaced) {
-            refuse("Patient.link", "replaced by another record of the same person; expected the record in use");
+            let text = "replaced by another record of the same person; expected the record in use";
+            issues.push(Issue::error(IssueType::BusinessRule, "Patient.link", text));
         }
         if flag(&self.deceased_boolean, "Patient.deceasedBoolean", issues) == Some(true) {
-            let text = "the insuree has died; expected one who can be asked";
-            issues.push(Issue::error(IssueType::BusinessRule, "Patient.deceasedBoolean", text));
+            issues.push(Issue::error(IssueType::BusinessRule, "Patient.deceasedBoolean", has_died));
         }
         if flag(&self.active, "Patient.active", issues) == Some(false) {
             let text = "the record is not in use; expected true, or none";
@@ -133,12 +136,23 @@ impl Patient<'_> {
             }
             return Some(uuid);
         }
+        if let (Node::Absent, Some(found)) = (&self.id, self.unusable_uuid()) {
+            let path = "Patient.identifier.where(type.coding.code = 'UUID').value";
+            issues.push(Issue::unusable(path, EXPECTED, found));
+            return None;
+        }
         let id = self.id.require("Patient.id", EXPECTED, issues)?;
         let uuid = InsureeUuid::parse(&id.0);
         if uuid.is_none() {
             issues.push(Issue::unusable("Patient.id", EXPECTED, shape_of(&id.0)));
         }
         uuid
+    }
+
+    /// What stands in the place of the uuid.
+    fn unusable_uuid(&self) -> Option<String> {
+        let value = identifier(&self.identifier, UUID, self.day());
+        value.map(shape_of).or_else(|| unusable_identifier(&self.identifier, UUID))
     }
 
     /// Given names, then the family name; else the name's text.

@@ -112,7 +112,11 @@ pub(super) const ISSUES: &[Entry] = &[
     },
     Entry {
         id: "insuree-uuid-unusable",
-        sign: Issue(Value, &["insureeuuid", "insureeUUID", "Patient.id"], ""),
+        sign: Issue(
+            Value,
+            &["insureeuuid", "insureeUUID", "Patient.id", "Patient.identifier.where(type.coding.code = 'UUID').value"],
+            "",
+        ),
         meaning: "The insuree's uuid is there and is no uuid, often the insurance number in its place.",
         action: "In CHT's outbound push leave `insureeuuid` out (it is optional), or send openIMIS's uuid of the insuree.",
     },

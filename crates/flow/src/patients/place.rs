@@ -66,7 +66,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         match self.openimis_resource("Claim", uuid, &mut attempt.trail).await {
             Ok(answer) => {
                 let claim: Claim = serde_json::from_str(&answer.text).unwrap_or_default();
-                let code = claim.provider.and_then(|provider| provider.display).map(|code| code.trim().to_owned());
+                let code = claim.provider.and_then(|provider| provider.display).map(mapping::text::owned);
                 Ok(code.filter(|code| !code.is_empty()))
             }
             Err(error) if error.is_not_there() => Ok(None),
