@@ -133,8 +133,9 @@ pub(crate) fn in_use<'n, T: Repeated>(elements: impl Iterator<Item = &'n T>, on:
     counting.into_iter().map(|(_, element)| element).collect()
 }
 
-/// What is picked from all elements that count equally much, where no other counts more.
-pub(crate) fn equally_good<'n, T: Repeated + 'n, R>(
+/// What is picked from all elements that may be meant: those in use, `temp` and the like only where there is no other. That one of two is
+/// official is no reason to leave out the other where a mistake would be another person's claim.
+pub(crate) fn may_be_meant<'n, T: Repeated + 'n, R>(
     elements: impl Iterator<Item = &'n T>,
     on: Option<&str>,
     pick: impl Fn(&'n T) -> Option<R>,
@@ -142,7 +143,8 @@ pub(crate) fn equally_good<'n, T: Repeated + 'n, R>(
     let mut best: Option<Standing> = None;
     let mut picked = Vec::new();
     for element in elements {
-        let Some(standing) = element.repetition().standing(on) else { continue };
+        let Some(Standing { is_ending, usage, .. }) = element.repetition().standing(on) else { continue };
+        let standing = Standing { is_ending, usage: usage.max(OTHER), rank: u32::MAX };
         if best.is_some_and(|best| best < standing) {
             continue;
         }

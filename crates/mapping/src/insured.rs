@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::bundle::{Condition, Documents, Entry, parts, told};
 use crate::fhir::{UUID, uuid};
-use crate::in_use::{NO_LONGER, best, equally_good};
+use crate::in_use::{NO_LONGER, best, may_be_meant};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, object_shape};
 use crate::r4::{Identifier, List, MANY, Period, Reference, plain};
@@ -124,7 +124,7 @@ pub(crate) fn insurance_number<'w>(
     let of_patient = patient.into_iter().flat_map(|patient| patient.identifier.items()).chain(own);
     let on = documents.day.as_deref();
     let value = |found: &Identifier| found.value().map(str::to_owned).filter(|_| found.is_one_of(names));
-    let mut numbers: BTreeSet<String> = equally_good(of_patient, on, value).into_iter().collect();
+    let mut numbers: BTreeSet<String> = may_be_meant(of_patient, on, value).into_iter().collect();
     if let Some(Condition { system: Some(system), value }) = plain(&reference.reference).and_then(Condition::of)
         && names.contains(&system)
     {

@@ -90,10 +90,9 @@ impl<'de> Reader<'de> {
 
     /// Has serde_json read a text or a number that begins at an index.
     #[inline(never)]
-    fn leave(&mut self, text: &'de str, begun: usize) -> Read<Scalar<'de>> {
+    fn leave<T: Deserialize<'de>>(&mut self, text: &'de str, begun: usize) -> Read<T> {
         match serde_json::from_str(text) {
-            Ok(Node::Value(scalar)) => Ok(scalar),
-            Ok(_) => Err(Broken::Syntax),
+            Ok(value) => Ok(value),
             Err(error) => {
                 let line = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
                 self.mistake = Some(begun + line + error.column());
@@ -115,12 +114,9 @@ impl<'de> Reader<'de> {
         self.at += 1;
         match self.skip_text() {
             Ok(true) => Ok(Cow::Borrowed(self.between(quote + 1, self.at - 1))),
-            Ok(false) => match self.leave(self.between(quote, self.at), quote)? {
-                Scalar::Text(text) => Ok(Cow::Owned(text.into_owned())),
-                _ => Err(Broken::Syntax),
-            },
+            Ok(false) => self.leave(self.between(quote, self.at), quote).map(Cow::Owned),
             Err(_) => {
-                self.leave(self.between(quote, self.text.len()), quote)?;
+                self.leave::<String>(self.between(quote, self.text.len()), quote)?;
                 Err(Broken::Syntax)
             }
         }
@@ -136,10 +132,13 @@ impl<'de> Reader<'de> {
                 Ok(Scalar::Integer(digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))))
             }
             // It is written as a number is, so all that can be wrong is that it is too large.
-            _ => Ok(self.leave(number, begun).unwrap_or_else(|_| {
-                self.mistake = None;
-                Scalar::Float(f64::INFINITY)
-            })),
+            _ => match self.leave(number, begun) {
+                Ok(Node::Value(number)) => Ok(number),
+                _ => {
+                    self.mistake = None;
+                    Ok(Scalar::Float(f64::INFINITY))
+                }
+            },
         }
     }
 }
