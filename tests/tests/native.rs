@@ -80,6 +80,7 @@ const WORDS: &[&str] = &[
     "Code",
     "draft",
     "entered-in-error",
+    "false",
     "female",
     "male",
     "name",

@@ -179,6 +179,12 @@ pub(super) const ISSUES: &[Entry] = &[
         action: "Nothing, if that is so. If not, correct the insuree in openIMIS; retry.",
     },
     Entry {
+        id: "patient-in-use-unclear",
+        sign: Issue(Value, &["Patient.active", "Patient.deceasedBoolean", "Patient.link"], ""),
+        meaning: "Whether the insuree lives and the record is in use is not written as FHIR writes it. These elements change the meaning of the record, so it is not guessed.",
+        action: "Look at what stands between openIMIS and the mediator and changes documents; retry.",
+    },
+    Entry {
         id: "gender-unusable",
         sign: Issue(Value, &["Patient.gender"], ""),
         meaning: "The insuree's gender is no word of FHIR's (`male`, `female`, `other`, `unknown`, in any case); it is left out of the new person.",
