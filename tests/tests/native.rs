@@ -105,7 +105,8 @@ fn texts(value: &Value, found: &mut BTreeSet<String>) {
 
 /// Uuids, resource types and claim dates outside the calendar are told on purpose: they name a document, not a person.
 fn may_be_told(case: &Case, text: &str) -> bool {
-    let resource = ["ClaimResponse", "Claim", "Patient", "Bundle", "Group", "OperationOutcome", "Organization"].contains(&text);
+    let resource =
+        ["ClaimResponse", "Claim", "Patient", "Bundle", "Group", "OperationOutcome", "Organization"].contains(&text);
     let date =
         case.name.starts_with("claim-response/") && text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok();
     text.len() < 3 || resource || date || ClaimUuid::parse(text).is_some() || WORDS.contains(&text)

@@ -162,7 +162,9 @@ pub(crate) fn unusable_identifier(identifiers: &Node<Vec<Node<Identifier<'_>>>>,
     let of_no_type = || {
         identifiers.value()?.iter().find_map(|node| match node {
             Node::Other(kind) => Some(format!("{kind} in the place of an identifier")),
-            Node::Value(Identifier { kind: Node::Other(kind), .. }) => Some(format!("an identifier whose type is {kind}")),
+            Node::Value(Identifier { kind: Node::Other(kind), .. }) => {
+                Some(format!("an identifier whose type is {kind}"))
+            }
             _ => None,
         })
     };
