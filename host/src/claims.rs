@@ -29,6 +29,7 @@ use crate::config::Scope;
 use crate::inbound::{measured, tell_of_conflict, traced};
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};
+use crate::server::told::Who;
 use crate::store::Which;
 
 /// Another mediator on the same database may deliver the claim: then nobody here says so.
@@ -78,11 +79,15 @@ async fn receive(
         Ok(Received::Accepted(id) | Received::Unmappable(id, _)) => (*id, true),
         Ok(Received::Duplicate(id)) => (*id, false),
         Err(error) => {
-            match error {
-                NotTaken::Store(error) => {
-                    tracing::error!(%error, "a claim could not be stored and was not acknowledged")
+            if let Some(left_out) = host.doors.is_told("claim not taken", Who::Client(client.name.clone())) {
+                match error {
+                    NotTaken::Store(error) => {
+                        tracing::error!(%error, left_out, "a claim could not be stored and was not acknowledged")
+                    }
+                    NotTaken::Mapping(error) => {
+                        tracing::error!(%error, left_out, "claims cannot be mapped and are not taken")
+                    }
                 }
-                NotTaken::Mapping(error) => tracing::error!(%error, "claims cannot be mapped and are not taken"),
             }
             return sent(claims::not_taken(error));
         }

@@ -2,27 +2,28 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Argon2, Params};
 use axum::http::HeaderMap;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::{Config, Scope};
-use crate::server::limits::{Limits, Throttled};
+use crate::server::limits::{Limits, Throttled, wide_network};
+use crate::server::{Caller, Listener};
 use crate::tokens::signature::Signing;
 use crate::tokens::source::Sources;
 use crate::tokens::{self, KeysError, Tokens};
+use verify::Verifier;
 
-/// Passwords verified at the same time: each takes some 20 MiB and a core for a while.
-const VERIFIED_AT_ONCE: usize = 2;
+pub mod queue;
+mod verify;
+
 /// Most memory that one verification may take.
 const LARGEST_MEMORY_KIB: u32 = 256 << 10;
 /// How the simple client of `[inbound]` is called.
@@ -95,7 +96,8 @@ pub struct Clients {
     key: [u8; 64],
     /// User and what the key made of user and password, once they were found right: argon2 is slow on purpose.
     known: Mutex<HashMap<String, [u8; 32]>>,
-    verifying: Arc<Semaphore>,
+    /// For each listener: who guesses at one does not hold up those who sign in at the other.
+    verifiers: [Verifier; Listener::ALL.len()],
     /// Verified for a user that does not exist, so that it takes as long as a wrong password.
     decoy: Option<SecretString>,
 }
@@ -103,14 +105,17 @@ pub struct Clients {
 impl Clients {
     /// Those of a configuration without problems. Reads the keys that are in files.
     pub fn new(config: &Config) -> Result<Self, KeysError> {
+        let hashes: Vec<&SecretString> =
+            config.clients.iter().filter_map(|client| client.password_hash.as_ref()).collect();
+        let largest_kib = hashes.iter().map(|hash| memory_kib(hash.expose_secret())).max().unwrap_or_default();
         let mut clients = Self {
             by_username: HashMap::new(),
             by_certificate: HashMap::new(),
             by_token: Tokens::default(),
             key: random_key(),
             known: Mutex::default(),
-            verifying: Arc::new(Semaphore::new(VERIFIED_AT_ONCE)),
-            decoy: None,
+            verifiers: Listener::ALL.map(|_| Verifier::new(largest_kib)),
+            decoy: hashes.into_iter().max_by_key(|hash| cost(hash.expose_secret())).cloned(),
         };
         let mut sources = Sources::new(config);
         let mut with_tokens = Vec::new();
@@ -128,8 +133,6 @@ impl Clients {
             }
         }
         clients.by_token = Tokens::new(config, &mut sources, &with_tokens)?;
-        let hashes = config.clients.iter().filter_map(|client| client.password_hash.clone());
-        clients.decoy = hashes.max_by_key(|hash| cost(hash.expose_secret()));
         if let Some(password) = &config.inbound.password {
             let username = &config.inbound.username;
             let scopes = vec![Scope::ClaimResponse, Scope::Feedback];
@@ -149,18 +152,17 @@ impl Clients {
     pub async fn recognise(
         &self,
         headers: &HeaderMap,
-        certificate: Option<Fingerprint>,
-        address: IpAddr,
+        caller: &Caller,
         limits: &Limits,
     ) -> Result<Arc<Client>, Refused> {
-        if let Some(client) = certificate.and_then(|certificate| self.by_certificate(certificate)) {
+        if let Some(client) = caller.certificate.and_then(|certificate| self.by_certificate(certificate)) {
             return Ok(client);
         }
         if let Some(token) = flow::door::bearer(headers) {
             return self.by_token.recognise(token).await.map_err(Refused::Token);
         }
         let Some((username, password)) = flow::door::basic(headers) else { return Err(Refused::Missing) };
-        self.sign_in(username, password, address, limits).await
+        self.sign_in(username, password, caller, limits).await
     }
 
     /// Whose certificate this is.
@@ -168,27 +170,33 @@ impl Clients {
         self.by_certificate.get(&certificate).cloned()
     }
 
-    /// Whose user and password these are. A wrong password counts against its address.
+    /// Whose user and password these are. A wrong password counts against its address. One that is known to be right waits for nobody.
     pub async fn sign_in(
         &self,
         username: String,
         password: SecretString,
-        address: IpAddr,
+        caller: &Caller,
         limits: &Limits,
     ) -> Result<Arc<Client>, Refused> {
         let digest = self.digest(&username, password.expose_secret().as_bytes());
         if let Some(client) = self.remembered(&username, &digest) {
             return Ok(client);
         }
-        let Ok(permit) = self.verifying.clone().acquire_owned().await else { return Err(Refused::Wrong) };
+        let verifier = &self.verifiers[caller.listener as usize];
+        let alone = verifier.alone(wide_network(caller.address)).await;
         // Many may have come at once with the same right password: the first of them was verified for all.
         if let Some(client) = self.remembered(&username, &digest) {
             return Ok(client);
         }
-        limits.failed_login(address).map_err(Refused::Throttled)?;
+        let tried = limits.failed_login(caller.address).map_err(Refused::Throttled)?;
         let client = self.by_username.get(&username);
+        let user = client.map(|_| username.as_str());
+        let Some(place) = verifier.place(&alone, user, tried).await else { return Err(Refused::Wrong) };
+        if let Some(client) = self.remembered(&username, &digest) {
+            return Ok(client);
+        }
         let hash = client.and_then(|(_, hash)| hash.as_ref());
-        let right = verify(permit, password, hash.or(self.decoy.as_ref())).await;
+        let right = verifier.verify(alone, place, password, hash.or(self.decoy.as_ref())).await;
         match client {
             Some((client, Some(_))) if right => {
                 self.remember(&username, digest);
@@ -241,8 +249,16 @@ pub fn password_hash_problem(text: &str) -> Option<&'static str> {
 
 /// How long a hash takes to verify, roughly.
 fn cost(hash: &str) -> u64 {
-    let params = PasswordHash::new(hash).ok().and_then(|hash| Params::try_from(&hash).ok());
-    params.map_or(0, |params| u64::from(params.m_cost()) * u64::from(params.t_cost()))
+    params(hash).map_or(0, |params| u64::from(params.m_cost()) * u64::from(params.t_cost()))
+}
+
+/// How much memory that takes.
+fn memory_kib(hash: &str) -> u32 {
+    params(hash).map_or(0, |params| params.m_cost())
+}
+
+fn params(hash: &str) -> Option<Params> {
+    PasswordHash::new(hash).ok().and_then(|hash| Params::try_from(&hash).ok())
 }
 
 /// 64 bytes of which 61 are the system's random ones.
@@ -252,18 +268,4 @@ fn random_key() -> [u8; 64] {
         *part = uuid::Uuid::new_v4().into_bytes();
     }
     key
-}
-
-/// The permit goes with the work: a request that was given up does not make room for the next one.
-async fn verify(permit: OwnedSemaphorePermit, password: SecretString, hash: Option<&SecretString>) -> bool {
-    let Some(hash) = hash.cloned() else { return false };
-    let verified = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        PasswordHash::new(hash.expose_secret())
-            .is_ok_and(|hash| Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok())
-    });
-    verified.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a password could not be verified");
-        false
-    })
 }

@@ -27,6 +27,7 @@ use crate::playground;
 use crate::room::Level;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent, with_fallbacks};
+use crate::server::told::Who;
 use crate::telemetry::{self, MESSAGE_KIND, Parent, SpanKind};
 
 /// All routes for openIMIS, CHT and OpenHIM.
@@ -76,7 +77,12 @@ async fn receive(
         }
         Ok(Received::Conflict(conflict)) => tell_of_conflict(kind, conflict),
         Ok(Received::Duplicate(_) | Received::NotJson(_)) => {}
-        Err(error) => tracing::error!(%error, "a message could not be stored and was not acknowledged"),
+        Err(error) => {
+            // A disk that is full must not be filled by saying so.
+            if let Some(left_out) = host.doors.is_told("not stored", Who::Client(client.name.clone())) {
+                tracing::error!(%error, left_out, "a message could not be stored and was not acknowledged");
+            }
+        }
     }
     if let Ok(received) = &received {
         host.count_in(&client.name, bytes, received);

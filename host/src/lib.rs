@@ -12,6 +12,7 @@
 //! - [`facilities`]: a registry's facilities, brought to openIMIS.
 //! - [`room`]: whether there is room for what a client posts.
 //! - [`playground`]: a page on which documents are mapped in the browser.
+//! - [`files`]: files that the settings name. [`shown`]: how others' words are shown.
 //! - [`sandbox`]: stand-ins for openIMIS and CHT, for newcomers and tests.
 
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub mod config;
 pub mod console;
 pub mod eligibility;
 pub mod facilities;
-mod files;
+pub mod files;
 pub mod http;
 pub mod inbound;
 pub mod mapper;
@@ -41,6 +42,7 @@ pub mod playground;
 pub mod room;
 pub mod sandbox;
 pub mod server;
+pub mod shown;
 pub mod store;
 pub mod swap;
 pub mod telemetry;
@@ -51,6 +53,7 @@ use clock::SystemClock;
 use config::{Config, Place};
 use http::{HttpSetupError, ReqwestHttp};
 use mapper::{LoadError, MappingHost};
+use server::Listener;
 use store::SqlStore;
 
 /// The mediator's logic on this host's ports.
@@ -115,6 +118,7 @@ impl Host {
     /// Opens the store, loads the components and gives back what a process that died had in its hands.
     pub async fn build(config: Config) -> Result<Arc<Self>, StartError> {
         let http = ReqwestHttp::new(config.tls.ca_file.as_deref(), config.worker.requests_per_peer as usize)?
+            .within(config.worker.answers_limit_bytes)
             .counting(config.counted_peers());
         let mapper = MappingHost::open(config.sources(), config.limits())?;
         give_back_memory();
@@ -172,6 +176,7 @@ impl Host {
             background.spawn(worker::look_for_damage(self.clone(), stop.clone()));
         }
         background.spawn(swap::keep_mappings(self.clone(), stop.clone()));
+        background.spawn(self.doors.clone().tell_what_was_left_out(stop.clone()));
         for kind in Kind::ALL {
             background.spawn(worker::deliver(self.clone(), *kind, stop.clone()));
         }
@@ -192,10 +197,11 @@ impl Host {
         }
         let drain = self.config.worker.drain.try_into().unwrap_or_default();
         let keeping = self.doors.keep_certificate(stop.clone());
-        let serving = self.doors.serve(listener, inbound::router(self.clone()), stop.clone(), drain);
+        let serving =
+            self.doors.serve(Listener::Messages, listener, inbound::router(self.clone()), stop.clone(), drain);
         let administering = async {
             let Some(listener) = admin else { return };
-            self.doors.serve(listener, admin_api::router(self.clone()), stop.clone(), drain).await;
+            self.doors.serve(Listener::Admin, listener, admin_api::router(self.clone()), stop.clone(), drain).await;
         };
         // A mediator that takes claims in and delivers none looks well from outside: better it ends, and its supervisor starts it anew.
         let died = async {
@@ -236,13 +242,21 @@ pub fn load_mappings(config: &Config) -> Result<MappingHost, LoadError> {
     MappingHost::open_to_look(config.sources(), config.limits())
 }
 
+/// What is this large or larger comes from the system and goes back to it, and not from a heap that keeps it.
+#[cfg(target_env = "gnu")]
+const LARGE_BYTES: i32 = 4 << 20;
+
 /// A heap for each core, where glibc would have eight: each keeps what a burst of messages took. Heaps that are there already stay, so
-/// this is for the beginning of a program.
+/// this is for the beginning of a program. What is large goes back to the system when it is free: glibc would raise its own limit with
+/// the first large block that is freed, and put the next ones into its heaps.
 #[cfg(target_env = "gnu")]
 pub fn few_heaps() {
     let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
     // SAFETY: it may be called at any time, by any thread.
-    unsafe { libc::mallopt(libc::M_ARENA_MAX, i32::try_from(cores).unwrap_or(i32::MAX)) };
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, i32::try_from(cores).unwrap_or(i32::MAX));
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
+    }
 }
 
 /// Only glibc has a heap for each thread.

@@ -384,3 +384,46 @@ async fn a_client_with_its_share_of_the_store_is_answered_507() {
     assert!(body.contains("store.client_bytes") && body.contains("admin"), "{body}");
     assert_eq!(mediator.settled().await.len(), 1, "what is stored is delivered");
 }
+
+async fn answer_to(mediator: &Mediator, request: &str) -> String {
+    let mut stream = connect(mediator).await;
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    head(&mut stream).await
+}
+
+/// Somebody on the way may have read another host than we.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_says_once_which_host_it_is_for() {
+    let (mediator, _sandbox, _dir) = started(&[]).await;
+    for (version, hosts, status) in [
+        ("1.1", "host: mediator\r\n", "200"),
+        ("1.1", "Host: [::1]:8080\r\n", "200"),
+        ("1.1", "host:\r\n", "200"),
+        ("1.0", "", "200"),
+        ("1.0", "host: mediator\r\n", "200"),
+        ("1.1", "", "400"),
+        ("1.1", "host: mediator\r\nhost: mediator\r\n", "400"),
+        ("1.1", "host: mediator\r\nHost: other\r\n", "400"),
+        ("1.0", "host: mediator\r\nhost: other\r\n", "400"),
+        ("1.1", "host: a b\r\n", "400"),
+        ("1.1", "host: mediator/path\r\n", "400"),
+    ] {
+        let answer = answer_to(&mediator, &format!("GET /health/live HTTP/{version}\r\n{hosts}\r\n")).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{version} {hosts:?}: {answer}");
+        assert!(answer.contains("x-content-type-options: nosniff"), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_of_more_than_64_kib_is_refused() {
+    let (mediator, _sandbox, _dir) = started(&[]).await;
+    for (filling, status) in [(60_000, 200), (66_000, 431), (100_000, 431)] {
+        let filled = "x".repeat(filling);
+        let request = format!("GET /health/live HTTP/1.1\r\nhost: mediator\r\nx-filling: {filled}\r\n\r\n");
+        let answer = answer_to(&mediator, &request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{filling}: {answer}");
+    }
+    let long = format!("GET /health/live?{} HTTP/1.1\r\nhost: mediator\r\n\r\n", "x".repeat(65_600));
+    let answer = answer_to(&mediator, &long).await;
+    assert!(answer.starts_with("HTTP/1.1 431 ") || answer.starts_with("HTTP/1.1 414 "), "{answer}");
+}

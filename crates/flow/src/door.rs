@@ -225,6 +225,17 @@ pub fn broken_off() -> Answer {
     refusal(StatusCode::BAD_REQUEST, "structure", "the body broke off")
 }
 
+/// 400 for a head that names no host, or several.
+pub fn unclear_host() -> Answer {
+    refusal(StatusCode::BAD_REQUEST, "structure", "the header Host is missing, is there twice, or names no host")
+}
+
+/// 431.
+pub fn long_head(limit_bytes: usize) -> Answer {
+    let text = format!("the request's head is longer than {limit_bytes} bytes");
+    refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too-long", &text)
+}
+
 /// 408.
 pub fn time_up() -> Answer {
     refusal(StatusCode::REQUEST_TIMEOUT, "timeout", "the time was up; nothing was acknowledged, send it again")

@@ -45,7 +45,8 @@ pub struct Server {
     ///
     /// Default: `1000`.
     pub requests_per_second: NonZeroU32,
-    /// Wrong passwords a minute from one address; then none is tried any more until some time has passed.
+    /// Wrong passwords a minute from one address (of IPv6: from a network of 48 bits); then none is tried any more until
+    /// some time has passed.
     ///
     /// Default: `30`.
     pub failed_logins_per_minute: NonZeroU32,

@@ -17,6 +17,7 @@ use super::{Console, HOME, page, session};
 use crate::clients::{Client, Refused};
 use crate::config::Scope;
 use crate::server::Caller;
+use crate::server::told::Who;
 
 /// The form.
 pub(super) async fn ask(State(console): State<Arc<Console>>, headers: HeaderMap, uri: Uri) -> Response {
@@ -90,7 +91,7 @@ pub(super) async fn check(
     }
     let password = SecretString::from(field("password"));
     let doors = &console.host.doors;
-    let recognised = doors.clients.sign_in(field("username").to_owned(), password, caller.address, &doors.limits).await;
+    let recognised = doors.clients.sign_in(field("username").to_owned(), password, &caller, &doors.limits).await;
     let (problem, audited) = match recognised {
         Ok(client) if client.may(Scope::Admin) => match enter(&console, client, &headers, &caller).await {
             Ok(Some(id)) => {
@@ -107,11 +108,8 @@ pub(super) async fn check(
             (Problem::Wrong, refused(&console, "unknown", "wrong password or unknown user", &caller).await)
         }
         Err(Refused::Throttled(_)) => {
-            // Once a minute: whoever guesses must not fill the disk.
-            let told = doors.limits.worth_telling(caller.address);
             let text = "too many wrong passwords: none is tried for a while";
-            let audited = if told { refused(&console, "unknown", text, &caller).await } else { Ok(()) };
-            (Problem::Throttled, audited)
+            (Problem::Throttled, refused(&console, "unknown", text, &caller).await)
         }
     };
     if let Err(error) = audited {
@@ -138,9 +136,16 @@ async fn enter(
     Ok(console.sessions.begin(client, None, now))
 }
 
-async fn refused(console: &Console, who: &str, why: &str, caller: &Caller) -> Result<(), StoreError> {
-    tracing::warn!(address = %caller.address, "a sign-in to the console was refused: {why}");
-    let detail = format!("{why}, from {}", caller.address);
+/// Some of many: whoever guesses must neither fill the log nor the audit trail, whose lines stay.
+async fn refused(console: &Console, who: &str, why: &'static str, caller: &Caller) -> Result<(), StoreError> {
+    let (doors, address) = (&console.host.doors, caller.address);
+    if let Some(left_out) = doors.is_told(why, Who::at(address)) {
+        tracing::warn!(%address, left_out, "a sign-in to the console was refused: {why}");
+    }
+    let Some(left_out) = doors.audited.worth_telling(why, Who::at(address)) else { return Ok(()) };
+    let like_it =
+        if left_out > 0 { format!(" ({left_out} like it before are not in the trail)") } else { String::new() };
+    let detail = format!("{why}, from {address}{like_it}");
     console.host.flow.store.audited(who, "sign-in refused", None, &detail, console.now()).await
 }
 

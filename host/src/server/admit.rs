@@ -10,6 +10,7 @@ use axum::response::Response;
 use flow::door;
 
 use super::answer::{refusal, sent, throttled, whole_body};
+use super::told::Who;
 use super::{Caller, Doors};
 use crate::clients::{Client, Refused};
 use crate::config::Scope;
@@ -21,7 +22,7 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
     if let Some(refusal) = door::of_another_site(request.headers()) {
         return sent(refusal);
     }
-    let recognised = doors.clients.recognise(request.headers(), caller.certificate, caller.address, &doors.limits);
+    let recognised = doors.clients.recognise(request.headers(), &caller, &doors.limits);
     match recognised.await {
         Ok(client) if client.may(scope) => match doors.signed(&client, request).await {
             Ok(signed) => {
@@ -30,12 +31,21 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
                 next.run(request).await
             }
             Err(refusal) => {
-                tracing::warn!(client = client.name, "refused: what was posted is not signed as it has to be");
+                if let Some(left_out) = doors.is_told("signature", Who::Client(client.name.clone())) {
+                    tracing::warn!(
+                        client = client.name,
+                        left_out,
+                        "refused: what was posted is not signed as it has to be"
+                    );
+                }
                 *refusal
             }
         },
         Ok(client) => {
-            tracing::warn!(client = client.name, scope = scope.word(), "refused: the client has not this scope");
+            if let Some(left_out) = doors.is_told(scope.word(), Who::Client(client.name.clone())) {
+                let scope = scope.word();
+                tracing::warn!(client = client.name, scope, left_out, "refused: the client has not this scope");
+            }
             let text = format!("these credentials are right, but the client has not the scope {}", scope.word());
             let refused = refusal(StatusCode::FORBIDDEN, "forbidden", &text);
             match door::bearer(request.headers()) {
@@ -46,12 +56,15 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
         Err(Refused::Missing) => doors.unknown(),
         Err(Refused::Wrong) => {
             // Not the user's name: people type their password there.
-            tracing::warn!(address = %caller.address, "refused: a wrong password or an unknown user");
+            if let Some(left_out) = doors.is_told("password", Who::at(caller.address)) {
+                tracing::warn!(address = %caller.address, left_out, "refused: a wrong password or an unknown user");
+            }
             doors.unknown()
         }
         Err(Refused::Throttled(wait)) => {
-            if doors.limits.worth_telling(caller.address) {
-                tracing::warn!(address = %caller.address, "too many wrong passwords: none is tried for a while");
+            if let Some(left_out) = doors.is_told("throttled", Who::at(caller.address)) {
+                let address = caller.address;
+                tracing::warn!(%address, left_out, "too many wrong passwords: none is tried for a while");
             }
             throttled(wait, "too many wrong passwords from your address; nothing was acknowledged, send it again")
         }
@@ -59,7 +72,10 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
         Err(Refused::Token(_)) if !doors.clients.take_tokens() => doors.unknown(),
         Err(Refused::Token(reason)) => {
             // Nothing of the token: who finds it in a log may use it.
-            tracing::warn!(address = %caller.address, ?reason, "refused: a token that does not count");
+            if let Some(left_out) = doors.is_told("token", Who::at(caller.address)) {
+                let address = caller.address;
+                tracing::warn!(%address, ?reason, left_out, "refused: a token that does not count");
+            }
             no_token(reason)
         }
     }

@@ -2,12 +2,11 @@
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock};
-use governor::middleware::NoOpMiddleware;
+use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use prometheus_client::metrics::counter::Counter;
@@ -25,7 +24,6 @@ pub struct Throttled(pub Duration);
 pub struct Limits {
     requests: Limiter<IpAddr>,
     failed_logins: Limiter<IpAddr>,
-    told: Limiter<IpAddr>,
     throttled: Counter,
 }
 
@@ -35,21 +33,20 @@ impl Limits {
         Self {
             requests: Limiter::new(Quota::per_second(settings.requests_per_second)),
             failed_logins: Limiter::new(Quota::per_minute(settings.failed_logins_per_minute)),
-            told: Limiter::new(Quota::per_minute(NonZeroU32::MIN)),
             throttled: Counter::default(),
         }
     }
 
     /// Counts a request.
     pub fn request(&self, address: IpAddr) -> Result<(), Throttled> {
-        self.requests.count(&network(address)).inspect_err(|_| {
+        self.requests.count(&network(address)).map(drop).inspect_err(|_| {
             self.throttled.inc();
         })
     }
 
-    /// Counts a password that is not known to be right, before it is verified.
-    pub fn failed_login(&self, address: IpAddr) -> Result<(), Throttled> {
-        self.failed_logins.count(&network(address))
+    /// Counts a password that is not known to be right, before it is verified. How many came from there lately, without this one.
+    pub fn failed_login(&self, address: IpAddr) -> Result<u32, Throttled> {
+        self.failed_logins.count(&wide_network(address))
     }
 
     /// How many requests were held off.
@@ -61,11 +58,6 @@ impl Limits {
     pub fn remembered(&self) -> usize {
         self.requests.limiter.len()
     }
-
-    /// Whether the log should hear of an address that is held off: once a minute, or whoever attacks fills the disk.
-    pub fn worth_telling(&self, address: IpAddr) -> bool {
-        self.told.count(&network(address)).is_ok()
-    }
 }
 
 /// An IPv6 client has 2^64 addresses of its own: they count as one.
@@ -76,9 +68,17 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// For passwords: many a site has 2^16 networks of 2^64 addresses, and could guess from each.
+pub(crate) fn wide_network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 80 << 80)),
+        address => address,
+    }
+}
+
 /// Governor's limiter, cleaned up now and then.
 struct Limiter<K: Hash + Eq + Clone> {
-    limiter: RateLimiter<K, HashMapStateStore<K>, MonotonicClock, NoOpMiddleware<std::time::Instant>>,
+    limiter: RateLimiter<K, HashMapStateStore<K>, MonotonicClock, StateInformationMiddleware>,
     clock: MonotonicClock,
     counted: AtomicU32,
 }
@@ -89,11 +89,15 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         Self { limiter, clock: MonotonicClock, counted: AtomicU32::new(0) }
     }
 
-    fn count(&self, key: &K) -> Result<(), Throttled> {
+    /// How many were counted lately, without this one.
+    fn count(&self, key: &K) -> Result<u32, Throttled> {
         if self.counted.fetch_add(1, Ordering::Relaxed) % CLEAN_UP_EVERY == CLEAN_UP_EVERY - 1 {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
-        self.limiter.check_key(key).map_err(|until| Throttled(until.wait_time_from(self.clock.now())))
+        let counted = self.limiter.check_key(key);
+        let counted = counted.map_err(|until| Throttled(until.wait_time_from(self.clock.now())))?;
+        let left = counted.remaining_burst_capacity();
+        Ok(counted.quota().burst_size().get().saturating_sub(left).saturating_sub(1))
     }
 }

@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
+use futures_util::future::{Either, ready};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,17 +30,19 @@ use crate::clients::{Clients, Fingerprint};
 use crate::config::{Config, Server};
 use crate::worker::{Stop, asked};
 use answer::{sent, throttled};
+use head::HEAD_LIMIT_BYTES;
 use limits::Limits;
+use told::{Told, Who};
 
 pub mod admit;
 pub mod answer;
 mod body;
 pub(crate) mod content;
+mod head;
 pub mod limits;
 pub mod tls;
+pub mod told;
 
-/// Longest head of a request, and what a connection reads ahead. It is held before anybody has said who they are.
-const HEAD_LIMIT_BYTES: usize = 64 << 10;
 /// How much is read of a body that nobody wants, in largest bodies.
 const MOST_DISCARDED: usize = 16;
 
@@ -49,6 +52,10 @@ pub struct Doors {
     pub clients: Clients,
     /// How much one address may ask.
     pub limits: Limits,
+    /// Which refusals the log tells of.
+    pub logged: Told,
+    /// Which refused sign-ins the audit trail tells of: nothing removes its lines.
+    pub audited: Told,
     /// Where the admin API listens, once it does.
     pub admin_address: OnceLock<SocketAddr>,
     /// The mediator's own. None: plain HTTP.
@@ -56,9 +63,28 @@ pub struct Doors {
     settings: Server,
 }
 
+/// How many lines like this one the log has left out; nothing where it has none.
+pub(crate) type LeftOut = Option<u64>;
+
+/// At which address the mediator was called.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Listener {
+    /// The one for messages.
+    Messages,
+    /// The one for admins.
+    Admin,
+}
+
+impl Listener {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Messages, Self::Admin];
+}
+
 /// Where a request comes from. Every request carries it.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
+    /// Where it arrived.
+    pub listener: Listener,
     /// Its address; that of a proxy, where one stands in front.
     pub address: IpAddr,
     /// Its verified certificate.
@@ -71,6 +97,8 @@ impl Doors {
         Ok(Self {
             clients: Clients::new(config)?,
             limits: Limits::new(&config.server),
+            logged: Told::new(60, Duration::from_secs(60)),
+            audited: Told::new(100, Duration::from_secs(3600)),
             admin_address: OnceLock::new(),
             certificate: tls::Certificate::load(&config.server.tls)?,
             settings: config.server.clone(),
@@ -90,8 +118,38 @@ impl Doors {
         }
     }
 
+    /// Tells now and then how many refusals were not told, until asked to stop.
+    pub async fn tell_what_was_left_out(self: Arc<Self>, mut stop: Stop) {
+        loop {
+            tokio::select! {
+                () = sleep(Duration::from_secs(60)) => {}
+                () = asked(&mut stop) => return,
+            }
+            self.tell_left_out();
+        }
+    }
+
+    fn tell_left_out(&self) {
+        match self.logged.left_out() {
+            0 => {}
+            left_out => tracing::warn!(left_out, "refusals like those before are not in the log"),
+        }
+    }
+
+    /// Whether the log is to tell of a refusal; how many like it it has left out since.
+    pub(crate) fn is_told(&self, what: &'static str, who: Who) -> Option<LeftOut> {
+        self.logged.worth_telling(what, who).map(|left_out| (left_out > 0).then_some(left_out))
+    }
+
     /// Serves routes on a listener until asked to stop, then waits up to `drain` for requests that are on their way.
-    pub async fn serve(self: &Arc<Self>, listener: TcpListener, routes: Router, mut stop: Stop, drain: Duration) {
+    pub async fn serve(
+        self: &Arc<Self>,
+        which: Listener,
+        listener: TcpListener,
+        routes: Router,
+        mut stop: Stop,
+        drain: Duration,
+    ) {
         if let Ok(address) = listener.local_addr()
             && self.certificate.is_none()
             && !address.ip().to_canonical().is_loopback()
@@ -117,7 +175,8 @@ impl Doors {
                     let Some(own) = held.take(peer.ip(), self.settings.max_connections_per_address) else {
                         continue; // closed at once
                     };
-                    let connection = Connection { doors: self.clone(), routes: routes.clone(), peer: peer.ip() };
+                    let (doors, routes) = (self.clone(), routes.clone());
+                    let connection = Connection { doors, which, routes, peer: peer.ip() };
                     let watcher = graceful.watcher();
                     connections.spawn(async move {
                         connection.run(stream, watcher).await;
@@ -125,7 +184,9 @@ impl Doors {
                     });
                 }
                 (Err(error), _) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    if let Some(left_out) = self.is_told("accept", Who::at(Ipv4Addr::UNSPECIFIED.into())) {
+                        tracing::warn!(%error, left_out, "a connection could not be accepted");
+                    }
                     sleep(Duration::from_millis(50)).await; // no file handles left, perhaps: some will come back
                 }
                 (_, Err(_)) => break, // nobody closes the semaphore
@@ -199,6 +260,7 @@ impl Drop for HeldPlace {
 /// One connection.
 struct Connection {
     doors: Arc<Doors>,
+    which: Listener,
     routes: Router,
     peer: IpAddr,
 }
@@ -229,12 +291,17 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let caller = Caller { address: self.peer, certificate };
+        let caller = Caller { listener: self.which, address: self.peer, certificate };
         let routes = TowerToHyperService::new(self.routes.clone());
         let rest_bytes = MOST_DISCARDED * self.doors.settings.max_body_bytes;
         let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(caller);
-            let (doors, answering) = (self.doors.clone(), routes.call(body::Whole::of(request, rest_bytes)));
+            let refused = head::refusal(&request);
+            let (doors, request) = (self.doors.clone(), body::Whole::of(request, rest_bytes));
+            let answering = match refused {
+                Some(refused) => Either::Left(ready(Ok(sent(refused)))),
+                None => Either::Right(routes.call(request)),
+            };
             async move { doors.guarded(caller.address, answering).await }
         });
         let connection = http1::Builder::new()

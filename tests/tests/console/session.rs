@@ -10,6 +10,7 @@ use openimis_mediator::clients::{Client as Known, Clients, Fingerprint};
 use openimis_mediator::config::Config;
 use openimis_mediator::console::session::{Personal, Sessions};
 use openimis_mediator::server::limits::Limits;
+use openimis_mediator::server::{Caller, Listener};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::Identity;
 
@@ -26,10 +27,11 @@ fn sessions() -> Sessions {
 async fn client() -> Arc<Known> {
     let toml = format!("clients = {}", clients());
     let config = Config { clients: toml::from_str::<Wanted>(&toml).expect("clients").clients, ..Config::default() };
-    let (address, limits) = (IpAddr::from([127, 0, 0, 1]), Limits::new(&config.server));
+    let caller = Caller { listener: Listener::Admin, address: IpAddr::from([127, 0, 0, 1]), certificate: None };
+    let limits = Limits::new(&config.server);
     Clients::new(&config)
         .expect("clients")
-        .sign_in("sita".into(), PASSWORD.into(), address, &limits)
+        .sign_in("sita".into(), PASSWORD.into(), &caller, &limits)
         .await
         .expect("a client")
 }

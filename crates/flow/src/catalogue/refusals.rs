@@ -18,6 +18,18 @@ pub(super) const REFUSALS: &[Entry] = &[
         action: "Correct the sender, or what stands between and changes bodies without their headers.",
     },
     Entry {
+        id: "http-host",
+        sign: Refusal(StatusCode::BAD_REQUEST, "structure", "the header Host"),
+        meaning: "A request without the header `Host`, with two of them, or with one that names no host.",
+        action: "Correct the sender, or the proxy that it comes through: HTTP/1.1 requires the header once.",
+    },
+    Entry {
+        id: "http-head-too-long",
+        sign: Refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too-long", ""),
+        meaning: "The request's line and headers are longer than 64 KiB. The same status without a text: longer still, or more than 100 headers.",
+        action: "Correct the sender, or the proxy that adds them.",
+    },
+    Entry {
         id: "http-not-json",
         sign: Refusal(StatusCode::BAD_REQUEST, "structure", ""),
         meaning: "The body is no JSON in UTF-8. Nothing is stored. The text says what is there: nothing, UTF-16, something compressed without `Content-Encoding`, a second document, a comment; line and column say where.",
@@ -140,7 +152,7 @@ pub(super) const REFUSALS: &[Entry] = &[
     Entry {
         id: "http-throttled-passwords",
         sign: Refusal(StatusCode::TOO_MANY_REQUESTS, "throttled", "wrong passwords"),
-        meaning: "Too many wrong passwords came from this address; none is tried for a while, right ones neither.",
+        meaning: "Too many wrong passwords came from this address; none is tried for a while, right ones neither. IPv6 addresses count by /48.",
         action: "Correct the credentials, then wait as `Retry-After` says. Behind a proxy all senders are one address.",
     },
     Entry {
