@@ -88,6 +88,6 @@ async fn run(args: Args) -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("openimis-mediator: {error:#}");
+    eprintln!("openimis-mediator: {}", commands::failure(error));
     ExitCode::FAILURE
 }

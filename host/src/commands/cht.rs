@@ -11,7 +11,7 @@ use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::store::SqlStore;
 use openimis_mediator::{HostFlow, load_mappings};
 
-use super::Source;
+use super::{Source, print_pretty};
 
 #[derive(Subcommand)]
 pub enum Cht {
@@ -72,13 +72,15 @@ impl Check {
         let url = config.cht.url.as_ref().map(ToString::to_string).unwrap_or_default();
         if self.json {
             let told = serde_json::json!({"url": url, "errors": errors, "warnings": warnings, "findings": findings.0});
-            out!("{}", serde_json::to_string_pretty(&told)?);
+            print_pretty(&told)?;
         } else {
-            out!("CHT {url} as {}\n", config.cht.username);
+            out!("CHT {url} as {}", config.cht.username);
+            out!("");
             let width = findings.0.iter().map(|finding| finding.check.len()).max().unwrap_or_default() + 2;
             let shown = findings.0.iter().filter(|finding| !self.quiet || finding.level != Level::Ok);
             shown.for_each(|finding| line(finding, width));
-            out!("\n{errors} error(s), {warnings} warning(s), {} as it should be", findings.count(Level::Ok));
+            out!("");
+            out!("{errors} error(s), {warnings} warning(s), {} as it should be", findings.count(Level::Ok));
         }
         let bad = errors > 0 || (self.strict && warnings > 0);
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -15,8 +15,8 @@ use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::store::{FacilityFilter, FacilityLine, SqlStore};
 use openimis_mediator::{HostFlow, load_mappings};
 
-use super::Source;
 use super::messages::{actor, bar, open_store};
+use super::{Source, print_document, print_json};
 
 #[derive(Subcommand)]
 pub enum Facilities {
@@ -171,8 +171,8 @@ fn report(bar: &ProgressBar, event: Event<'_>) {
         }
         Event::Facility(record) if record.state == State::Done && record.action == Some(Action::None) => {}
         Event::Facility(record) => bar.suspend(|| out!("{}", line(record))),
-        Event::Warning(issue) => bar.suspend(|| eprintln!("the registry's page: {issue}")),
-        Event::Waiting { until, reason } => bar.suspend(|| eprintln!("waiting until {until}: {reason}")),
+        Event::Warning(issue) => bar.suspend(|| note!("the registry's page: {issue}")),
+        Event::Waiting { until, reason } => bar.suspend(|| note!("waiting until {until}: {reason}")),
     }
 }
 
@@ -278,7 +278,7 @@ impl List {
         let facilities = store.facilities(&filter).await?;
         if self.json {
             for facility in &facilities {
-                out!("{}", serde_json::to_string(facility)?);
+                print_json(facility)?;
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -291,7 +291,8 @@ impl List {
         }
         let counts = store.facility_counts().await?;
         let counts: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {}", state.word())).collect();
-        out!("\nin all: {}", if counts.is_empty() { "no facilities".to_owned() } else { counts.join(", ") });
+        out!("");
+        out!("in all: {}", if counts.is_empty() { "no facilities".to_owned() } else { counts.join(", ") });
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -312,7 +313,8 @@ impl Show {
             out!("  {issue}");
         }
         if let Some(document) = view.document.filter(|_| self.body) {
-            out!("\n{document}");
+            out!("");
+            print_document(&document);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -323,16 +325,19 @@ impl Runs {
         let time = |at: Option<Timestamp>| at.map_or("-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
         for run in store.facility_runs(self.limit).await? {
             if self.json {
-                out!("{}", serde_json::to_string(&run)?);
+                print_json(&run)?;
                 continue;
             }
             let what = match run.since {
                 Some(since) if !run.whole => format!("since {}", time(Some(since))),
                 _ => "all facilities".to_owned(),
             };
-            let reason = run.reason.map(|reason| format!("\n       {reason}")).unwrap_or_default();
             let (id, state, at, actor) = (run.id, run.state, time(Some(run.started_at)), run.actor);
-            out!("{id:>6}  {at}  {state:<11}  {what}, by {actor}\n        {}{reason}", summary(run.counts, false));
+            out!("{id:>6}  {at}  {state:<11}  {what}, by {actor}");
+            out!("        {}", summary(run.counts, false));
+            if let Some(reason) = run.reason {
+                out!("       {reason}");
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -15,10 +15,12 @@ use flow::ports::MapperError;
 use mapping::claim_response::ContactLink;
 use mapping::issue::operation_outcome;
 use mapping::{MapResult, Severity, encoding};
+use openimis_mediator::files;
 use openimis_mediator::load_mappings;
 use openimis_mediator::mapper::{Batch, MappingHost};
+use openimis_mediator::shown;
 
-use super::Source;
+use super::{Source, print};
 
 #[derive(Args)]
 pub struct Map {
@@ -85,7 +87,7 @@ impl Map {
             ensure!(!file.metadata()?.is_dir(), "{}: is a directory; give one of its files", self.file.display());
             Box::new(file)
         };
-        let (begin, mut input) = begun(input)?;
+        let (begin, input) = begun(input)?;
         let most_jobs = config.components.instances as usize;
         let job = Job {
             mapper,
@@ -105,18 +107,17 @@ impl Map {
             let file = if standard_input { None } else { Some(self.file.as_path()) };
             return bulk::run(Arc::new(job), input, file, self.issues.as_deref(), jobs.min(most_jobs));
         }
-        let mut bytes = Vec::new();
-        input.read_to_end(&mut bytes)?;
+        let bytes = files::whole(input, files::LARGE).with_context(|| self.file.display().to_string())?;
         match job.map_bytes(&mut job.mapper.batch(), &bytes)? {
             Ok(mapped) => {
-                out!("{}", mapped.body);
+                print(&shown::json(&mapped.body));
                 for warning in &mapped.warnings {
-                    eprintln!("{warning}");
+                    note!("{warning}");
                 }
                 Ok(ExitCode::SUCCESS)
             }
             Err(issues) => {
-                out!("{}", operation_outcome(&issues));
+                print(&shown::json(&operation_outcome(&issues)));
                 Ok(ExitCode::FAILURE)
             }
         }

@@ -110,7 +110,9 @@ impl Test {
 
 fn tell(report: &Report) {
     for miss in &report.misses {
-        out!("  {}: {}", miss.case, miss.what.trim_end().replace('\n', "\n    "));
+        let mut lines = miss.what.trim_end().lines();
+        out!("  {}: {}", miss.case, lines.next().unwrap_or_default());
+        lines.for_each(|line| out!("    {line}"));
     }
     let exact =
         if report.exact > 0 { format!(", {} compared with the built-in mapping", report.exact) } else { String::new() };

@@ -14,7 +14,7 @@ use openimis_mediator::config::{Config, ConfigError, Place};
 use openimis_mediator::store::{Filter, SqlStore, Summary, View};
 use serde_json::Value;
 
-use super::Source;
+use super::{Source, print_document, print_json, print_pretty};
 
 #[derive(Subcommand)]
 pub enum Messages {
@@ -173,7 +173,7 @@ impl List {
         let messages = store.list(&self.which.filter(self.before, self.limit)).await?;
         if self.json {
             for message in &messages {
-                out!("{}", serde_json::to_string(message)?);
+                print_json(message)?;
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -181,7 +181,8 @@ impl List {
         messages.iter().for_each(line);
         let counts = store.counts().await?;
         let counts: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-        out!("\nin all: {}", if counts.is_empty() { "no messages".to_owned() } else { counts.join(", ") });
+        out!("");
+        out!("in all: {}", if counts.is_empty() { "no messages".to_owned() } else { counts.join(", ") });
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -190,7 +191,7 @@ impl Audit {
     async fn run(self, store: &SqlStore) -> anyhow::Result<ExitCode> {
         for line in store.audit(None, self.limit).await? {
             if self.json {
-                out!("{}", serde_json::to_string(&line)?);
+                print_json(&line)?;
                 continue;
             }
             let message = line.message_id.map(|id| format!(" {id}")).unwrap_or_default();
@@ -232,14 +233,18 @@ impl Show {
         }
         if self.json {
             let shown = if self.body { with_documents(&view)? } else { serde_json::to_value(&view)? };
-            out!("{}", serde_json::to_string_pretty(&shown)?);
+            print_pretty(&shown)?;
             return Ok(ExitCode::SUCCESS);
         }
         print(&view);
         if self.body {
             let received = view.body.as_deref().map(String::from_utf8_lossy);
-            out!("\nas received:\n{}", received.as_deref().unwrap_or("(no longer kept, or sealed with another key)"));
-            out!("\nas sent:\n{}", view.mapped.as_deref().unwrap_or("(nothing yet)"));
+            out!("");
+            out!("as received:");
+            print_document(received.as_deref().unwrap_or("(no longer kept, or sealed with another key)"));
+            out!("");
+            out!("as sent:");
+            print_document(view.mapped.as_deref().unwrap_or("(nothing yet)"));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -288,14 +293,16 @@ fn print(view: &View) {
     for issue in &view.issues {
         out!("issue      {issue}");
     }
-    out!("\ntrail");
+    out!("");
+    out!("trail");
     for line in &view.trail {
         let status = line.status.map(|status| format!(" [{status}]")).unwrap_or_default();
         let took = line.duration_ms.map(|ms| format!(" ({ms} ms)")).unwrap_or_default();
         out!("  {}  {}{status}{took}: {}", line.at.strftime("%Y-%m-%d %H:%M:%S%.3f"), line.event, line.detail);
     }
     if !view.related.is_empty() {
-        out!("\nother messages of this claim");
+        out!("");
+        out!("other messages of this claim");
         for other in &view.related {
             out!("  {} {} {}", other.id, other.kind, other.state);
         }

@@ -1,14 +1,20 @@
 //! One file a command. Each prints for people, and says what to do next when something is wrong.
 
-/// `println!` that ends quietly when nobody reads on, as in `messages list | head`.
+/// One line on standard output, with what is hidden in it escaped. Ends quietly when nobody reads on, as in `messages list | head`.
 macro_rules! out {
-    ($($what:tt)*) => { crate::commands::print_line(format_args!($($what)*)) };
+    ($($what:tt)*) => { crate::commands::print(&openimis_mediator::shown::line(&format!($($what)*))) };
+}
+
+/// One line on standard error, with what is hidden in it escaped.
+macro_rules! note {
+    ($($what:tt)*) => { eprintln!("{}", openimis_mediator::shown::line(&format!($($what)*))) };
 }
 
 pub mod cht;
 pub mod config;
 pub mod facilities;
 pub mod health;
+pub mod log;
 pub mod map;
 pub mod mapping;
 pub mod messages;
@@ -23,14 +29,41 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use openimis_mediator::config::{Config, ConfigError};
+use openimis_mediator::shown;
+use serde::Serialize;
 
-/// See `out!`.
-fn print_line(line: std::fmt::Arguments) {
+/// What was escaped already.
+fn print(text: &str) {
     use std::io::Write;
-    if let Err(error) = writeln!(std::io::stdout().lock(), "{line}") {
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{text}") {
         let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;
         std::process::exit(if quiet { 0 } else { 1 });
     }
+}
+
+/// A JSON object in a line.
+fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print(&shown::json(&serde_json::to_string(value)?));
+    Ok(())
+}
+
+/// The same in many lines.
+fn print_pretty(value: &impl Serialize) -> anyhow::Result<()> {
+    print(&shown::json(&serde_json::to_string_pretty(value)?));
+    Ok(())
+}
+
+/// A document of several lines, for people to read: exact is what `--json` shows.
+fn print_document(document: &str) {
+    print(&shown::text(document));
+}
+
+/// Why a command failed. What follows the first line is set off, so that nothing in it looks like a line of ours.
+pub fn failure(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let own_lines = error.is::<ConfigError>();
+    let text = shown::text(&text);
+    if own_lines { text.into_owned() } else { text.trim_end().replace('\n', "\n    ") }
 }
 
 /// Where the configuration comes from.
@@ -55,6 +88,11 @@ impl Source {
     /// All that `serve` needs.
     fn config(&self) -> Result<Config, ConfigError> {
         Config::load(self.file.as_deref(), &self.env)
+    }
+
+    /// What somebody else on the machine could misuse.
+    fn warnings(&self, config: &Config) -> Vec<String> {
+        config.warnings(self.file.as_deref(), &self.env)
     }
 
     /// What is there; enough for work on stored messages and for mapping.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use openimis_mediator::store::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView, SqlStore};
 use serde_json::Value;
 
-use super::Source;
 use super::messages::{actor, open_store};
+use super::{Source, print_json, print_pretty};
 
 #[derive(Subcommand)]
 pub enum Patients {
@@ -87,7 +87,7 @@ impl List {
         let proposals = store.proposals(&ProposalFilter { state, before: self.before, limit: self.limit }).await?;
         if self.json {
             for proposal in &proposals {
-                out!("{}", serde_json::to_string(proposal)?);
+                print_json(proposal)?;
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -98,7 +98,8 @@ impl List {
             out!("{id:>6}  {state:<11}{fit:>4}  {insuree_uuid:<38}{contact_id:<38}{waiting:>5}  {why}");
         }
         if proposals.is_empty() {
-            out!("\nnobody has to decide anything");
+            out!("");
+            out!("nobody has to decide anything");
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -110,7 +111,7 @@ impl Show {
         let what = format!("possible match {}", self.id);
         store.audited(&actor(), "read patient", None, &what, now).await?;
         if self.json {
-            out!("{}", serde_json::to_string_pretty(&view)?);
+            print_pretty(&view)?;
             return Ok(ExitCode::SUCCESS);
         }
         let ProposalView { proposal, insuree, contact, messages } = &view;
@@ -118,14 +119,16 @@ impl Show {
         if let (Some(at), Some(by)) = (proposal.decided_at, &proposal.decided_by) {
             out!("decided        {at} by {by}");
         }
-        out!("\n{:<15}{:<40}CHT", "", "openIMIS");
+        out!("");
+        out!("{:<15}{:<40}CHT", "", "openIMIS");
         out!("{:<15}{:<40}{}", "id", proposal.insuree_uuid, proposal.contact_id);
         for name in ["name", "date_of_birth", "phone", "sex", "chf_id", "place"] {
             let side = |side: &Value| side[name].as_str().unwrap_or("-").to_owned();
             out!("{name:<15}{:<40}{}", side(insuree), side(contact));
         }
         let waiting: Vec<String> = messages.iter().map(ToString::to_string).collect();
-        out!("\nwaiting        {}", if waiting.is_empty() { "-".to_owned() } else { waiting.join(", ") });
+        out!("");
+        out!("waiting        {}", if waiting.is_empty() { "-".to_owned() } else { waiting.join(", ") });
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -31,7 +31,7 @@ const SAMPLE: &str = include_str!("../../../tests/fixtures/claim-response/docume
 
 /// Starts the stand-ins and the mediator, prints what to try, serves.
 pub async fn serve(data: PathBuf, port: u16, with_openhim: bool) -> anyhow::Result<ExitCode> {
-    super::serve::log_to_stderr(&Log::default());
+    super::log::log_to_stderr(&Log::default());
     std::fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
     let data = data.canonicalize()?;
     let sample = data.join("sample-claim-response.json");

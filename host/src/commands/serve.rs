@@ -1,22 +1,18 @@
 //! `serve`: the mediator itself, on real peers or on the sandbox.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use openimis_mediator::config::{Log, LogFormat, LogLevel};
 use openimis_mediator::{Host, StartError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Source;
+use super::log::log_to_stderr;
 
 #[derive(Args)]
 pub struct Serve {
@@ -44,6 +40,10 @@ impl Serve {
         }
         let config = source.config()?;
         log_to_stderr(&config.log);
+        forbid_core_dumps();
+        for warning in source.warnings(&config) {
+            tracing::warn!("{warning}");
+        }
         let host = Host::build(config).await?;
         if self.accept_clock {
             host.accept_clock().await?;
@@ -64,6 +64,14 @@ fn raise_open_files(needed: u64) {
         let text =
             "fewer open files are allowed than server.max_connections may need (LimitNOFILE in systemd, ulimit -n)";
         tracing::warn!(allowed = limit.maximum, needed, "{text}");
+    }
+}
+
+/// A dump of the memory would hold patients' data and passwords.
+fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
+        tracing::warn!(%error, "core dumps could not be forbidden");
     }
 }
 
@@ -102,26 +110,5 @@ fn announce(host: &Host) {
     }
     if host.config.subscription.callback.is_none() {
         tracing::info!("no subscription is kept (subscription.callback is not set): claims are found by polling");
-    }
-}
-
-/// Logs to standard error, for people or as JSON.
-pub fn log_to_stderr(log: &Log) {
-    let level = match log.level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-    };
-    // Of libraries, warnings only: what they tell of requests may hold personal data or credentials.
-    let targets = Targets::new()
-        .with_default(LevelFilter::WARN.min(level))
-        .with_target("openimis_mediator", level)
-        .with_target("flow", level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
-    let registry = tracing_subscriber::registry().with(targets);
-    match log.format {
-        LogFormat::Human => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).init(),
-        LogFormat::Json => registry.with(lines.json()).init(),
     }
 }

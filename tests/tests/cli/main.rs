@@ -6,6 +6,7 @@ mod exported;
 mod listed;
 mod map;
 mod serve;
+mod shown;
 mod store;
 mod subscription;
 

@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mapping::issue::operation_outcome;
 use mapping::{Issue, MapResult};
 use openimis_mediator::mapper::Batch;
+use openimis_mediator::shown;
 
 use super::Job;
 use super::lines::{Chunk, Chunks, lines};
@@ -62,10 +63,15 @@ pub fn run(
     let progress = progress(file);
     let (mut counts, mut written) = (Counts::default(), 0_u64);
     let mut output = io::stdout().lock();
+    let for_people = output.is_terminal();
     for worker in (0..jobs).cycle() {
         let Ok(answers) = from_workers[worker].recv() else { break };
         let answers = answers?;
-        match output.write_all(&answers.text) {
+        let put = match for_people {
+            true => output.write_all(shown::json(&String::from_utf8_lossy(&answers.text)).as_bytes()),
+            false => output.write_all(&answers.text),
+        };
+        match put {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS), // as in `map … | head`
             done => done?,
         }

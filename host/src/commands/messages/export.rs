@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
+use openimis_mediator::shown;
 use openimis_mediator::store::SqlStore;
 
 use super::{Which, actor, bar, with_documents};
@@ -50,7 +51,8 @@ impl Export {
             for summary in &page {
                 let Some(view) = store.view(summary.id).await? else { continue };
                 let line = if self.documents { with_documents(&view)? } else { serde_json::to_value(&view)? };
-                match writeln!(output, "{line}") {
+                let line = line.to_string();
+                match writeln!(output, "{}", shown::json(&line)) {
                     // As in `messages export | head`.
                     Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
                     written => written?,
