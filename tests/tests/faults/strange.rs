@@ -1,7 +1,11 @@
 //! Answers of somebody else, at the peer's address: they are no delivery and no refusal.
 
+use std::time::Duration;
+
+use flow::ports::Http;
 use mediator_tests::raw_peer::{Scripted, http, listener, read_request};
 use mediator_tests::running::{eventually, notification, sample_claim, story};
+use openimis_mediator::http::ReqwestHttp;
 use tokio::io::AsyncWriteExt;
 
 use crate::{CLAIM, started, waits_with};
@@ -80,4 +84,56 @@ async fn an_answer_without_end_is_cut_off() {
     mediator.post(CLAIM, sample_claim()).await;
     let message = waits_with(&mediator, "longer than").await;
     assert_eq!(message.summary.state, "pending");
+}
+
+/// Answers of so many bytes, and then either their end or nothing more.
+async fn long_answers(length: usize, ends: bool) -> String {
+    let (listener, url) = listener().await;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Some(_) = read_request(&mut stream).await else { return };
+                drop(stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await);
+                drop(stream.write_all(&vec![b'x'; length]).await);
+                if !ends {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                }
+            });
+        }
+    });
+    url
+}
+
+async fn asked(http: &ReqwestHttp, url: &str, seconds: u64) -> Result<usize, String> {
+    let request = http::Request::get(url).body(Vec::new()).expect("a request");
+    let answer = http.send(request, Duration::from_secs(seconds)).await;
+    answer.map(|answer| answer.body().len()).map_err(|error| error.to_string())
+}
+
+/// Many long answers at once share the memory that is there, and all of them arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_answers_wait_for_each_other() {
+    let url = long_answers(3 << 20, true).await;
+    let http = ReqwestHttp::new(None, 64).expect("a client").within(8 << 20);
+    let answers = (0..30).map(|_| asked(&http, &url, 60));
+    for answer in futures_util::future::join_all(answers).await {
+        assert_eq!(answer, Ok(3 << 20));
+    }
+    let url = long_answers(5 << 20, true).await;
+    let told = asked(&http, &url, 60).await.expect_err("longer than half of it");
+    assert!(told.contains("longer than 4194304 bytes"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_no_memory_for_an_answer_in_time_is_told_so() {
+    let (stuck, url) = (long_answers(3 << 20, false).await, long_answers(3 << 20, true).await);
+    let http = std::sync::Arc::new(ReqwestHttp::new(None, 64).expect("a client").within(8 << 20));
+    for _ in 0..4 {
+        let (http, stuck) = (http.clone(), stuck.clone());
+        tokio::spawn(async move { asked(&http, &stuck, 50).await });
+    }
+    let told = eventually("all is taken", || async { asked(&http, &url, 2).await.err() }).await;
+    assert!(told.contains("worker.answers_limit_bytes"), "{told}");
+    let small = long_answers(10, true).await;
+    assert_eq!(asked(&http, &small, 20).await, Ok(10), "a short answer waits for nobody");
 }
