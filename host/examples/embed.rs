@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Maps one document; what cannot be mapped is told as a FHIR `OperationOutcome`.
 pub fn map(components: &Path, document: &Path) -> Result<String, Box<dyn std::error::Error>> {
     // A mapping that takes more than this is stopped, and only its own call fails.
-    let limits = Limits { memory_bytes: 16 << 20, time: Duration::from_millis(200), instances: 4 };
+    let limits = Limits { memory_bytes: 16 << 20, time: Duration::from_millis(200), instances: 4, ..Limits::default() };
     let host = MappingHost::load(components, limits)?;
     let settings = Settings { calendar: Calendar::Gregorian, ..Settings::default() };
     let text = std::fs::read_to_string(document)?;

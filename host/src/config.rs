@@ -13,6 +13,7 @@ mod store;
 mod tables;
 mod telemetry;
 mod tokens;
+mod warnings;
 
 pub use components::Components;
 pub use console::{Console, Language};
@@ -172,6 +173,11 @@ pub struct Worker {
     ///
     /// Default: `16`.
     pub requests_per_peer: u32,
+    /// Memory that answers of all peers may take together while they are read, in bytes; further ones wait. One answer may be
+    /// half as long, and 32 MiB at most. At least 4194304 (4 MiB).
+    ///
+    /// Default: `67108864` (64 MiB).
+    pub answers_limit_bytes: usize,
     /// How long a stop waits for requests and deliveries that are on their way.
     ///
     /// Default: `"30s"`.
@@ -214,13 +220,18 @@ impl Default for Config {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { concurrency: 8, requests_per_peer: 16, drain: SignedDuration::from_secs(30) }
+        Self {
+            concurrency: 8,
+            requests_per_peer: 16,
+            answers_limit_bytes: 64 << 20,
+            drain: SignedDuration::from_secs(30),
+        }
     }
 }
 
 /// Everything that is wrong with a configuration, a sentence each, with its key.
 #[derive(Debug, thiserror::Error)]
-#[error("{} problem(s) in the configuration:\n{}", .0.len(), .0.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n"))]
+#[error("{} problem(s) in the configuration:\n{}", .0.len(), .0.iter().map(|problem| format!("  - {}", crate::shown::line(problem))).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
@@ -297,11 +308,17 @@ impl Config {
         if !self.components.time_limit.is_positive() {
             problems.push("components.time_limit: expected a time longer than 0, for example 1s".to_owned());
         }
+        if !self.components.compile_limit.is_positive() {
+            problems.push("components.compile_limit: expected a time longer than 0, for example 20s".to_owned());
+        }
         if !(1..=1000).contains(&self.components.instances) {
             problems.push("components.instances: expected 1 to 1000".to_owned());
         }
         if !(1..=256).contains(&self.worker.concurrency) {
             problems.push("worker.concurrency: expected 1 to 256".to_owned());
+        }
+        if self.worker.answers_limit_bytes < 4 << 20 {
+            problems.push("worker.answers_limit_bytes: expected at least 4194304".to_owned());
         }
         if self.worker.drain.is_negative() {
             problems.push("worker.drain: expected a time of 0s or longer".to_owned());

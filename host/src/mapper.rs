@@ -14,6 +14,7 @@ use serde::Serialize;
 mod batch;
 mod cache;
 mod calls;
+mod compile;
 pub mod conformance;
 mod engine;
 mod exchanges;
@@ -49,11 +50,13 @@ pub struct Limits {
     pub time: Duration,
     /// Calls at the same time.
     pub instances: u32,
+    /// Time to compile one component.
+    pub compile: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: 64 << 20, time: Duration::from_secs(1), instances: 32 }
+        Self { memory_bytes: 64 << 20, time: Duration::from_secs(1), instances: 32, compile: Duration::from_secs(20) }
     }
 }
 

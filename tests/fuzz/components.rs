@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use crate::memory::now;
 
 /// Small and short, so that what only takes and takes is soon stopped.
-const LIMITS: Limits = Limits { memory_bytes: 2 << 20, time: Duration::from_millis(5), instances: 2 };
+const LIMITS: Limits =
+    Limits { memory_bytes: 2 << 20, time: Duration::from_millis(5), instances: 2, compile: Duration::from_secs(60) };
 
 thread_local! {
     /// One folder for all pieces of data: the file in it is written anew.

@@ -1,6 +1,6 @@
 //! `config check`: every problem at once, or what was understood. `config hash-password`: a password for `[[clients]]`.
 
-use std::io::IsTerminal;
+use std::io::{BufRead, IsTerminal, Read};
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
@@ -77,11 +77,16 @@ fn check(source: &Source) -> anyhow::Result<ExitCode> {
     }
     out!("  messages in   {}", config.store.shown());
     out!("  components    {}", config.components_dir().display());
+    for warning in source.warnings(&config) {
+        out!("  warning       {warning}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 /// A password is long or it is none: anybody on the way may try millions.
 const SHORTEST: usize = 8;
+/// What is longer is no password but a wrong file.
+const LONGEST: u64 = 64 << 10;
 
 fn hash() -> anyhow::Result<ExitCode> {
     let password = if std::io::stdin().is_terminal() {
@@ -92,7 +97,7 @@ fn hash() -> anyhow::Result<ExitCode> {
         SecretString::from(password)
     } else {
         let mut text = String::new();
-        std::io::stdin().read_line(&mut text)?;
+        std::io::stdin().lock().take(LONGEST).read_line(&mut text)?;
         SecretString::from(text.trim_end_matches(['\r', '\n']))
     };
     if password.expose_secret().chars().count() < SHORTEST {

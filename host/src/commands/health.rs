@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use mapping::encoding::unmarked;
 use openimis_mediator::config::{ClientCertificates, ServerTls};
+use openimis_mediator::files;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -80,7 +81,7 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> any
 
 async fn ask_with_tls(stream: TcpStream, path: &str, tls: &ServerTls) -> anyhow::Result<(u16, String)> {
     let file = tls.cert_file.as_deref().context("server.tls.cert_file is missing")?;
-    let pem = std::fs::read(file).with_context(|| file.display().to_string())?;
+    let pem = files::read(file, files::LARGE).with_context(|| file.display().to_string())?;
     let own = CertificateDer::from_pem_slice(unmarked(&pem)).with_context(|| file.display().to_string())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider.clone())

@@ -3,7 +3,6 @@
 mod table;
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,11 +12,12 @@ use flow::peers::cht_check::AtCht;
 use jiff::Timestamp;
 use mapping::patient::PlaceLink;
 use openimis_mediator::config::Config;
+use openimis_mediator::files;
 use openimis_mediator::store::SqlStore;
 
-use super::Source;
 use super::cht::flow;
 use super::messages::{actor, bar};
+use super::{Source, print_json};
 
 #[derive(Subcommand)]
 pub enum Places {
@@ -64,12 +64,12 @@ impl Places {
 /// Tells many mistakes, the first ones by themselves.
 fn mistakes(what: &str, problems: &[String]) -> ExitCode {
     const TOLD: usize = 100;
-    eprintln!("openimis-mediator: {what}: {} mistake(s), nothing was imported", problems.len());
+    note!("openimis-mediator: {what}: {} mistake(s), nothing was imported", problems.len());
     for problem in problems.iter().take(TOLD) {
-        eprintln!("  - {problem}");
+        note!("  - {problem}");
     }
     if problems.len() > TOLD {
-        eprintln!("  … and {} more", problems.len() - TOLD);
+        note!("  … and {} more", problems.len() - TOLD);
     }
     ExitCode::FAILURE
 }
@@ -78,12 +78,11 @@ impl Import {
     async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
         let config = source.partial_config()?;
         let shown = self.file.display().to_string();
-        let mut bytes = Vec::new();
-        match shown.as_str() {
-            "-" => std::io::stdin().read_to_end(&mut bytes).map(|_| ()),
-            path => std::fs::read(path).map(|read| bytes = read),
-        }
-        .with_context(|| shown.clone())?;
+        let bytes = match shown.as_str() {
+            "-" => files::whole(std::io::stdin(), files::LARGE),
+            _ => files::read(&self.file, files::LARGE),
+        };
+        let bytes = bytes.with_context(|| shown.clone())?;
         let rows = match table::read(&bytes) {
             Ok(rows) => rows,
             Err(problems) => return Ok(mistakes(&shown, &problems)),
@@ -101,7 +100,7 @@ impl Import {
             .map(|own| own.location_code.as_str())
             .collect();
         if !hidden.is_empty() {
-            eprintln!("note: mapping.patient.places of the settings wins for {}", hidden.join(", "));
+            note!("note: mapping.patient.places of the settings wins for {}", hidden.join(", "));
         }
         let told = if self.dry_run {
             store.compare_places(&rows, self.replace).await?
@@ -125,7 +124,7 @@ impl List {
         let store = SqlStore::open(&config.store).await?;
         for (code, (place, from)) in merged(&config, &store).await? {
             match self.json {
-                true => out!("{}", serde_json::json!({"location_code": code, "place_id": place, "from": from})),
+                true => print_json(&serde_json::json!({"location_code": code, "place_id": place, "from": from}))?,
                 false => out!("{code:<20}{place:<40}{from}"),
             }
         }

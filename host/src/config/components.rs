@@ -61,11 +61,15 @@ pub struct Components {
     ///
     /// Default: `32`.
     pub instances: u32,
+    /// Time that compiling one component may take; one that takes longer is refused.
+    ///
+    /// Default: `"20s"`.
+    pub compile_limit: SignedDuration,
 }
 
 impl Default for Components {
     fn default() -> Self {
-        let Limits { memory_bytes, time, instances } = Limits::default();
+        let Limits { memory_bytes, time, instances, compile } = Limits::default();
         let time_limit = SignedDuration::try_from(time).unwrap_or(SignedDuration::from_secs(1));
         Self {
             dir: None,
@@ -78,6 +82,7 @@ impl Default for Components {
             memory_limit_bytes: memory_bytes,
             time_limit,
             instances,
+            compile_limit: SignedDuration::try_from(compile).unwrap_or(SignedDuration::from_secs(20)),
         }
     }
 }
@@ -120,6 +125,7 @@ impl Config {
             memory_bytes: self.components.memory_limit_bytes,
             time: self.components.time_limit.try_into().unwrap_or_default(),
             instances: self.components.instances,
+            compile: self.components.compile_limit.try_into().unwrap_or_default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use mapping::{encoding, facility};
 use serde::Deserialize;
 
 use super::Config;
+use crate::files;
 
 /// Files with code tables.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -64,8 +65,6 @@ pub struct Tables {
     pub registry_districts: Option<PathBuf>,
 }
 
-/// Largest file that is read.
-const LARGEST: u64 = 64 << 20;
 /// What is told of one file; a table of another shape would fill the screen.
 const MOST_PROBLEMS: usize = 50;
 
@@ -277,11 +276,7 @@ fn of_concept_map(path: &Path, problems: &mut Vec<String>) -> Vec<CodeRow> {
 
 /// A file's text, without the mark that spreadsheets put at its beginning.
 fn text(path: &Path) -> Result<String, String> {
-    let told = |error: std::io::Error| error.to_string();
-    if std::fs::metadata(path).map_err(told)?.len() > LARGEST {
-        return Err(format!("longer than {LARGEST} bytes"));
-    }
-    let bytes = std::fs::read(path).map_err(told)?;
+    let bytes = files::read(path, files::LARGE).map_err(|error| error.to_string())?;
     if let Some(other) = encoding::other_than_utf8(&bytes) {
         return Err(format!("is {other}; save it in UTF-8 (in a spreadsheet: \"CSV UTF-8\")"));
     }

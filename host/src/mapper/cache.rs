@@ -106,9 +106,11 @@ impl Cache {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let mut file = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path)?;
-        if !is_ours_alone(&file.metadata()?) {
-            return Err(io::Error::other("it is another user's, or others may write to it"));
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let mut file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+        let found = file.metadata()?;
+        if !is_ours_alone(&found) || !found.is_file() {
+            return Err(io::Error::other("it is no file, another user's, or others may write to it"));
         }
         // Those that are used are pruned last. On a disk that can only be read nothing is pruned.
         drop(file.set_modified(SystemTime::now()));

@@ -10,6 +10,7 @@ use wasmtime::{
     Config, Enabled, Engine, PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store, Trap,
 };
 
+use super::compile::Compiling;
 use super::piece::Slot;
 use super::{Interface, Limits};
 
@@ -29,6 +30,7 @@ pub(super) struct Runtime {
     /// Empty: a mapping imports nothing.
     pub linker: Linker<Call>,
     pub limits: Limits,
+    pub compiling: Compiling,
 }
 
 /// What belongs to one call.
@@ -67,7 +69,7 @@ impl ResourceLimiter for Call {
 impl Runtime {
     pub fn new(limits: Limits) -> wasmtime::Result<Self> {
         let engine = engine(limits)?;
-        Ok(Self { linker: Linker::new(&engine), engine, limits })
+        Ok(Self { linker: Linker::new(&engine), engine, limits, compiling: Compiling::default() })
     }
 
     /// Runs a call in an instance of its own, so that the runtime's other work goes on meanwhile if it takes its time. The usual call takes

@@ -8,11 +8,13 @@ use std::sync::atomic::AtomicUsize;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use wasmtime::Store;
-use wasmtime::component::{Component, Instance, InstancePre};
+use wasmtime::component::{Instance, InstancePre};
 
 use super::cache::Cache;
+use super::compile::compile;
 use super::engine::{Call, Runtime};
 use super::{Interface, LoadError, wit};
+use crate::files;
 
 pub(super) type ClaimResponse = wit::claim_response::GuestIndices;
 pub(super) type Feedback = wit::feedback::GuestIndices;
@@ -60,7 +62,8 @@ impl Piece {
         let component = match cache.and_then(|cache| cache.load(&runtime.engine, &digest)) {
             Some(component) => component,
             None => {
-                let component = Component::new(&runtime.engine, bytes).map_err(refused)?;
+                let component =
+                    compile(runtime, &digest, bytes).map_err(|reason| LoadError::Component(path.to_owned(), reason))?;
                 if let Some(cache) = cache {
                     cache.keep(&component, &digest);
                 }
@@ -173,7 +176,7 @@ fn found<I>(
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let failed = |error| LoadError::File(path.to_owned(), error);
     let before = super::sources::Stamp::of(path).map_err(failed)?;
-    let bytes = std::fs::read(path).map_err(failed)?;
+    let bytes = files::read(path, files::LARGE).map_err(failed)?;
     if super::sources::Stamp::of(path).map_err(failed)? != before || bytes.len() as u64 != before.bytes {
         return Err(failed(io::Error::other("it is still being written")));
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Interface, LoadError};
+use crate::files;
 
 /// Folder of the cases that a component must give.
 const FIXTURES: &str = "fixtures";
@@ -70,6 +71,13 @@ impl Sources {
         let country = self.country.as_ref().filter(|country| country.versioned(&self.dir) == beside);
         let of_country = country.map(|country| country.folder(&self.dir).join(FIXTURES));
         [beside.join(FIXTURES)].into_iter().chain(of_country).collect()
+    }
+
+    /// Folders and component files that others may write to: what they put there is run, in its sandbox, on patients' data.
+    pub(crate) fn shared(&self) -> Vec<PathBuf> {
+        let folders = self.folders();
+        let files = folders.iter().flat_map(|folder| wasm_files(folder).unwrap_or_default());
+        folders.iter().cloned().chain(files).filter(|path| files::is_shared(path)).collect()
     }
 
     /// What the components look like from outside, and their cases where they are asked. Equal as long as nobody touches them. What

@@ -13,6 +13,7 @@ use url::Url;
 use super::KeysError;
 use super::keys::{KeySet, Miss};
 use crate::config::Config;
+use crate::files;
 use crate::http::{self, HttpSetupError};
 
 /// Longest key set that is read. A hundred keys have some 60 kB.
@@ -159,11 +160,10 @@ impl Keys {
 }
 
 fn read(path: &Path) -> Result<KeySet, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if metadata.len() > LONGEST_SET as u64 {
-        return Err("is longer than 256 KiB".to_owned());
-    }
-    let text = std::fs::read(path).map_err(|error| error.to_string())?;
+    let text = files::read(path, LONGEST_SET as u64).map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => "is longer than 256 KiB".to_owned(),
+        _ => error.to_string(),
+    })?;
     KeySet::parse(&text)
 }
 

@@ -11,7 +11,8 @@ use openimis_mediator::mapper::{Limits, MappingHost};
 use crate::written::{NO_ISSUES, feedback_component, with_feedback};
 use crate::{same, wait};
 
-pub const LIMITS: Limits = Limits { memory_bytes: 8 << 20, time: Duration::from_secs(1), instances: 8 };
+pub const LIMITS: Limits =
+    Limits { memory_bytes: 8 << 20, time: Duration::from_secs(1), instances: 8, compile: Duration::from_secs(60) };
 
 /// Loads a broken feedback mapping beside the built ones, calls it twice, and checks that the others work as before.
 fn broken(body: &str) -> MapperError {

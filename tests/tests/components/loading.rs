@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use openimis_mediator::mapper::{LoadError, MappingHost};
+use openimis_mediator::mapper::{Limits, LoadError, MappingHost, Sources};
 
 use crate::broken::LIMITS;
 use crate::written::{
@@ -138,4 +138,66 @@ fn an_interface_of_another_version_is_refused_also_beside_one_that_could_be_used
         told.contains("it exports openimis-mediator:mapping/patient@0.2.0; this program speaks version 0.1"),
         "{told}"
     );
+}
+
+#[test]
+fn only_a_file_of_a_sensible_length_is_read() {
+    let dir = with_feedback(&feedback_component(NO_ISSUES));
+    let zz = dir.path().join("zz.wasm");
+    assert!(std::process::Command::new("mkfifo").arg(&zz).status().expect("mkfifo runs").success());
+    assert_eq!(load_error(dir.path()).1, "…/zz.wasm: is a pipe, a socket or a device, not a file");
+    std::fs::remove_file(&zz).expect("it goes");
+    std::os::unix::fs::symlink("/dev/zero", &zz).expect("a link");
+    assert_eq!(load_error(dir.path()).1, "…/zz.wasm: is a pipe, a socket or a device, not a file");
+    std::fs::remove_file(&zz).expect("it goes");
+    std::fs::create_dir(&zz).expect("a folder");
+    assert_eq!(load_error(dir.path()).1, "…/zz.wasm: is a folder, not a file");
+    std::fs::remove_dir(&zz).expect("it goes");
+    std::fs::File::create(&zz).and_then(|file| file.set_len((64 << 20) + 1)).expect("a long file");
+    assert_eq!(load_error(dir.path()).1, "…/zz.wasm: is longer than 67108864 bytes");
+}
+
+/// 200,000 blocks inside each other kept a core busy for a minute and a half.
+#[test]
+fn what_compiling_would_take_out_of_proportion_is_refused_before() {
+    let nested = |depth: usize| format!("{}{}{NO_ISSUES}", "block ".repeat(depth), "end ".repeat(depth));
+    let begun = std::time::Instant::now();
+    for (body, told) in [
+        (nested(6_000), "more than 5000 blocks inside each other"),
+        ("(drop (i64.const 9223372036854775807))".repeat(200_000) + NO_ISSUES, "a function of more than 2097152 bytes"),
+    ] {
+        let dir = with_feedback(&feedback_component(&body));
+        let text = load_error(dir.path()).1;
+        assert!(text.contains("map_feedback.wasm is not a mapping component") && text.contains(told), "{text}");
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
+    let dir = with_feedback(&feedback_component(&nested(300)));
+    MappingHost::load(dir.path(), LIMITS).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_component_that_takes_too_long_to_compile_is_refused_and_keeps_no_other_from_its_place() {
+    let cache = tempfile::tempdir().expect("a folder");
+    let dir = with_feedback(&feedback_component(NO_ISSUES));
+    let sources = || Sources { cache_dir: Some(cache.path().join("compiled")), ..Sources::folder(dir.path()) };
+    let other = feedback_component("(unreachable)");
+    // All of them are compiled before, the other one, too: then a millisecond is enough for them.
+    let map = dir.path().join("map_feedback.wasm");
+    let first = std::fs::read(&map).expect("a component");
+    for component in [&other, &first] {
+        std::fs::write(&map, component).expect("a component");
+        MappingHost::open(sources(), LIMITS).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let hasty = Limits { compile: std::time::Duration::from_millis(1), ..LIMITS };
+    let host = MappingHost::open(sources(), hasty).unwrap_or_else(|error| panic!("{error}"));
+    let functions: String =
+        (0..2000).map(|_| "(func (local i64) (local.set 0 (i64.mul (local.get 0) (i64.const 3))))").collect();
+    let slow = feedback_module(20, NO_ISSUES).replacen("(module", &format!("(module {functions}"), 1);
+    std::fs::write(dir.path().join("slow.wasm"), component("map-feedback-component", &slow)).expect("a component");
+    std::fs::write(&map, &other).expect("a component");
+    let reloaded = host.reload();
+    let refused: Vec<_> = reloaded.refused.iter().map(|refused| refused.reason.as_str()).collect();
+    assert!(refused.len() == 1 && refused[0].contains("compiling it takes longer than 1ms"), "{refused:?}");
+    let switched: Vec<_> = reloaded.switched.iter().map(|switched| switched.mapping.name()).collect();
+    assert_eq!(switched, ["feedback"]);
 }
