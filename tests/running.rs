@@ -132,6 +132,8 @@ pub fn environment(sandbox: &Sandbox, dir: &TempDir, changes: &[(&str, &str)]) -
         ("server.header_timeout".to_owned(), "300s".to_owned()),
         // What is asked for on the way of a claim is told by the tests of patients; the others count requests.
         ("cht.match_by".to_owned(), "[]".to_owned()),
+        // The peers do at once what they do: whoever lets one stall says for how long it is waited for.
+        ("cht.resend_after".to_owned(), "0s".to_owned()),
         ("poll.enabled".to_owned(), "false".to_owned()),
         ("retry.first".to_owned(), "50ms".to_owned()),
         ("retry.pause".to_owned(), "300ms".to_owned()),

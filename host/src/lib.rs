@@ -79,6 +79,8 @@ pub struct Host {
     pub openhim: openhim::OpenHim,
     /// Wakes the workers: something new is due.
     pub wake: worker::Wake,
+    /// Which peers are left alone, as far as that was said.
+    pub away: worker::Away,
     /// What admins want done with the facilities.
     pub facilities: facilities::Wishes,
     /// Hospitals that wait for the answer to a claim.
@@ -154,12 +156,16 @@ impl Host {
             telemetry,
             openhim: openhim::OpenHim::new(),
             wake: worker::Wake::default(),
+            away: worker::Away::default(),
             waiting: claims::Waiting::default(),
             facilities: facilities::Wishes::default(),
             hangups: swap::Hangups::listen(),
             _lock: lock,
         });
         host.look_at_clock(SignedDuration::ZERO).await?;
+        for peer in flow::peers::Peer::ALL {
+            host.flow.store.note_away(peer, None).await?; // an earlier process may have said that it is away
+        }
         openhim::live::recall(&host).await;
         Ok(host)
     }

@@ -19,7 +19,8 @@ use crate::Host;
 use crate::room::Level;
 use crate::store::Leased;
 use running::Running;
-use tell::{polling, tell_of_gate, tell_of_poll, warn_of};
+pub use tell::Away;
+use tell::{polling, tell_of_peers, tell_of_poll, warn_of};
 
 /// Longest sleep of a worker: what another process put back (`messages retry`) or took in is seen after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
@@ -85,10 +86,9 @@ impl Wake {
 /// peer does not stand behind what waits for another.
 pub async fn deliver(host: Arc<Host>, kind: Kind, mut stop: Stop) {
     let mut running = Running::new(host.clone());
-    let mut away = false;
     while !*stop.borrow() {
         let gate = host.flow.gate(kind);
-        tell_of_gate(kind, &gate, &mut away);
+        tell_of_peers(&host).await;
         let wanted = match gate {
             Gate::Open => running.room(),
             Gate::Probe => running.room_of_probe(),

@@ -81,7 +81,7 @@ pub struct MemoryStore(pub RefCell<Kept>);
 
 impl MemoryStore {
     /// A stored message, as a worker gets it for the first time.
-    pub fn leased(&self, index: usize, uncertain: bool, attempt: u32) -> Message {
+    pub fn leased(&self, index: usize, uncertain: Option<Timestamp>, attempt: u32) -> Message {
         let kept = self.0.borrow();
         let new = &kept.messages[index];
         Message {
@@ -95,7 +95,6 @@ impl MemoryStore {
             attempt,
             lease: 1,
             uncertain,
-            uncertain_since: None,
             is_ageless: false,
         }
     }
@@ -164,6 +163,12 @@ impl Store for MemoryStore {
     ) -> Result<String, StoreError> {
         let mut kept = self.0.borrow_mut();
         Ok(kept.links.entry(insuree_uuid.to_owned()).or_insert_with(|| contact_id.to_owned()).clone())
+    }
+
+    async fn unlink(&self, insuree_uuid: &str, contact_id: &str) -> Result<bool, StoreError> {
+        let mut kept = self.0.borrow_mut();
+        let is_so = kept.links.get(insuree_uuid).is_some_and(|linked| linked == contact_id);
+        Ok(is_so && kept.links.remove(insuree_uuid).is_some())
     }
 
     async fn watermark(&self, _: &str) -> Result<Option<Timestamp>, StoreError> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use mediator_tests::raw_peer::{Scripted, http};
 use mediator_tests::running::{
-    INBOUND_PASSWORD, Process, environment, eventually, messages, notification, post, sample_claim, sample_feedback,
-    sandbox, settled, store_path, story,
+    INBOUND_PASSWORD, Process, environment, eventually, messages, notification, post, reason, sample_claim,
+    sample_feedback, sandbox, settled, store_path, story,
 };
 use openimis_mediator::config::StoreSettings;
 use openimis_mediator::sandbox::{CHT_PASSWORD, Fault, OPENIMIS_PASSWORD, Sandbox};
@@ -206,4 +206,46 @@ async fn what_a_stranger_at_a_peers_address_says_is_not_repeated() {
         assert_clean(&format!("the log, with a stranger at {peer}"), &log);
         assert_clean(&format!("the trail, with a stranger at {peer}"), &story(&messages));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_left_alone_is_named_once_with_the_reason_and_so_is_its_return() {
+    let talk = Talk::begin(&[
+        ("log.format", "json"),
+        ("log.level", "info"),
+        ("retry.trip_after", "2"),
+        ("retry.probe_longest", "200ms"),
+        ("cht.match_by", "[]"),
+    ])
+    .await;
+    talk.sandbox.cht.fail_next(usize::MAX, Fault::Reset);
+    talk.post(CLAIM, sample_claim()).await;
+    // As soon as CHT is left alone, what comes in is not tried any more, and says why it waits.
+    let waits = eventually("a message waits untried", || async {
+        let code = format!("WAITS{}", fastrand::u32(..));
+        let claim = notification(&talk.sandbox, talk.sandbox.openimis.enter_claim(&code)).await;
+        talk.post(CLAIM, claim).await;
+        let all = messages(&talk.store).await;
+        let pending = all.iter().filter(|message| message.summary.state == "pending");
+        let reasons: Vec<String> = pending.map(|message| reason(message).to_owned()).collect();
+        assert!(reasons.iter().all(|reason| !reason.is_empty()), "{}", story(&all));
+        reasons.into_iter().find(|reason| reason.starts_with("waits for CHT, not reachable since "))
+    })
+    .await;
+    let since = waits.rsplit(' ').next().expect("a moment").parse::<jiff::Timestamp>().expect("a moment");
+    assert!(jiff::Timestamp::now().duration_since(since).as_secs() < 60, "{waits}");
+    talk.sandbox.cht.fail_next(0, Fault::Reset);
+    settled(&talk.store).await;
+    let (log, _) = talk.end().await;
+    let lines: Vec<serde_json::Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let said = |text: &str| {
+        let all = lines.iter().enumerate().filter(|(_, line)| line["fields"]["message"] == text);
+        all.map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    let (away, back) = (said("CHT is left alone for a while; messages wait"), said("CHT is back"));
+    assert!(away.len() == 1 && back.len() == 1 && away < back, "{log}");
+    let why = lines[away[0]]["fields"]["why"].as_str().expect("why");
+    assert!(why.contains("requests in a row failed") && lines[away[0]]["fields"]["peer"] == "CHT", "{log}");
+    let delivered = said("delivered");
+    assert!(delivered.iter().all(|at| *at > back[0]), "it is back before anything is delivered: {log}");
 }

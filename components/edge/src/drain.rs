@@ -150,7 +150,7 @@ async fn give_up(flow: &EdgeFlow, message: &Message) -> Result<(), StoreError> {
     let at = flow.clock.now();
     let line =
         TrailEntry { at, event: "dead letter".to_owned(), detail: reason.clone(), status: None, duration_ms: None };
-    let outcome = Outcome::Dead { reason, issues: Vec::new(), uncertain: true };
+    let outcome = Outcome::Dead { reason, issues: Vec::new(), uncertain: Some(at) };
     flow.store.settle(message, &outcome, None, &[line], at).await.map(drop)
 }
 

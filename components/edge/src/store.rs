@@ -231,6 +231,11 @@ impl Store for SpinStore {
         kept.ok_or_else(|| StoreError("a link was not stored".to_owned()))
     }
 
+    async fn unlink(&self, insuree_uuid: &str, contact_id: &str) -> Result<bool, StoreError> {
+        let statement = "DELETE FROM link WHERE insuree_uuid = ?1 AND contact_id = ?2 RETURNING contact_id";
+        Ok(self.text(statement, &[text(insuree_uuid), text(contact_id)])?.is_some())
+    }
+
     async fn watermark(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.number("SELECT at FROM watermark WHERE name = ?1", &[text(name)])?.map(at))
     }

@@ -27,11 +27,12 @@ pub fn after(error: &PeerError, effect: bool, message: &Message, now: Timestamp,
             return Outcome::Waiting { at: *until, reason };
         }
         PeerError::Refused(..) => return Outcome::dead(error.to_string()),
-        PeerError::NoAnswer(..) | PeerError::Unreadable(..) => effect || message.uncertain,
+        PeerError::NoAnswer(..) | PeerError::Unreadable(..) => effect,
         // A proxy in front of the peer says 502 or 504 when the peer was slow, and the peer 500 when it failed halfway.
-        PeerError::Failed(_, status, _) => (effect && status.is_server_error()) || message.uncertain,
-        PeerError::NotSent(..) => message.uncertain,
+        PeerError::Failed(_, status, _) => effect && status.is_server_error(),
+        PeerError::NotSent(..) => false,
     };
+    let uncertain = uncertain.then_some(now).or(message.uncertain);
     again(error.to_string(), uncertain, message, now, retry)
 }
 
@@ -52,7 +53,13 @@ fn tried_for(attempts: u32, enough: SignedDuration, retry: &Retry) -> SignedDura
 }
 
 /// Try again, or give up if that has gone on for too long.
-pub fn again(reason: String, uncertain: bool, message: &Message, now: Timestamp, retry: &Retry) -> Outcome {
+pub fn again(
+    reason: String,
+    uncertain: Option<Timestamp>,
+    message: &Message,
+    now: Timestamp,
+    retry: &Retry,
+) -> Outcome {
     let enough = retry.give_up_after.min(TRIED_FOR);
     let is_old = message.age(now) > retry.give_up_after;
     if is_old && tried_for(message.attempt, enough, retry) >= enough {
@@ -60,6 +67,22 @@ pub fn again(reason: String, uncertain: bool, message: &Message, now: Timestamp,
         return Outcome::Dead { reason, issues: Vec::new(), uncertain };
     }
     Outcome::Retry { at: retry_at(now, message.id, message.attempt, retry), reason, uncertain }
+}
+
+/// From when on something is sent a second time that the peer does not show after an attempt of unknown outcome. A peer that stalls may
+/// still do what it got before: it is given `wait` after the attempt, and after the last time that it gave no answer; but no more than
+/// four times that, so that a line that loses an answer now and then holds nothing up for ever.
+pub fn resend_from(uncertain: Timestamp, silent: Option<Timestamp>, wait: SignedDuration) -> Timestamp {
+    let after = |from: Timestamp, wait| from.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    let soonest = after(uncertain, wait);
+    let latest = after(uncertain, wait.checked_mul(4).unwrap_or(SignedDuration::MAX));
+    silent.map_or(soonest, |silent| soonest.max(after(silent, wait)).min(latest))
+}
+
+/// When the peer is asked again whether it has it by now: after as long as it is uncertain already.
+pub fn look_again_at(now: Timestamp, uncertain: Timestamp, resend: Timestamp, retry: &Retry) -> Timestamp {
+    let wait = now.duration_since(uncertain).max(retry.first);
+    now.saturating_add(wait).unwrap_or(Timestamp::MAX).min(resend)
 }
 
 /// When a claim that is not submitted yet is looked at again: the older it is the later, at most a day. None: no more.
@@ -133,16 +156,31 @@ mod tests {
             received_at: Timestamp::UNIX_EPOCH,
             attempt: 60,
             lease: 60,
-            uncertain: false,
-            uncertain_since: None,
+            uncertain: None,
             is_ageless,
         };
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(800 * 24);
-        let outcome = |is_ageless| again("away".to_owned(), false, &message(is_ageless), now, &Retry::default());
+        let outcome = |is_ageless| again("away".to_owned(), None, &message(is_ageless), now, &Retry::default());
         assert!(matches!(outcome(false), Outcome::Dead { .. }));
         assert!(matches!(outcome(true), Outcome::Retry { .. }));
         assert_eq!(recheck_at(now, message(false).counted_from(now), &Retry::default()), None);
         assert!(recheck_at(now, message(true).counted_from(now), &Retry::default()).is_some());
+    }
+
+    #[test]
+    fn nothing_is_sent_twice_before_a_peer_that_stalls_had_its_time() {
+        let (start, wait) = (Timestamp::UNIX_EPOCH, SignedDuration::from_secs(120));
+        let at = |seconds| start + SignedDuration::from_secs(seconds);
+        for (silent, from) in [(None, 120), (Some(-5), 120), (Some(30), 150), (Some(300), 420), (Some(3_000), 480)] {
+            assert_eq!(resend_from(start, silent.map(at), wait), at(from), "{silent:?}");
+        }
+        assert_eq!(resend_from(start, None, SignedDuration::ZERO), start);
+        let (mut now, mut looks) = (start, Vec::new());
+        while now < at(120) {
+            now = look_again_at(now, start, at(120), &Retry::default());
+            looks.push(now.as_second());
+        }
+        assert_eq!(looks, [5, 10, 20, 40, 80, 120]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) struct Attempt {
     pub trail: Trail,
     /// The document as it was to be sent.
     pub mapped: Option<String>,
+    /// What a person should know of it though it is delivered.
+    pub remark: Option<String>,
 }
 
 /// Why a way ends before its end.
@@ -44,7 +46,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Tries to deliver a message and settles it. After a crash the same function runs again from the top: each of its steps
     /// is safe to repeat.
     pub async fn deliver(&self, message: &Message) -> Result<Attempted, StoreError> {
-        let mut attempt = Attempt { trail: Trail::default(), mapped: None };
+        let mut attempt = Attempt { trail: Trail::default(), mapped: None, remark: None };
         let ageless = self.clock.is_doubted().then(|| Message { is_ageless: true, ..message.clone() });
         let message = ageless.as_ref().unwrap_or(message);
         let way = match message.kind {
@@ -61,7 +63,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Err(Stop::Store(error)) => Outcome::Retry {
                 at: decide::retry_at(now, message.id, message.attempt, &self.settings.retry),
                 reason: error.to_string(),
-                uncertain: !attempt.trail.0.is_empty() || message.uncertain,
+                uncertain: attempt.trail.has_sent().then_some(now).or(message.uncertain),
             },
         };
         let (event, detail) = match &outcome {
@@ -98,5 +100,5 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 pub(crate) fn unmappable(what: &str, issues: Vec<mapping::Issue>) -> Outcome {
     let first = issues.iter().min_by_key(|issue| issue.severity).map(ToString::to_string).unwrap_or_default();
     let more = if issues.len() > 1 { format!(" (and {} more)", issues.len() - 1) } else { String::new() };
-    Outcome::Dead { reason: format!("{what} cannot be mapped: {first}{more}"), issues, uncertain: false }
+    Outcome::Dead { reason: format!("{what} cannot be mapped: {first}{more}"), issues, uncertain: None }
 }

@@ -177,10 +177,8 @@ pub struct Message {
     pub attempt: u32,
     /// How often it was leased: tells this lease from a later one.
     pub lease: i64,
-    /// An earlier attempt may have reached the peer: ask before sending again.
-    pub uncertain: bool,
-    /// When the outcome of an attempt was first unknown. None: it never was, or that was not written down.
-    pub uncertain_since: Option<Timestamp>,
+    /// When an attempt was last made that may have reached the peer: ask before sending again. None: no attempt did.
+    pub uncertain: Option<Timestamp>,
     /// The clock may be wrong by days: how old it is cannot be told.
     pub is_ageless: bool,
 }
@@ -223,8 +221,8 @@ pub enum Outcome {
         at: Timestamp,
         /// What went wrong.
         reason: String,
-        /// The peer may have it all the same.
-        uncertain: bool,
+        /// The peer may have it all the same, from an attempt at this moment.
+        uncertain: Option<Timestamp>,
     },
     /// Will not work until somebody changes something.
     Dead {
@@ -232,8 +230,8 @@ pub enum Outcome {
         reason: String,
         /// What is wrong with the document, if it is the document.
         issues: Vec<Issue>,
-        /// The peer may have it all the same.
-        uncertain: bool,
+        /// The peer may have it all the same, from an attempt at this moment.
+        uncertain: Option<Timestamp>,
     },
 }
 
@@ -250,7 +248,7 @@ impl Outcome {
 
     /// A dead letter that the peer surely does not have.
     pub fn dead(reason: impl Into<String>) -> Self {
-        Self::Dead { reason: reason.into(), issues: Vec::new(), uncertain: false }
+        Self::Dead { reason: reason.into(), issues: Vec::new(), uncertain: None }
     }
 }
 

@@ -244,6 +244,16 @@ pub trait Store {
         self.save_link(insuree_uuid, contact_id, how, now).await.map(Some)
     }
 
+    /// Takes back that an insuree is this contact, which CHT no longer has. False: it is linked to another one by now, or to none.
+    async fn unlink(&self, _insuree_uuid: &str, _contact_id: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// Adds a line to the trail of a message that is settled: something that was noticed afterwards and that a person should know.
+    async fn add_remark(&self, _message: MessageId, _line: &TrailEntry) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Whether proposals are kept, so that a person can decide on them.
     fn keeps_proposals(&self) -> bool {
         false

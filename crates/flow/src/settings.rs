@@ -11,7 +11,7 @@ mod claims;
 mod peers;
 
 pub use claims::{Callback, Claims};
-pub use peers::{Cht, MatchBy, OpenImis};
+pub use peers::{Cht, ContactGone, MatchBy, OpenImis, Records};
 
 /// All of it. Addresses, users and secrets have no defaults; times, sizes and policies do.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -264,7 +264,12 @@ impl Settings {
                 problems.push(format!("{key}: expected a time longer than 0, for example 30s"));
             }
         }
-        for (key, value) in [("poll.overlap", self.poll.overlap), ("poll.lookback", self.poll.lookback)] {
+        for (key, value) in [
+            ("poll.overlap", self.poll.overlap),
+            ("poll.lookback", self.poll.lookback),
+            ("cht.contact_check", self.cht.contact_check),
+            ("cht.resend_after", self.cht.resend_after),
+        ] {
             if value.is_negative() {
                 problems.push(format!("{key}: expected a time, for example 10m"));
             }

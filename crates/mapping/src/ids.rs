@@ -57,3 +57,14 @@ pub fn contact_id(insuree: InsureeUuid) -> Uuid {
     let name = format!("https://openimis.github.io/openimis_fhir_r4_ig/Patient/{insuree}");
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
 }
+
+/// `_id` of a further CHT person of an insuree, where CHT no longer takes the one of [`contact_id`]: `number` counts from 2.
+pub fn further_contact_id(insuree: InsureeUuid, number: u32) -> Uuid {
+    Uuid::new_v5(&contact_id(insuree), number.to_string().as_bytes())
+}
+
+/// `_id` of the CHT report of a claim, where the mediator chooses it: the same claim is the same report.
+pub fn report_id(claim: ClaimUuid) -> Uuid {
+    let name = format!("https://openimis.github.io/openimis_fhir_r4_ig/Claim/{claim}");
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+}

@@ -55,6 +55,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/admin/patients/proposals/{id}", get(patients::show))
         .route("/admin/patients/proposals/{id}/confirm", post(patients::confirm))
         .route("/admin/patients/proposals/{id}/refuse", post(patients::refuse))
+        .route("/admin/patients/{insuree}/unlink", post(patients::unlink))
         .route("/admin/facilities", get(facilities::list))
         .route("/admin/facilities/runs", get(facilities::runs))
         .route("/admin/facilities/sync", post(facilities::sync))

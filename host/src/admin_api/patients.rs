@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use mapping::ids::InsureeUuid;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Answer, Asked, Client, Host, Id, Refusal, Wanted, body, id, now, query};
-use crate::store::{Decided, PROPOSAL_STATES, ProposalFilter};
+use crate::store::{Decided, PROPOSAL_STATES, ProposalFilter, Unlinked};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -75,6 +76,33 @@ pub(super) async fn refuse(
     let id = id(number)?.0;
     let decided = host.flow.store.refuse_match(id, &client.name, now(&host.flow)).await?;
     told(&host, &client, id, "refused", decided)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Unlink {
+    refuse: bool,
+}
+
+/// Takes a link back. `refuse`: the contact is somebody else.
+pub(super) async fn unlink(
+    State(host): State<Arc<Host>>,
+    Extension(client): Extension<Arc<Client>>,
+    Path(insuree): Path<String>,
+    headers: HeaderMap,
+    sent: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let Unlink { refuse } = body(&headers, sent)?;
+    let insuree =
+        InsureeUuid::parse(&insuree).ok_or_else(|| Refusal::invalid("expected openIMIS' uuid of an insuree"))?;
+    let insuree = insuree.to_string();
+    let unlinked = host.flow.store.unlink_patient(&insuree, refuse, &client.name, now(&host.flow)).await?;
+    let Some(Unlinked { contact_id, put_back }) = unlinked else {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "not-found", &format!("insuree {insuree} has no link")));
+    };
+    host.wake.notify_one();
+    tracing::info!(client = client.name, insuree, put_back, "an insuree is unlinked");
+    Ok(Json(json!({"insuree_uuid": insuree, "contact_id": contact_id, "put_back": put_back})))
 }
 
 fn told(host: &Host, client: &Client, id: i64, state: &str, decided: Decided) -> Answer {

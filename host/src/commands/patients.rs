@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use openimis_mediator::store::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView, SqlStore};
+use mapping::ids::InsureeUuid;
+use openimis_mediator::store::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView, SqlStore, Unlinked};
 use serde_json::Value;
 
 use super::messages::{actor, open_store};
@@ -17,10 +18,12 @@ pub enum Patients {
     List(List),
     /// Show one with what openIMIS and CHT say of the person: personal data; that it was read goes into the audit trail
     Show(Show),
-    /// The contact is the insuree: they are linked for ever, and the claims that wait go on
+    /// The contact is the insuree: they are linked, and the claims that wait go on
     Confirm(One),
     /// The contact is somebody else: it is not proposed again, and the claims that wait go on
     Refuse(One),
+    /// Take a link back: with the next claim the insuree is looked for in CHT again. What waits because of the contact goes on
+    Unlink(Unlink),
 }
 
 #[derive(Args)]
@@ -57,6 +60,15 @@ pub struct One {
     id: i64,
 }
 
+#[derive(Args)]
+pub struct Unlink {
+    /// openIMIS' uuid of the insuree
+    insuree: String,
+    /// The contact is somebody else: it is not taken for this insuree again
+    #[arg(long)]
+    refuse: bool,
+}
+
 impl Patients {
     pub async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
         let store = open_store(&source.partial_config()?).await?;
@@ -65,6 +77,7 @@ impl Patients {
             Self::List(list) => list.run(&store).await,
             Self::Show(show) => show.run(&store, now).await,
             Self::Confirm(One { id }) => told(id, "linked", store.confirm_match(id, &actor(), now).await?),
+            Self::Unlink(unlink) => unlink.run(&store, now).await,
             Self::Refuse(One { id }) => told(id, "refused", store.refuse_match(id, &actor(), now).await?),
         }
     }
@@ -129,6 +142,16 @@ impl Show {
         let waiting: Vec<String> = messages.iter().map(ToString::to_string).collect();
         out!("");
         out!("waiting        {}", if waiting.is_empty() { "-".to_owned() } else { waiting.join(", ") });
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Unlink {
+    async fn run(self, store: &SqlStore, now: Timestamp) -> anyhow::Result<ExitCode> {
+        let Some(insuree) = InsureeUuid::parse(&self.insuree) else { bail!("expected openIMIS' uuid of an insuree") };
+        let unlinked = store.unlink_patient(&insuree.to_string(), self.refuse, &actor(), now).await?;
+        let Some(Unlinked { contact_id, put_back }) = unlinked else { bail!("insuree {insuree} has no link") };
+        out!("insuree {insuree} is no longer linked to CHT contact {contact_id}; {put_back} message(s) are due now");
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -3,6 +3,7 @@
 mod chw;
 mod contacts;
 mod deployment;
+mod documents;
 mod error;
 mod records;
 mod routes;
@@ -40,6 +41,9 @@ struct State {
     people: Vec<Value>,
     /// Reports of form OP.
     records: Vec<Value>,
+    /// `_id`s of documents that were deleted, with their last revision; and whether they are taken again.
+    deleted: HashMap<String, String>,
+    refuses_deleted: bool,
     /// Feedback forms a CHW has filled in.
     feedback: Vec<Pushed>,
     outbound: Option<Outbound>,
@@ -69,6 +73,8 @@ impl Cht {
             places: vec![place("sandbox-village", "Sandbox village"), place("sandbox-town", "Sandbox town")],
             people: Vec::new(),
             records: Vec::new(),
+            deleted: HashMap::new(),
+            refuses_deleted: false,
             feedback: Vec::new(),
             outbound: None,
             deployment: Deployment::default(),

@@ -44,6 +44,8 @@ pub enum Fault {
     Reset,
     /// Does the work, keeps silent for so long, then closes the connection: the sender cannot know.
     ProcessThenHang(Duration),
+    /// Does the work only after so long, whether or not somebody still waits for the answer: a database that stalls.
+    Stall(Duration),
 }
 
 /// Where every request passes: hands out faults and keeps the log.
@@ -116,6 +118,13 @@ pub(super) async fn pass(
         Some(Fault::Slow(pause)) => {
             tokio::time::sleep(pause).await;
             next.run(request).await
+        }
+        Some(Fault::Stall(pause)) => {
+            let late = tokio::spawn(async move {
+                tokio::time::sleep(pause).await;
+                next.run(request).await
+            });
+            late.await.unwrap_or_default()
         }
         Some(Fault::Status(status)) => (gate.0.refuse)(status),
         Some(Fault::Html) => {

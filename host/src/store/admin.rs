@@ -161,12 +161,17 @@ impl SqlStore {
         let bound = after.or(filter.before).map_or(i64::MAX, |id| id.0);
         let query = conditions.bind(sqlx::query(sql(statement))).bind(bound).bind(i64::from(filter.limit));
         let rows = bounded(async { query.fetch_all(&self.tables.reader).await.map_err(failed) }).await?;
-        rows.iter().map(summary).collect()
+        let mut all: Vec<Summary> = rows.iter().map(summary).collect::<Result<_, _>>()?;
+        self.say_why(&mut all).await?;
+        Ok(all)
     }
 
     /// One message with all there is about it.
     pub async fn view(&self, id: MessageId) -> Result<Option<View>, StoreError> {
-        bounded(self.viewed(id)).await
+        let Some(mut view) = bounded(self.viewed(id)).await? else { return Ok(None) };
+        self.say_why(std::slice::from_mut(&mut view.summary)).await?;
+        self.say_why(&mut view.related).await?;
+        Ok(Some(view))
     }
 
     async fn viewed(&self, id: MessageId) -> Result<Option<View>, StoreError> {

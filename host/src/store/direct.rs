@@ -15,7 +15,7 @@ use super::inbox::{
 };
 use super::links::{LINK, RecentLinks};
 use super::open::SQLITE;
-use super::queue::{INSERT_TRAIL, NO_DOCUMENT, PARK, SENT, SETTLE, Settlement, lease_statement};
+use super::queue::{INSERT_TRAIL, NO_DOCUMENT, PARK, SENT, SETTLE, Settlement, lease_statement, unsure_since};
 use super::seal::Seal;
 use super::writer::{Done, Failure, Taken, Wanted};
 use super::{Dialect, Leased, Tables, at, failed, ms, text};
@@ -151,6 +151,7 @@ impl Direct {
             one.reason,
             one.uncertain,
             one.uncertain,
+            one.known,
             one.uncertain_since,
             one.uncounted,
             one.issues,
@@ -179,7 +180,14 @@ impl Direct {
 
     fn lease(&self, tx: &Transaction<'_>, wanted: &Wanted) -> rusqlite::Result<Taken> {
         let held = serde_json::to_string(&wanted.held).unwrap_or_default();
-        let values = params![wanted.kind.word(), ms(wanted.now), held, i64::from(wanted.limit), ms(wanted.until)];
+        let values = params![
+            wanted.kind.word(),
+            ms(wanted.now),
+            held,
+            i64::from(wanted.limit),
+            ms(wanted.until),
+            ms(wanted.now)
+        ];
         let mut statement = tx.prepare_cached(&self.lease)?;
         let mut all = statement.query_map(values, leased)?.collect::<rusqlite::Result<Vec<_>>>()?;
         all.sort_by_key(|(leased, _)| leased.message.id);
@@ -206,10 +214,11 @@ impl Direct {
 
     /// The delivery is about to ask for it, and would have to go another way.
     fn look_ahead(&self, tx: &Transaction<'_>, insuree_uuid: &str) -> rusqlite::Result<()> {
-        if self.recent.contact(insuree_uuid).is_none() {
-            let contact: Option<String> =
-                tx.prepare_cached(LINK)?.query_row([insuree_uuid], |row| row.get(0)).optional()?;
-            contact.iter().for_each(|contact| self.recent.remember(insuree_uuid, contact));
+        let contact: Option<String> =
+            tx.prepare_cached(LINK)?.query_row([insuree_uuid], |row| row.get(0)).optional()?;
+        match contact {
+            Some(contact) => self.recent.remember(insuree_uuid, &contact),
+            None => self.recent.forget(insuree_uuid),
         }
         Ok(())
     }
@@ -240,6 +249,7 @@ fn open(path: &Path) -> Result<Connection, Failure> {
 
 /// A leased message, and whom it is about; its body is read after it.
 fn leased(row: &Row<'_>) -> rusqlite::Result<(Leased, Option<String>)> {
+    let since = row.get("since")?;
     let message = Message {
         id: MessageId(row.get("id")?),
         kind: word(row, "kind", Kind::from_word)?,
@@ -247,11 +257,10 @@ fn leased(row: &Row<'_>) -> rusqlite::Result<(Leased, Option<String>)> {
         lane: row.get("lane")?,
         claim_uuid: row.get("claim_uuid")?,
         body: Vec::new(),
-        received_at: at(row.get("since")?),
+        received_at: at(since),
         attempt: row.get("attempts")?,
         lease: row.get("leases")?,
-        uncertain: row.get::<_, i64>("uncertain")? != 0,
-        uncertain_since: row.get::<_, Option<i64>>("uncertain_since")?.map(at),
+        uncertain: unsure_since(row.get("uncertain")?, row.get("uncertain_since")?, since),
         is_ageless: false,
     };
     Ok((Leased { message, traceparent: row.get("traceparent")? }, row.get("insuree_uuid")?))

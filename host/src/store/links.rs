@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flow::Kind;
+use flow::message::TrailEntry;
 use flow::ports::StoreError;
+use flow::{Kind, MessageId};
 use hashlink::LruCache;
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Connection};
 
-use super::inbox::forgotten_key;
-use super::{Tables, at, failed, list_of, ms, pieces, sql};
+use super::inbox::{INSERT_NOTE, forgotten_key};
+use super::{Tables, at, failed, list_of, ms, pieces, placeholders, sql, text};
 
 pub(super) const LINK: &str = "SELECT contact_id FROM link WHERE insuree_uuid = $1";
 /// The lane of a message that names its claim is the claim.
@@ -18,7 +19,8 @@ pub(super) const OTHERS: &str = "SELECT count(*) FROM link WHERE contact_id = $1
 /// How many links are kept in memory: about a megabyte of them.
 const RECENT: usize = 4096;
 
-/// Links that were read lately. A link never changes, whoever made it.
+/// Links as they were when a message was last leased: the delivery is about to ask for them. Another process may change a link, so each lease
+/// reads it again.
 #[derive(Clone)]
 pub(super) struct RecentLinks(Arc<Mutex<LruCache<String, String>>>);
 
@@ -35,6 +37,10 @@ impl RecentLinks {
 
     pub fn remember(&self, insuree_uuid: &str, contact_id: &str) {
         self.all().insert(insuree_uuid.to_owned(), contact_id.to_owned());
+    }
+
+    pub fn forget(&self, insuree_uuid: &str) {
+        self.all().remove(insuree_uuid);
     }
 
     fn all(&self) -> MutexGuard<'_, LruCache<String, String>> {
@@ -124,6 +130,20 @@ impl Tables {
         let linked = self.link_and_go_on(&mut tx, insuree_uuid, contact_id, how, now).await.map_err(failed)?;
         tx.commit().await.map_err(failed)?;
         Ok(Some(linked))
+    }
+
+    /// Removes a link to a contact that CHT no longer has. False: there is another link by now, or none.
+    pub(super) async fn unlink(&self, insuree_uuid: &str, contact_id: &str) -> Result<bool, StoreError> {
+        self.recent.forget(insuree_uuid);
+        let removed = sqlx::query("DELETE FROM link WHERE insuree_uuid = $1 AND contact_id = $2");
+        Ok(self.execute(removed.bind(insuree_uuid).bind(contact_id)).await? > 0)
+    }
+
+    pub(super) async fn add_remark(&self, message: MessageId, line: &TrailEntry) -> Result<(), StoreError> {
+        tracing::warn!(id = %message, "a delivered report reaches nobody: see `messages show {message}`");
+        let statement = format!("{INSERT_NOTE} VALUES {}", placeholders(1, 4));
+        let added = sqlx::query(sql(statement)).bind(message.0).bind(ms(line.at));
+        self.execute(added.bind(line.event.as_str()).bind(text(&line.detail))).await.map(drop)
     }
 
     /// Links an insuree; what was open is decided by this, and what waited for a decision goes on.

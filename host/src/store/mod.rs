@@ -9,7 +9,8 @@
 //! - `patients`: contacts that may be an insuree. `places`: the imported table of places. `facilities`: a registry's facilities.
 //! - `filter`: which messages a list is about. `console`: counts for the console and the metrics. `claims`: how hospitals' claims stand.
 //! - `figures`: what the metrics tell of it. `hot`: the statements that every message meets. `quota`: what a client has stored here.
-//! - `conflict`: documents that came with the key of another one. `damage`: a file that is damaged. `openhim`: transactions that are to be told. `seal`: documents encrypted at rest.
+//! - `conflict`: documents that came with the key of another one. `damage`: a file that is damaged. `waits`: why messages wait untried.
+//! - `openhim`: transactions that are to be told. `seal`: documents encrypted at rest.
 
 mod admin;
 pub mod backup;
@@ -34,6 +35,7 @@ mod queue;
 mod quota;
 mod retention;
 mod seal;
+mod waits;
 mod writer;
 
 pub use admin::{AuditLine, Summary, TrailLine, View};
@@ -42,8 +44,8 @@ pub use console::Tally;
 pub use facilities::{FacilityFilter, FacilityLine, FacilityView, Holder, RunLine};
 pub use figures::{Backlog, Disk};
 pub use filter::Filter;
-pub use openhim::Pending;
-pub use patients::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView};
+pub use openhim::{Pending, peek_openhim_settings};
+pub use patients::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView, Unlinked};
 pub use places::Imported;
 pub use quota::Held;
 pub use retention::Pruned;
@@ -289,6 +291,14 @@ impl Store for SqlStore {
         now: Timestamp,
     ) -> Result<Option<String>, StoreError> {
         bounded(self.tables.save_match(insuree_uuid, contact_id, how, now)).await
+    }
+
+    async fn unlink(&self, insuree_uuid: &str, contact_id: &str) -> Result<bool, StoreError> {
+        bounded(self.tables.unlink(insuree_uuid, contact_id)).await
+    }
+
+    async fn add_remark(&self, message: MessageId, line: &TrailEntry) -> Result<(), StoreError> {
+        bounded(self.tables.add_remark(message, line)).await
     }
 
     fn keeps_proposals(&self) -> bool {

@@ -70,9 +70,7 @@ impl SqlStore {
 
     /// Gives back what a process that died had in its hands. Only for a store that nobody else leases from, before the first lease.
     pub async fn release_leases(&self, due: Timestamp) -> Result<u64, StoreError> {
-        let statement = "UPDATE message SET state = 'pending', due_at = $1,
-                    uncertain_since = CASE WHEN uncertain = 0 THEN $2 ELSE uncertain_since END, uncertain = 1
-             WHERE state = 'leased'";
+        let statement = "UPDATE message SET state = 'pending', uncertain = 1, uncertain_since = $1, due_at = $2 WHERE state = 'leased'";
         let released = sqlx::query(statement).bind(ms(due)).bind(ms(due));
         bounded(async { self.tables.execute(released).await }).await
     }
@@ -124,10 +122,7 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
     keep_private(path).map_err(failed)?;
-    // Any's options are a URL; the path is quoted by the rules of one.
-    let file = Url::from_file_path(std::path::absolute(path).map_err(failed)?)
-        .map_err(|()| StoreError("not a path of a file".to_owned()))?;
-    let url = format!("sqlite://{}?mode=rwc", file.path());
+    let url = format!("{}?mode=rwc", address(path)?);
     let connect = async |connections| {
         let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(LIMIT / 2);
         let options = options.test_before_acquire(false); // no network that could be away: it would cost more than a look-up
@@ -155,6 +150,13 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
     }
     let (turn, recent, figures, damage) = Default::default();
     Ok(Tables { dialect: Dialect::Sqlite, writer, turn, reader, recent, seal, figures, damage })
+}
+
+/// Any's options are a URL; the path is quoted by the rules of one.
+pub(super) fn address(path: &Path) -> Result<String, StoreError> {
+    let file = Url::from_file_path(std::path::absolute(path).map_err(failed)?)
+        .map_err(|()| StoreError("not a path of a file".to_owned()))?;
+    Ok(format!("sqlite://{}", file.path()))
 }
 
 async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {

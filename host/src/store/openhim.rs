@@ -4,10 +4,12 @@ use flow::message::{MessageId, State};
 use flow::openhim::report::Report;
 use flow::ports::StoreError;
 use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection, Row};
 
-use super::{Dialect, SqlStore, at, bounded, failed, ms, sql, word};
+use super::{Dialect, SqlStore, at, bounded, failed, ms, open, sql, word};
+use crate::config::{Place, StoreSettings};
 
 /// One of them, in a reporter's hands.
 #[derive(Clone, Debug)]
@@ -199,4 +201,29 @@ fn pending(row: &AnyRow) -> Result<Pending, StoreError> {
         state: word(row, "state", State::from_word)?,
         since: at(row.try_get("since").map_err(failed)?),
     })
+}
+
+/// What OpenHIM's console said last to the mediator of this name, without opening the store: no table is made or changed.
+pub async fn peek_openhim_settings(store: &StoreSettings, urn: &str) -> Result<Option<String>, StoreError> {
+    sqlx::any::install_default_drivers();
+    let (url, dialect) = match store.place()? {
+        Place::Sqlite(path) if !path.exists() => return Ok(None),
+        Place::Sqlite(path) => (format!("{}?mode=ro", open::address(&path)?), Dialect::Sqlite),
+        Place::Postgres(url) => (url.expose_secret().to_owned(), Dialect::Postgres),
+    };
+    let told = |error: sqlx::Error| StoreError(open::without_password(error, &url));
+    bounded(async {
+        let mut connection = AnyConnection::connect(&url).await.map_err(told)?;
+        let there = match dialect {
+            Dialect::Sqlite => "SELECT count(*) FROM sqlite_master WHERE name = 'openhim_settings'",
+            Dialect::Postgres => "SELECT count(*) FROM pg_tables WHERE tablename = 'openhim_settings'",
+        };
+        let there: i64 = sqlx::query_scalar(there).fetch_one(&mut connection).await.map_err(told)?;
+        if there == 0 {
+            return Ok(None); // of a version before it, or of no version yet
+        }
+        let found = sqlx::query_scalar("SELECT settings FROM openhim_settings WHERE urn = $1").bind(urn);
+        found.fetch_optional(&mut connection).await.map_err(told)
+    })
+    .await
 }

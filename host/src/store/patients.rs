@@ -1,8 +1,10 @@
 //! Contacts that may be an insuree: kept until a person confirms or refuses them.
 
 mod decide;
+mod unlink;
 
 pub use decide::Decided;
+pub use unlink::Unlinked;
 
 use flow::MessageId;
 use flow::patients::{Person, Possible};

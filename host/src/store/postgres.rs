@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::inbox::{Arriving, INSERT_NOTE, Row_, code, forgotten_key, issues_json};
 use super::links::RecentLinks;
 use super::open::{POSTGRES, without_password};
-use super::queue::{NO_DOCUMENT, PARK, Settlement, lease_statement};
+use super::queue::{NO_DOCUMENT, PARK, Settlement, lease_statement, unsure_since};
 use super::seal::Seal;
 use super::writer::{Done, Failure, Taken, Wanted};
 use super::{Dialect, LIMIT, Leased, Tables, at, ms, placeholders, sql, text};
@@ -67,7 +67,9 @@ WITH ended AS MATERIALIZED (
 ), settled AS (
     UPDATE message SET state = ended.state, due_at = coalesce(ended.due_at, message.due_at), reason = ended.reason,
            uncertain = greatest(message.uncertain, ended.uncertain),
-           uncertain_since = CASE WHEN message.uncertain > 0 THEN message.uncertain_since ELSE ended.uncertain_since END, attempts = message.attempts - ended.uncounted,
+           uncertain_since = CASE WHEN ended.state = 'delivered' THEN NULL
+                                  ELSE coalesce(ended.uncertain_since, message.uncertain_since) END,
+           attempts = message.attempts - ended.uncounted,
            issues = ended.issues, settled_at = ended.settled_at
     FROM ended WHERE message.id = ended.id AND message.leases = ended.lease AND (message.state = 'leased') IS TRUE
     RETURNING message.id
@@ -192,6 +194,7 @@ impl Postgres {
             .bind(column(&wanted.held, |id| id.0))
             .bind(i64::from(wanted.limit))
             .bind(ms(wanted.until))
+            .bind(ms(wanted.now))
             .fetch_all(&mut *connection)
             .await?;
         let (mut readable, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
@@ -214,10 +217,13 @@ impl Postgres {
     /// A leased message, and its body or why it cannot be read. The contact of its insuree is remembered.
     fn read(&self, row: &PgRow) -> Result<(Leased, Result<Vec<u8>, String>), Failure> {
         let leased = leased(row)?;
-        if let Some(contact) = row.try_get::<Option<&str>, _>("contact_id")?
-            && let Some(insuree) = row.try_get::<Option<&str>, _>("insuree_uuid")?
+        if let Some(insuree) = row.try_get::<Option<&str>, _>("insuree_uuid")?
+            && leased.message.kind == Kind::ClaimResponse
         {
-            self.recent.remember(insuree, contact);
+            match row.try_get::<Option<&str>, _>("contact_id")? {
+                Some(contact) => self.recent.remember(insuree, contact),
+                None => self.recent.forget(insuree),
+            }
         }
         let sealed: Option<Vec<u8>> = row.try_get("received")?;
         let body =
@@ -266,7 +272,7 @@ pub(super) async fn plans(url: &str) -> Result<Vec<(&'static str, Vec<String>)>,
     let lease = leasing();
     let mut connection = connect(url).await?;
     let mut plans = Vec::new();
-    for (what, statement, parameters) in [("taken in", ACCEPT, 19), ("settled", SETTLE, 17), ("leased", &lease, 5)] {
+    for (what, statement, parameters) in [("taken in", ACCEPT, 19), ("settled", SETTLE, 17), ("leased", &lease, 6)] {
         let nothing = vec!["NULL"; parameters].join(", ");
         connection.execute(sql(format!("PREPARE hot AS {statement}"))).await?;
         let rows = connection.fetch_all(sql(format!("EXPLAIN EXECUTE hot ({nothing})"))).await?;
@@ -307,6 +313,7 @@ async fn settle(connection: &mut PgConnection, all: &[&Settlement]) -> Result<Ve
 
 /// A leased message, but for its body.
 fn leased(row: &PgRow) -> Result<Leased, sqlx::Error> {
+    let since = row.try_get("since")?;
     let message = Message {
         id: MessageId(row.try_get("id")?),
         kind: word(row, "kind", Kind::from_word)?,
@@ -314,11 +321,10 @@ fn leased(row: &PgRow) -> Result<Leased, sqlx::Error> {
         lane: row.try_get("lane")?,
         claim_uuid: row.try_get("claim_uuid")?,
         body: Vec::new(),
-        received_at: at(row.try_get("since")?),
+        received_at: at(since),
         attempt: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         lease: row.try_get("leases")?,
-        uncertain: row.try_get::<i64, _>("uncertain")? != 0,
-        uncertain_since: row.try_get::<Option<i64>, _>("uncertain_since")?.map(at),
+        uncertain: unsure_since(row.try_get("uncertain")?, row.try_get("uncertain_since")?, since),
         is_ageless: false,
     };
     Ok(Leased { message, traceparent: row.try_get("traceparent")? })

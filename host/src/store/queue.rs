@@ -16,8 +16,10 @@ pub(super) struct Settlement {
     pub due_at: Option<i64>,
     pub reason: String,
     pub uncertain: i64,
-    /// Since now, unless it was before.
+    /// Since when.
     pub uncertain_since: Option<i64>,
+    /// The peer has it: nothing is uncertain any more.
+    pub known: i64,
     /// A wait is not a try.
     pub uncounted: i64,
     pub issues: Option<String>,
@@ -29,9 +31,9 @@ pub(super) struct Settlement {
 /// Ends an attempt, as long as its lease is the worker's.
 pub(super) const SETTLE: &str = "UPDATE message SET state = $1, due_at = coalesce($2, due_at), reason = $3,
             uncertain = CASE WHEN uncertain > $4 THEN uncertain ELSE $5 END,
-            uncertain_since = CASE WHEN uncertain > 0 THEN uncertain_since ELSE $6 END,
-            attempts = attempts - $7, issues = $8, settled_at = $9
-     WHERE id = $10 AND state = 'leased' AND leases = $11";
+            uncertain_since = CASE WHEN $6 = 1 THEN NULL ELSE coalesce($7, uncertain_since) END,
+            attempts = attempts - $8, issues = $9, settled_at = $10
+     WHERE id = $11 AND state = 'leased' AND leases = $12";
 pub(super) const SENT: &str = "UPDATE document SET sent = $1 WHERE message_id = $2";
 pub(super) const INSERT_TRAIL: &str = "INSERT INTO trail (message_id, at, event, detail, status, duration_ms)";
 /// One that cannot be read must not hold up the others.
@@ -53,9 +55,9 @@ impl Tables {
         now: Timestamp,
     ) -> Settlement {
         let (due_at, reason, uncertain, issues) = match outcome {
-            Outcome::Delivered { note: reason } | Outcome::Skipped { reason } => (None, reason, false, None),
+            Outcome::Delivered { note: reason } | Outcome::Skipped { reason } => (None, reason, None, None),
             Outcome::Dead { reason, issues, uncertain } => (None, reason, *uncertain, issues_json(issues)),
-            Outcome::Waiting { at, reason } => (Some(*at), reason, false, None),
+            Outcome::Waiting { at, reason } => (Some(*at), reason, None, None),
             Outcome::Retry { at, reason, uncertain } => (Some(*at), reason, *uncertain, None),
         };
         let state = outcome.state();
@@ -65,8 +67,9 @@ impl Tables {
             state,
             due_at: due_at.map(ms),
             reason: text(reason),
-            uncertain: i64::from(uncertain),
-            uncertain_since: uncertain.then(|| ms(now)),
+            uncertain: i64::from(uncertain.is_some()),
+            uncertain_since: uncertain.map(ms),
+            known: i64::from(state == State::Delivered),
             uncounted: i64::from(matches!(outcome, Outcome::Waiting { .. })),
             issues,
             sent: mapped.map(|mapped| self.seal.close(mapped.as_bytes(), &message.lane).into_owned()),
@@ -109,9 +112,14 @@ pub(super) fn lease_statement(dialect: Dialect) -> String {
             ORDER BY m.due_at, m.id LIMIT $4 {lock})
          UPDATE message SET state = 'leased', due_at = $5, attempts = attempts + 1, leases = leases + 1,
                 uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END,
-                uncertain_since = CASE WHEN state = 'leased' AND uncertain = 0 THEN due_at ELSE uncertain_since END
+                uncertain_since = CASE WHEN state = 'leased' THEN $6 ELSE uncertain_since END
          WHERE id IN (SELECT id FROM due)
-         RETURNING id, kind, origin, lane, claim_uuid, insuree_uuid, since, attempts, leases, uncertain, uncertain_since,
-                   traceparent"
+         RETURNING id, kind, origin, lane, claim_uuid, insuree_uuid, since, attempts, leases, uncertain,
+                   uncertain_since, traceparent"
     )
+}
+
+/// When an attempt was made that may have reached the peer. What an older version stored does not tell: it was after the message came.
+pub(super) fn unsure_since(uncertain: i64, uncertain_since: Option<i64>, since: i64) -> Option<Timestamp> {
+    (uncertain != 0).then(|| at(uncertain_since.unwrap_or(since)))
 }

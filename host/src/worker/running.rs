@@ -17,7 +17,7 @@ use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::std_duration;
-use super::tell::{tell_of_delivery, traced};
+use super::tell::{tell_of_delivery, tell_of_peers, traced};
 use crate::Host;
 use crate::store::Leased;
 
@@ -104,7 +104,9 @@ impl Running {
             let work = traced(&host, &message, traceparent.as_deref());
             let flow = host.flow.fresh(); // settings that change meanwhile are for the next message
             let delivery = AssertUnwindSafe(work.run(flow.deliver(&message))).catch_unwind();
-            match timeout_at(at + lease - lease / 10, delivery).await {
+            let ended = timeout_at(at + lease - lease / 10, delivery).await;
+            tell_of_peers(&host).await; // before what was delivered to it
+            match ended {
                 Ok(Ok(delivered)) => {
                     host.metrics.attempted(&message, &delivered, host.flow.clock.now());
                     tell_of_delivery(&message, delivered, &work);
@@ -180,7 +182,7 @@ impl Running {
 async fn unfinished(host: &Host, message: &Message, what: &str) {
     let now = host.flow.clock.now();
     tracing::error!(id = %message.id, kind = %message.kind, "{what}");
-    let outcome = decide::again(what.to_owned(), true, message, now, &host.flow.fresh().settings.retry);
+    let outcome = decide::again(what.to_owned(), Some(now), message, now, &host.flow.fresh().settings.retry);
     let line =
         TrailEntry { at: now, event: "left".to_owned(), detail: what.to_owned(), status: None, duration_ms: None };
     let settled = host.flow.store.settle(message, &outcome, None, &[line], now).await;

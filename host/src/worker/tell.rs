@@ -1,13 +1,14 @@
 //! What the workers say of their work: lines in the log, spans of traces. Ids, outcomes and our own words only.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use flow::Kind;
 use flow::deliver::Attempted;
 use flow::message::{Message, Outcome};
-use flow::peers::{Gate, PeerError};
+use flow::peers::{Health, Peer, PeerError};
 use flow::poll::{Found, PollError};
-use flow::ports::StoreError;
+use flow::ports::{Clock, StoreError};
 use opentelemetry::KeyValue;
 
 use super::is_our_turn;
@@ -46,19 +47,41 @@ pub(super) fn tell_of_delivery(message: &Message, delivered: Result<Attempted, S
     }
 }
 
-pub(super) fn tell_of_gate(kind: Kind, gate: &Gate, away: &mut bool) {
-    match gate {
-        Gate::Closed { until, reason } if !*away => {
-            // The reason may quote what a peer said, which may hold personal data: the admin API and the trails show it.
-            let _ = reason;
-            tracing::warn!(%kind, %until, "a peer is left alone for a while; messages wait");
-            *away = true;
+/// Of which peers it was said that they are left alone: one line when it begins, one when it is over, whoever notices it first.
+#[derive(Debug, Default)]
+pub struct Away(Mutex<[bool; Peer::ALL.len()]>);
+
+impl Away {
+    /// Peers that are away, or back, and were not when this was asked last.
+    fn news(&self, host: &Host) -> Vec<(Peer, Health)> {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = Peer::ALL.into_iter().zip(said.iter_mut());
+        let news = all.filter_map(|(peer, said)| {
+            let health = host.flow.health(peer);
+            let is_news = health.is_away() != *said;
+            *said = health.is_away();
+            is_news.then_some((peer, health))
+        });
+        news.collect()
+    }
+}
+
+/// Says that a peer is left alone, or is back. Why: in our own words only, for a peer's may hold personal data; the admin API and the trails
+/// show those.
+pub(super) async fn tell_of_peers(host: &Host) {
+    for (peer, health) in host.away.news(host) {
+        let since = health.since.unwrap_or_else(|| host.flow.clock.now());
+        let is_away = health.is_away();
+        match health.away {
+            Some((until, _)) => {
+                let why = health.cause;
+                tracing::warn!(%peer, why, %since, %until, "{peer} is left alone for a while; messages wait");
+            }
+            None => tracing::info!(%peer, "{peer} is back"),
         }
-        Gate::Open if *away => {
-            tracing::info!(%kind, "the peer is back");
-            *away = false;
+        if let Err(error) = host.flow.store.note_away(peer, is_away.then_some(since)).await {
+            tracing::warn!(%peer, %error, "the list of messages does not show whether it is reachable");
         }
-        _ => {}
     }
 }
 

@@ -17,9 +17,10 @@ pub struct Store {
 }
 
 /// Peers give up early, and waits are short, so that much happens in little time. A lease must outlast a delivery's requests.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("cht.timeout", "1s"),
     ("openimis.timeout", "1s"),
+    ("cht.resend_after", "3s"), // longer than a stall
     ("retry.first", "300ms"),
     ("retry.longest", "1s"),
     ("retry.probe_longest", "1s"),

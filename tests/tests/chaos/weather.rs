@@ -13,7 +13,7 @@ const DOWN: usize = usize::MAX;
 const TOO_LONG: Duration = Duration::from_millis(1200);
 
 /// What a peer may do with a request.
-const FAULTS: [Fault; 11] = [
+const FAULTS: [Fault; 12] = [
     Fault::Reset,
     Fault::Status(500),
     Fault::Status(502),
@@ -26,6 +26,7 @@ const FAULTS: [Fault; 11] = [
     Fault::ProcessThenHang(TOO_LONG),
     Fault::ProcessThenHang(TOO_LONG),
     Fault::Slow(Duration::from_millis(300)),
+    Fault::Stall(TOO_LONG),
 ];
 
 /// Lets peers fail until told to stop; then they are well. Between two spells there is a calm: a mediator that has seen failures in

@@ -86,6 +86,63 @@ async fn a_record_that_cht_took_without_an_answer_is_looked_up_and_not_sent_agai
     assert!(reason(&messages[1]).contains("from an earlier attempt"), "{}", story(&messages));
 }
 
+/// CHT's database stalls: the mediator gives up waiting, looks, and CHT stores the record only then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_a_stalled_cht_stores_late_is_waited_for_and_not_sent_again() {
+    let stall = Fault::Stall(Duration::from_millis(1500));
+    for (resend_after, times) in [("5s", 1), ("0s", 2)] {
+        let (mediator, sandbox, _dir) = started(&[SHORT_TIMEOUTS[0], ("cht.resend_after", resend_after)]).await;
+        linked(&mediator, &sandbox).await;
+        sandbox.cht.fail_next(1, stall);
+        mediator.post(CLAIM, sample_claim()).await;
+        let messages = mediator.settled().await;
+        assert_eq!(states(&messages), ["delivered", "delivered"], "{}", story(&messages));
+        tokio::time::sleep(Duration::from_secs(2)).await; // what is late has come
+        assert_eq!(reports(&sandbox, "CHT979"), times, "resend_after = {resend_after}{}", story(&messages));
+        let waited = story(&messages).contains("CHT does not show what an attempt without an answer");
+        assert_eq!(waited, times == 1, "{}", story(&messages));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_reached_cht_is_sent_again_after_its_time() {
+    let (mediator, sandbox, _dir) = started(&[SHORT_TIMEOUTS[0], ("cht.resend_after", "600ms")]).await;
+    linked(&mediator, &sandbox).await;
+    sandbox.cht.fail_next(1, Fault::Hang(Duration::from_millis(700)));
+    mediator.post(CLAIM, sample_claim()).await;
+    let messages = mediator.settled().await;
+    assert_eq!(states(&messages), ["delivered", "delivered"], "{}", story(&messages));
+    assert_eq!((reports(&sandbox, "CHT979"), messages[1].summary.attempts), (1, 2), "{}", story(&messages));
+}
+
+/// The idempotent way: CHT takes a report under its own id once, so nothing is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_under_its_own_id_is_there_once_whatever_befalls_it() {
+    let settings = [SHORT_TIMEOUTS[0], ("cht.records", "document"), ("cht.resend_after", "10m")];
+    let (mediator, sandbox, _dir) = started(&settings).await;
+    linked(&mediator, &sandbox).await;
+    let late = [Fault::Stall(Duration::from_millis(1500)), Fault::ProcessThenHang(Duration::from_millis(700))];
+    for (number, fault) in PASSING.into_iter().chain(late).enumerate() {
+        let code = format!("FAULT{number}");
+        let claim = notification(&sandbox, sandbox.openimis.enter_claim(&code)).await;
+        sandbox.cht.fail_next(1, fault);
+        mediator.post(CLAIM, claim).await;
+        let message = mediator.settled().await.pop().expect("messages");
+        assert_eq!(message.summary.state, "delivered", "{fault:?}{}", story([&message]));
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await; // what is late has come
+    for number in 0..PASSING.len() + late.len() {
+        assert_eq!(reports(&sandbox, &format!("FAULT{number}")), 1, "fault {number}");
+    }
+    assert_eq!(count(&sandbox.cht.requests(), RECORDS), 0);
+    let report = sandbox.cht.records().remove(0);
+    assert_eq!(
+        (&report["type"], &report["form"], &report["errors"]),
+        (&json!("data_record"), &json!("OP"), &json!([]))
+    );
+    assert!(report["reported_date"].is_i64() && report["fields"]["patient_id"].is_string(), "{report:#}");
+}
+
 /// The look-up itself fails, too: without its answer nothing may be sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_uncertain_record_is_not_sent_before_cht_said_whether_it_has_it() {

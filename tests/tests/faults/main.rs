@@ -4,6 +4,7 @@ mod cht;
 mod credentials;
 mod openimis;
 mod redirects;
+mod stalls;
 mod strange;
 mod tls;
 mod transport;

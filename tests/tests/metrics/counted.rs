@@ -217,7 +217,7 @@ async fn what_was_put_off_and_is_due_again_waits_since_then() {
     assert_eq!(oldest(after(499)).await.0, "put-off");
     assert_eq!(oldest(after(501)).await, ("due", Some(500)));
     let message = lease(after(501), after(502)).await;
-    let retry = Outcome::Retry { at: after(503), reason, uncertain: false };
+    let retry = Outcome::Retry { at: after(503), reason, uncertain: None };
     assert!(store.settle(&message, &retry, None, &[], after(501)).await.expect("the store"));
     assert_eq!(oldest(after(502)).await, ("retrying", Some(0)), "a failure is old from the beginning");
     assert_eq!(oldest(after(504)).await, ("due", Some(0)));

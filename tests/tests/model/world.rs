@@ -19,6 +19,8 @@ pub enum Fault {
     RequestLost,
     /// It is done; the answer gets lost.
     AnswerLost,
+    /// The peer stalls: no answer, and it is done [`LATE`] later.
+    Late,
     /// The peer fails before it did anything.
     Error500,
     /// It is done; a gateway gave up waiting.
@@ -35,11 +37,15 @@ pub enum Fault {
     Redirect,
 }
 
-pub const FAULTS: [Fault; 11] = [
+/// How many milliseconds a peer that stalls keeps a request before it does what it asks for: more than a look-up waits, less than `cht.resend_after`.
+pub const LATE: i64 = 60_000;
+
+pub const FAULTS: [Fault; 12] = [
     Fault::None,
     Fault::NotSent,
     Fault::RequestLost,
     Fault::AnswerLost,
+    Fault::Late,
     Fault::Error500,
     Fault::Gateway504,
     Fault::PageAfter,
@@ -59,6 +65,8 @@ pub struct World {
     subjects: Vec<String>,
     /// Claims of the feedback.
     pub feedback: Vec<String>,
+    /// What is done later, and in how many milliseconds.
+    late: Vec<(i64, Request<Vec<u8>>)>,
 }
 
 /// One delivery's requests and their answers: they go one by one, as the model lets them.
@@ -127,6 +135,10 @@ impl Peers {
                 done();
                 Err(HttpError::NoAnswer("connection reset".into()))
             }
+            Fault::Late => {
+                self.0.lock().expect("whole").late.push((LATE, request.clone()));
+                Err(HttpError::NoAnswer("the time was up".into()))
+            }
             Fault::Error500 => Ok(answer(500, json!({"error": "internal"}))),
             Fault::Gateway504 => {
                 done();
@@ -145,6 +157,13 @@ impl Peers {
 }
 
 impl World {
+    /// Time goes by: what is late is done, in its order.
+    pub fn pass(&mut self, milliseconds: i64) {
+        self.late.iter_mut().for_each(|(left, _)| *left -= milliseconds);
+        let due: Vec<_> = self.late.extract_if(.., |(left, _)| *left <= 0).collect();
+        due.iter().for_each(|(_, request)| drop(self.answer(request)));
+    }
+
     fn answer(&mut self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
         let path = request.uri().path();
         let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
@@ -169,6 +188,13 @@ impl World {
                 self.subjects.push(body["patient_id"].as_str().expect("a person").to_owned());
                 self.records.push(body["op_claim_uuid"].as_str().expect("a claim").to_owned());
                 answer(200, json!({"success": true, "id": format!("report-{}", self.records.len())}))
+            }
+            (Some("cht"), &Method::GET, "/medic/_all_docs") => {
+                let query = request.uri().query().unwrap_or_default();
+                let asked = self.people.iter().filter(|person| query.contains(person.as_str()));
+                let rows: Vec<Value> =
+                    asked.map(|id| json!({"id": id, "doc": {"_id": id, "parent": {"_id": "place"}}})).collect();
+                answer(200, json!({"rows": rows}))
             }
             (Some("cht"), &Method::GET, path) if path.ends_with("/reports_by_subject") => {
                 let row = |(number, claim): (usize, &String)| json!({"id": format!("report-{}", number + 1), "doc": {"fields": {"op_claim_uuid": claim}}});

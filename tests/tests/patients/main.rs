@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 mod decided;
+mod gone;
 mod matched;
 mod versions;
 

@@ -161,22 +161,24 @@ pub async fn digests_are_of_the_stores_key<K: Kind<Store = SqlStore>>(folder: &P
     assert!(matches!(accept(&store, claim("b", "1"), 6).await, Accepted::Conflict { .. }));
 }
 
-pub async fn since_when_an_outcome_is_unknown_is_written_down_once<K: Kind<Store = SqlStore>>(folder: &Path) {
+pub async fn since_when_an_outcome_is_unknown_is_written_down<K: Kind<Store = SqlStore>>(folder: &Path) {
     let store = K::open(folder).await;
     let id = add(&store, message("a"), 0).await;
-    let since = async |now| lease(&store, now).await.remove(0).uncertain_since;
+    let since = async |now| lease(&store, now).await.remove(0).uncertain;
     let retry = |now, uncertain| Outcome::Retry { at: at(now), reason: "slow".into(), uncertain };
     assert_eq!(since(1).await, None);
-    settle(&store, id, retry(2, false), 2).await;
+    settle(&store, id, retry(2, None), 2).await;
     assert_eq!(since(3).await, None);
-    settle(&store, id, retry(4, true), 4).await;
+    settle(&store, id, retry(4, Some(at(4))), 4).await;
     assert_eq!(since(5).await, Some(at(4)));
-    settle(&store, id, retry(6, true), 6).await;
-    assert_eq!(since(7).await, Some(at(4)), "the first time counts");
+    settle(&store, id, retry(6, None), 6).await;
+    assert_eq!(since(7).await, Some(at(4)), "it stays so");
+    settle(&store, id, retry(7, Some(at(7))), 7).await;
+    assert_eq!(since(8).await, Some(at(7)), "the last attempt counts: a peer may be at that one");
     // A lease that ran out.
-    let other = add(&store, message("b"), 7).await;
+    let other = add(&store, message("b"), 8).await;
     let taken = take(&store, 8, at(9), 10).await;
-    assert_eq!(taken.iter().find(|message| message.id == other).expect("b").uncertain_since, None);
+    assert_eq!(taken.iter().find(|message| message.id == other).expect("b").uncertain, None);
     let again = take(&store, 20, long(), 10).await;
-    assert_eq!(again.iter().find(|message| message.id == other).expect("b").uncertain_since, Some(at(9)));
+    assert_eq!(again.iter().find(|message| message.id == other).expect("b").uncertain, Some(at(20)));
 }

@@ -95,7 +95,7 @@ macro_rules! contract {
             conflict::one_of_two_documents_with_the_same_key_is_sent_and_only_after_a_decision,
             conflict::what_was_stored_without_digests_is_compared_by_its_document,
             conflict::digests_are_of_the_stores_key,
-            conflict::since_when_an_outcome_is_unknown_is_written_down_once,
+            conflict::since_when_an_outcome_is_unknown_is_written_down,
             migrated::a_database_of_the_first_release_opens_and_loses_nothing,
             quota::what_a_client_has_here_is_counted,
             queue::a_lease_gives_a_message_as_it_came,
@@ -233,7 +233,7 @@ fn skipped() -> Outcome {
 }
 
 fn retry(until: i64, uncertain: bool) -> Outcome {
-    Outcome::Retry { at: at(until), reason: "not now".into(), uncertain }
+    Outcome::Retry { at: at(until), reason: "not now".into(), uncertain: uncertain.then(|| at(until)) }
 }
 
 fn waiting(until: i64) -> Outcome {

@@ -13,7 +13,7 @@ const LEASE: &str = "
     UPDATE message SET state = 'leased', due_at = ?3, attempts = attempts + 1, leases = leases + 1,
            died = CASE WHEN state = 'leased' THEN died + 1 ELSE 0 END,
            uncertain = CASE WHEN state = 'leased' THEN 1 ELSE uncertain END,
-           uncertain_since = CASE WHEN state = 'leased' AND uncertain = 0 THEN due_at ELSE uncertain_since END
+           uncertain_since = CASE WHEN state = 'leased' THEN ?2 ELSE uncertain_since END
     WHERE id IN (
         SELECT m.id FROM message m
         WHERE m.kind = ?1 AND m.state IN ('pending', 'leased') AND m.due_at <= ?2 AND (?5 IS NULL OR m.id = ?5)
@@ -29,7 +29,7 @@ const SETTLE: &str = "
     UPDATE message SET state = ?1, due_at = coalesce(?2, due_at), reason = ?3, uncertain = max(uncertain, ?4),
            attempts = attempts - ?5, issues = ?6, settled_at = ?7, sent = coalesce(?8, sent),
            trail = substr(trail, -60000) || ?9,
-           uncertain_since = CASE WHEN uncertain > 0 THEN uncertain_since ELSE ?12 END
+           uncertain_since = coalesce(?12, uncertain_since)
     WHERE id = ?10 AND state = 'leased' AND leases = ?11 RETURNING id";
 
 /// A message, and how its latest requests fared.
@@ -65,9 +65,9 @@ impl SpinStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (due_at, reason, uncertain, issues): (_, _, _, &[_]) = match outcome {
-            Outcome::Delivered { note: reason } | Outcome::Skipped { reason } => (None, reason, false, &[]),
+            Outcome::Delivered { note: reason } | Outcome::Skipped { reason } => (None, reason, None, &[]),
             Outcome::Dead { reason, issues, uncertain } => (None, reason, *uncertain, issues),
-            Outcome::Waiting { at, reason } => (Some(*at), reason, false, &[]),
+            Outcome::Waiting { at, reason } => (Some(*at), reason, None, &[]),
             Outcome::Retry { at, reason, uncertain } => (Some(*at), reason, *uncertain, &[]),
         };
         let state = outcome.state();
@@ -79,7 +79,7 @@ impl SpinStore {
             text(state.word()),
             due_at.map_or(Value::Null, ms),
             text(reason),
-            Value::Integer(uncertain.into()),
+            Value::Integer(uncertain.is_some().into()),
             Value::Integer(matches!(outcome, Outcome::Waiting { .. }).into()),
             issues_json(issues),
             if state == State::Pending { Value::Null } else { ms(now) },
@@ -87,14 +87,14 @@ impl SpinStore {
             text(&lines),
             Value::Integer(message.id.0),
             Value::Integer(message.lease),
-            if uncertain { ms(now) } else { Value::Null },
+            uncertain.map_or(Value::Null, ms),
         ];
         Ok(id(&self.rows(SETTLE, &values)?).is_some())
     }
 }
 
 fn leased(row: &RowResult) -> Result<Leased, StoreError> {
-    let attempts: i64 = column(row, 7)?;
+    let (attempts, unsure): (i64, i64) = (column(row, 7)?, column(row, 9)?);
     let message = Message {
         id: MessageId(column(row, 0)?),
         kind: word(row, 1, Kind::from_word)?,
@@ -105,8 +105,7 @@ fn leased(row: &RowResult) -> Result<Leased, StoreError> {
         received_at: at(column(row, 6)?),
         attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
         lease: column(row, 8)?,
-        uncertain: column(row, 9)?,
-        uncertain_since: row.get::<i64>(11).map(at),
+        uncertain: (unsure != 0).then(|| row.get::<i64>(11).map_or_else(|| Timestamp::UNIX_EPOCH, at)),
         is_ageless: false,
     };
     Ok(Leased { message, died: column(row, 10)? })

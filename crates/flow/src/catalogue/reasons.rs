@@ -125,6 +125,18 @@ pub(super) const REASONS: &[Entry] = &[
         action: "Look at the proposal (`openimis-mediator patients list`, or the console), confirm or refuse it. The claim then goes on by itself.",
     },
     Entry {
+        id: "contact-without-place",
+        sign: Reason(Dead, &["the CHT contact ", " of the insuree has no place"]),
+        meaning: "CHT has the contact that the insuree is linked to, and it belongs to no place: a report for it is on no health worker's list.",
+        action: "Give the contact a place in CHT, retry. If it is the wrong contact: `openimis-mediator patients unlink <insuree> --refuse`.",
+    },
+    Entry {
+        id: "contact-gone",
+        sign: Reason(Dead, &["the CHT contact ", " of the insuree is gone"]),
+        meaning: "The contact that the insuree is linked to was deleted in CHT, for example when two were merged. A report for it would reach no health worker, and `cht.contact_gone` lets no other contact be taken or created by itself.",
+        action: "Make sure that CHT has the person once, with `openimis_id` or the insurance number on the contact, and retry; or `openimis-mediator patients unlink <insuree>`: then the person is looked for, and created if nobody fits.",
+    },
+    Entry {
         id: "document-gone",
         sign: Reason(Dead, &["its document is no longer kept"]),
         meaning: "The message was put back after its document had been pruned (`retention.documents`).",
@@ -177,6 +189,30 @@ pub(super) const REASONS: &[Entry] = &[
         sign: Reason(Waiting, &["", " is left alone", "it asked for a slower pace"]),
         meaning: "The server or a proxy before it answered 429, too many requests.",
         action: "Nothing; if it goes on lower `worker.requests_per_peer` or raise the proxy's limit.",
+    },
+    Entry {
+        id: "waits-for-peer",
+        sign: Reason(Waiting, &["waits for ", ", not reachable since "]),
+        meaning: "The message was not tried yet: its server takes nothing since then and is probed with single messages of others.",
+        action: "As for `is left alone`: the log, the console's first page and the messages that were tried say what the last failure was.",
+    },
+    Entry {
+        id: "waits-for-earlier",
+        sign: Reason(Waiting, &["waits for message ", " of the same claim"]),
+        meaning: "Messages of one claim go one after the other.",
+        action: "Look at the earlier message: its reason says what it waits for.",
+    },
+    Entry {
+        id: "waits-for-its-turn",
+        sign: Reason(Waiting, &["waits for its turn"]),
+        meaning: "It is due; others are before it.",
+        action: "Nothing. If it stays look whether the mediator runs, and at its log.",
+    },
+    Entry {
+        id: "may-still-come",
+        sign: Reason(Waiting, &["CHT does not show what an attempt without an answer may have left"]),
+        meaning: "CHT got a record and did not answer, and does not show it. A CHT that stalls may still store it, so the record is looked for again and again, and sent a second time only `cht.resend_after` later.",
+        action: "Nothing. If it happens often see why CHT does not answer within `cht.timeout`; `cht.records = \"document\"` needs no such wait (docs/cht.md).",
     },
     Entry {
         id: "left-alone",

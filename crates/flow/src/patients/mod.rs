@@ -1,13 +1,15 @@
-//! One CHT contact for one insuree, for ever: the stored link, else a contact that CHT has, else a new person.
+//! One CHT contact for one insuree: the stored link as long as CHT has its contact, else a contact that CHT has, else a new person.
 //!
 //! Only a single contact that fits exactly is taken. What fits several times or almost is proposed to a person, and the claim waits:
 //! a duplicate is a nuisance, but one person's claim at another's door is worse.
 //!
 //! # Layout
 //! - `compare`: what fits exactly, and what almost does. `text`: names, numbers and dates as they are compared. Both are pure.
+//! - `linked`: whether the linked contact is still there.
 //! - `search`: asks CHT for the contacts that are compared. `place`: which CHT place a new person comes to.
 
 mod compare;
+mod linked;
 mod place;
 mod search;
 mod text;
@@ -24,6 +26,8 @@ use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::MatchBy;
 
 pub use compare::{Contact, Person};
+pub use linked::CONTACT;
+pub(crate) use linked::Linked;
 pub(crate) use search::Search;
 
 /// With this the reason of a claim begins that waits for a person's decision.
@@ -53,9 +57,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         attempt: &mut Attempt,
     ) -> Result<String, Stop> {
         let uuid = insuree.to_string();
-        if let Some(contact) = self.store.link(&uuid).await? {
-            return Ok(contact);
-        }
+        let gone = match self.store.link(&uuid).await? {
+            Some(contact) if self.still_linked(&contact, &uuid, message, attempt).await? => return Ok(contact),
+            gone => gone,
+        };
         let stop = |error: PeerError| self.stop(&error, false, message);
         let patient = match self.openimis_resource("Patient", &uuid, &mut attempt.trail).await {
             Ok(answer) => answer.text,
@@ -74,10 +79,33 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         for warning in &person.warnings {
             attempt.trail.note(self.clock.now(), "mapped patient", warning.to_string());
         }
-        let wanted = Person::read(&person.body, insuree);
-        let refused = self.store.refused_contacts(&uuid).await?;
+        let contact = self.linked_to(Person::read(&person.body, insuree), person.body, gone, message, attempt).await?;
+        self.seen(&contact);
+        Ok(contact)
+    }
+
+    /// Finds or creates the contact of an insuree, and links it. `gone`: the contact that it was linked to and that CHT no longer has.
+    async fn linked_to(
+        &self,
+        wanted: Person,
+        person: String,
+        gone: Option<String>,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<String, Stop> {
+        let uuid = wanted.insuree.to_string();
+        let stop = |error: PeerError| self.stop(&error, false, message);
+        let mut refused = self.store.refused_contacts(&uuid).await?;
+        refused.extend(gone.clone());
         let now = || self.clock.now();
-        let (contact, how) = match self.find_contact(&wanted, &refused, &mut attempt.trail).await.map_err(stop)? {
+        let found = self.find_contact(&wanted, &refused, &mut attempt.trail).await.map_err(stop)?;
+        if let Some(gone) = &gone {
+            if matches!(found, Search::Nobody) {
+                self.may_create_again(gone, &uuid)?;
+            }
+            self.store.unlink(&uuid, gone).await?;
+        }
+        let (contact, how) = match found {
             Search::Found(found, way) => {
                 let how = format!("matched by {}", way.word());
                 let linked = match way {
@@ -95,15 +123,15 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 }
             }
             Search::Nobody => {
-                let created = self.create_person(insuree, person.body, &mut attempt.trail).await.map_err(stop)?;
+                let created = self.create_person(wanted.insuree, person, &refused, &mut attempt.trail).await;
                 let how = "created".to_owned();
-                (self.store.save_link(&uuid, &created, &how, now()).await?, how)
+                (self.store.save_link(&uuid, &created.map_err(stop)?, &how, now()).await?, how)
             }
             Search::Unsure(possible) => {
                 return Err(self.left_to_a_person(&wanted, &possible, message, attempt).await?);
             }
         };
-        attempt.trail.note(self.clock.now(), "linked", format!("CHT contact {contact} ({how})"));
+        attempt.trail.note(now(), "linked", format!("CHT contact {contact} ({how})"));
         Ok(contact)
     }
 

@@ -1,14 +1,15 @@
 //! CHT's API (cht-core 4 and 5): records, and what its answers mean. Contacts are in `cht_contacts`.
 
 use http::{Method, Request, StatusCode};
-use mapping::ids::ClaimUuid;
+use mapping::ids::{ClaimUuid, report_id};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Answer, Peer, PeerError, Trail, basic, request, shortened};
+use super::{Answer, Peer, PeerError, Trail, basic, cht_report, request, shortened};
 use crate::Flow;
 use crate::ports::{Clock, Http, Mapper, Store};
+use crate::settings::Records;
 
 const PEER: Peer = Peer::Cht;
 
@@ -16,6 +17,12 @@ const PEER: Peer = Peer::Cht;
 struct RecordAnswer {
     success: bool,
     id: Option<String>,
+}
+
+/// CouchDB's answer to a document.
+#[derive(Deserialize)]
+struct Written {
+    ok: bool,
 }
 
 /// CHT's error body. `details` come with what is wrong in the request itself.
@@ -122,13 +129,44 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         base.join(path).map_err(|_| wrong())
     }
 
+    /// Writes a record; returns the id of the report that it is at CHT.
+    pub(crate) async fn write_record(
+        &self,
+        record: String,
+        claim: Option<ClaimUuid>,
+        trail: &mut Trail,
+    ) -> Result<String, PeerError> {
+        match (self.settings.cht.records, claim) {
+            (Records::Document, Some(claim)) => self.put_report(&record, claim, trail).await,
+            _ => self.post_record(record, trail).await,
+        }
+    }
+
     /// Posts a record; returns the id of the report that CHT made of it.
-    pub(crate) async fn post_record(&self, record: String, trail: &mut Trail) -> Result<String, PeerError> {
+    async fn post_record(&self, record: String, trail: &mut Trail) -> Result<String, PeerError> {
         let url = self.cht_address("api/v2/records")?;
         let answer = self.cht(Method::POST, url, Some(record), trail).await?;
         match answer.json(PEER, "success and id")? {
             RecordAnswer { success: true, id: Some(id) } => Ok(id),
             _ => Err(PeerError::Unreadable(PEER, answer.status, "no success and id".to_owned())),
+        }
+    }
+
+    /// Writes the report itself, under an id that is the claim's: CouchDB takes it once.
+    async fn put_report(&self, record: &str, claim: ClaimUuid, trail: &mut Trail) -> Result<String, PeerError> {
+        let id = report_id(claim).to_string();
+        let now = self.clock.now().as_millisecond();
+        let unusable = || PeerError::NotSent(PEER, "the mapped record is no record of CHT".to_owned());
+        let report = cht_report::of_record(record, &id, now).ok_or_else(unusable)?;
+        let url = self.cht_address(&format!("medic/{id}"))?;
+        match self.cht(Method::PUT, url, Some(report), trail).await {
+            Ok(answer) => match answer.json(PEER, "ok and rev")? {
+                Written { ok: true } => Ok(id),
+                Written { ok: false } => Err(PeerError::Unreadable(PEER, answer.status, "not ok".to_owned())),
+            },
+            // It was there: an earlier attempt arrived after all.
+            Err(PeerError::Refused(_, StatusCode::CONFLICT, _)) => Ok(id),
+            Err(error) => Err(error),
         }
     }
 

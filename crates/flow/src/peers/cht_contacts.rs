@@ -9,7 +9,7 @@
 use std::sync::atomic::Ordering;
 
 use http::{Method, StatusCode};
-use mapping::ids::{InsureeUuid, contact_id};
+use mapping::ids::{InsureeUuid, contact_id, further_contact_id};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,6 +24,8 @@ const PEER: Peer = Peer::Cht;
 const MOST: usize = 200;
 /// Documents a request: their ids stand in its address.
 const DOCUMENTS: usize = 50;
+/// How many `_id`s a person may have: more than anybody deletes.
+const IDS: u32 = 8;
 
 #[derive(Deserialize)]
 struct Ids {
@@ -153,25 +155,53 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Contact::read(document, &mapping.patient.person_type, &cht.insurance_number_field)
     }
 
-    /// Creates the person of an insuree. "Exists" is success: its `_id` is the insuree's for ever.
+    /// Creates the person of an insuree. "Exists" is success if the person is there: its `_id` is the insuree's. An `_id` that CHT neither
+    /// takes nor has (its document was deleted), or of which a person said that it is somebody else (`refused`), gives way to the next.
     pub(crate) async fn create_person(
         &self,
         insuree: InsureeUuid,
         person: String,
+        refused: &[String],
         trail: &mut Trail,
     ) -> Result<String, PeerError> {
-        let id = contact_id(insuree).to_string();
-        let url = self.cht_address("api/v1/people")?;
-        match self.cht(Method::POST, url, Some(person.clone()), trail).await {
-            Ok(answer) => match answer.json(PEER, "ok")? {
-                Created { ok: true } => Ok(id),
-                Created { ok: false } => Err(PeerError::Unreadable(PEER, answer.status, "not ok".to_owned())),
-            },
-            Err(PeerError::Refused(_, StatusCode::CONFLICT, _)) => Ok(id),
-            // An unknown route; an unknown place is told in CHT's own words.
-            Err(PeerError::Refused(_, StatusCode::NOT_FOUND, text)) if !text.to_lowercase().contains("place") => {
-                self.create_person_without_id(insuree, &person, trail).await
+        let mut last = None;
+        for number in 1..=IDS {
+            let own = if number == 1 { contact_id(insuree) } else { further_contact_id(insuree, number) }.to_string();
+            // A contact that is gone may be made once more under its `_id`; who was refused is there, and somebody else.
+            if number < IDS && refused.contains(&own) && self.is_there(&own, trail).await? {
+                continue;
             }
+            let url = self.cht_address("api/v1/people")?;
+            let person = if number == 1 { person.clone() } else { with_id(&person, &own)? };
+            match self.cht(Method::POST, url, Some(person.clone()), trail).await {
+                Ok(answer) => match answer.json(PEER, "ok")? {
+                    Created { ok: true } => return Ok(own),
+                    Created { ok: false } => {
+                        return Err(PeerError::Unreadable(PEER, answer.status, "not ok".to_owned()));
+                    }
+                },
+                Err(error @ PeerError::Refused(_, StatusCode::CONFLICT, _)) => {
+                    if self.is_there(&own, trail).await? {
+                        return Ok(own);
+                    }
+                    trail.note(self.clock.now(), "contact", format!("CHT had {own} before and does not take it again"));
+                    last = Some(error);
+                }
+                // An unknown route; an unknown place is told in CHT's own words.
+                Err(PeerError::Refused(_, StatusCode::NOT_FOUND, text)) if !text.to_lowercase().contains("place") => {
+                    return self.create_person_without_id(insuree, &person, trail).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| PeerError::NotSent(PEER, "no _id is left for a person".to_owned())))
+    }
+
+    /// Whether CHT has a document. A user who may not ask is taken at CHT's word that it does.
+    async fn is_there(&self, id: &str, trail: &mut Trail) -> Result<bool, PeerError> {
+        match self.cht_documents(&[id.to_owned()], trail).await {
+            Ok(documents) => Ok(!documents.is_empty()),
+            Err(PeerError::Failed(_, StatusCode::FORBIDDEN, _) | PeerError::Refused(..)) => Ok(true),
             Err(error) => Err(error),
         }
     }
@@ -187,8 +217,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         if let Some(earlier) = earlier.iter().find(|contact| contact.is(insuree)) {
             return Ok(earlier.id());
         }
-        let unusable = || PeerError::NotSent(PEER, "the mapped person is no JSON object".to_owned());
-        let mut person: serde_json::Map<String, Value> = serde_json::from_str(person).map_err(|_| unusable())?;
+        let mut person = object(person)?;
         person.remove("_id");
         if let Some(place) = person.remove("place") {
             person.insert("parent".to_owned(), place);
@@ -201,4 +230,16 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let person: Person = answer.json(PEER, "a person with its _id")?;
         Ok(person.id)
     }
+}
+
+fn object(person: &str) -> Result<serde_json::Map<String, Value>, PeerError> {
+    let unusable = || PeerError::NotSent(PEER, "the mapped person is no JSON object".to_owned());
+    serde_json::from_str(person).map_err(|_| unusable())
+}
+
+/// The same person under another `_id`.
+fn with_id(person: &str, id: &str) -> Result<String, PeerError> {
+    let mut person = object(person)?;
+    person.insert("_id".to_owned(), Value::from(id));
+    Ok(Value::Object(person).to_string())
 }

@@ -16,12 +16,18 @@ pub struct Health {
     pub failures: u32,
     /// How often the breaker opened since then.
     opened: u32,
+    /// Since when no request worked; none while they do.
+    pub since: Option<Timestamp>,
+    /// Why it is left alone, in our own words: for a log.
+    pub cause: String,
     /// Left alone until then; afterwards it is probed, until a request works.
     pub away: Option<(Timestamp, String)>,
     /// When a request last worked, since this process started.
     pub last_success: Option<Timestamp>,
     /// When one last failed, and why; the words may be the peer's.
     pub last_failure: Option<(Timestamp, String)>,
+    /// When one last got no answer: what was sent until then may still wait at the peer.
+    pub last_silence: Option<Timestamp>,
 }
 
 /// How messages of a kind go on at the moment.
@@ -43,12 +49,14 @@ pub enum Gate {
 impl Health {
     /// A request worked, or was refused in the peer's own words: it is there.
     fn worked(&mut self, now: Timestamp) {
-        *self = Self { last_success: Some(now), last_failure: self.last_failure.take(), ..Self::default() };
+        let (last_failure, last_silence) = (self.last_failure.take(), self.last_silence);
+        *self = Self { last_success: Some(now), last_failure, last_silence, ..Self::default() };
     }
 
     /// A request failed.
     fn failed(&mut self, why: &str, now: Timestamp, retry: &Retry) {
         self.failures = self.failures.saturating_add(1);
+        self.since.get_or_insert(now);
         self.last_failure = Some((now, why.to_owned()));
         let was_away = self.away.as_ref();
         if was_away.is_some_and(|(until, _)| *until > now) {
@@ -61,10 +69,12 @@ impl Health {
         let wait = retry.first.checked_mul(doubled).map_or(retry.probe_longest, |wait| wait.min(retry.probe_longest));
         self.opened = self.opened.saturating_add(1);
         let reason = format!("{} requests in a row failed, the last one with: {why}", self.failures);
-        self.leave_alone(now.saturating_add(wait).unwrap_or(Timestamp::MAX), &reason);
+        self.leave_alone(now.saturating_add(wait).unwrap_or(Timestamp::MAX), &reason, now);
     }
 
-    fn leave_alone(&mut self, until: Timestamp, reason: &str) {
+    fn leave_alone(&mut self, until: Timestamp, reason: &str, now: Timestamp) {
+        self.since.get_or_insert(now);
+        self.cause = reason.to_owned();
         self.away = Some((until, reason.to_owned()));
     }
 
@@ -109,7 +119,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     /// Leaves a peer alone for as long as an earlier process was told to.
     pub fn keep_paused(&self, peer: Peer, until: Timestamp, reason: &str) {
-        held(&self.healths).of(peer).leave_alone(until, reason);
+        held(&self.healths).of(peer).leave_alone(until, reason, self.clock.now());
     }
 
     /// What is known of a peer.
@@ -136,8 +146,13 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     /// Leaves a peer alone and says so as an error.
     pub(crate) fn leave_alone(&self, peer: Peer, wait: SignedDuration, reason: &str) -> PeerError {
-        let until = self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
-        held(&self.healths).of(peer).leave_alone(until, reason);
+        let now = self.clock.now();
+        let until = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        let mut healths = held(&self.healths);
+        healths.of(peer).leave_alone(until, reason, now);
+        // What the peer itself said stands in brackets behind our words.
+        healths.of(peer).cause = reason.split(" (").next().unwrap_or_default().to_owned();
+        drop(healths);
         if peer == Peer::Cht {
             self.cht.set_open(false);
         }
@@ -155,10 +170,20 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Err(PeerError::Failed(_, status, _)) if *status == http::StatusCode::FORBIDDEN => return,
             Err(error) => Some(error.to_string()),
         };
+        let unquoted = answer.as_ref().err().map(PeerError::unquoted);
         let mut healths = held(&self.healths);
+        if matches!(answer, Err(PeerError::NoAnswer(..))) {
+            healths.of(peer).last_silence = Some(self.clock.now());
+        }
         match failed {
             None => healths.of(peer).worked(self.clock.now()),
-            Some(why) => healths.of(peer).failed(&why, self.clock.now(), &self.settings.retry),
+            Some(why) => {
+                let health = healths.of(peer);
+                health.failed(&why, self.clock.now(), &self.settings.retry);
+                if let Some(unquoted) = unquoted {
+                    health.cause = health.cause.replace(&why, &unquoted);
+                }
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod cht;
 pub mod cht_check;
 mod cht_contacts;
+mod cht_report;
 pub(crate) mod graphql;
 mod health;
 mod hospital;
@@ -21,7 +22,7 @@ use mapping::encoding;
 use url::Url;
 
 use crate::Flow;
-use crate::message::TrailEntry;
+use crate::message::{Kind, TrailEntry};
 use crate::ports::{Clock, Http, HttpError, Mapper, Store};
 use crate::settings::std_duration;
 
@@ -39,6 +40,20 @@ pub enum Peer {
     Cht,
     /// Where claims come from, and openIMIS' answers go to.
     Hospital,
+}
+
+impl Peer {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::OpenImis, Self::Cht, Self::Hospital];
+
+    /// Whose messages wait while it takes nothing.
+    pub fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::ClaimResponse => Self::Cht,
+            Kind::Feedback | Kind::Claim | Kind::Adjudication => Self::OpenImis,
+            Kind::ClaimAnswer => Self::Hospital,
+        }
+    }
 }
 
 impl fmt::Display for Peer {
@@ -186,6 +201,11 @@ pub(crate) struct Trail(pub Vec<TrailEntry>);
 impl Trail {
     pub fn note(&mut self, at: Timestamp, event: impl Into<String>, detail: impl Into<String>) {
         self.0.push(TrailEntry { at, event: event.into(), detail: detail.into(), status: None, duration_ms: None });
+    }
+
+    /// Whether a request is among it that may have changed something at a peer.
+    pub fn has_sent(&self) -> bool {
+        self.0.iter().any(|line| line.event.starts_with("POST ") || line.event.starts_with("PUT "))
     }
 }
 

@@ -64,6 +64,29 @@ pub struct Cht {
     ///
     /// Default: `true`.
     pub propose_similar: bool,
+    /// A claim of an insuree who is linked to a contact: before it is sent, CHT is asked whether it still has the contact,
+    /// unless it was seen within this time. Many claims share one request. `"0s"`: asked for every claim.
+    ///
+    /// Default: `"10m"`.
+    pub contact_check: SignedDuration,
+    /// If CHT no longer has it, for example because two contacts were merged: "match-or-create" (the insuree is looked
+    /// for again as by match_by; who is not found is created again), "match" (who is not found becomes a dead letter) or
+    /// "hold" (a dead letter in any case: a person decides).
+    ///
+    /// Default: `"match-or-create"`.
+    pub contact_gone: ContactGone,
+    /// How a record is written: "api" (CHT's documented API, which checks the form's fields and cannot tell a record that
+    /// comes twice) or "document" (as a report under an id of its own, which CHT takes once only; docs/cht.md says what it
+    /// leaves out).
+    ///
+    /// Default: `"api"`.
+    pub records: Records,
+    /// With records = "api": how long after an attempt without an answer, and after CHT's last silence, a record is
+    /// looked for at CHT before it is sent a second time. A CHT that stalls may still store what it got before. Longer
+    /// than `timeout` by far.
+    ///
+    /// Default: `"2m"`.
+    pub resend_after: SignedDuration,
     /// Longest wait for one answer.
     ///
     /// Default: `"30s"`.
@@ -80,6 +103,30 @@ pub enum MatchBy {
     InsuranceNumber,
     /// A person with the same phone, name and date of birth.
     Phone,
+}
+
+/// What happens with a claim whose insuree is linked to a contact that CHT no longer has.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContactGone {
+    /// The insuree is looked for again, and created again if nobody fits.
+    #[default]
+    MatchOrCreate,
+    /// The insuree is looked for again; if nobody fits, a person has to look.
+    Match,
+    /// A person has to look.
+    Hold,
+}
+
+/// How a record gets into CHT.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Records {
+    /// `POST /api/v2/records`.
+    #[default]
+    Api,
+    /// `PUT /medic/<own id>`.
+    Document,
 }
 
 impl MatchBy {
@@ -121,6 +168,10 @@ impl Default for Cht {
             match_by,
             insurance_number_field,
             propose_similar: true,
+            contact_check: SignedDuration::from_mins(10),
+            contact_gone: ContactGone::default(),
+            records: Records::default(),
+            resend_after: SignedDuration::from_mins(2),
             timeout,
         }
     }

@@ -82,8 +82,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         attempt.mapped = Some(mapped.body.clone());
         let code = mapped.idempotency_key.strip_prefix("eclaim/").unwrap_or_default();
         // What an earlier attempt may have sent is asked for first.
-        let there =
-            if message.uncertain { self.claim_of_code(code, &mapped.body, message, attempt).await? } else { None };
+        let there = match message.uncertain {
+            Some(_) => self.claim_of_code(code, &mapped.body, message, attempt).await?,
+            None => None,
+        };
         let (told, how) = match there {
             Some(told) => (told, "openIMIS has it from an earlier attempt as claim"),
             None => match self.post_claim(&mapped.body, attempt).await {
@@ -94,7 +96,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                         None => {
                             let reason = "openIMIS has a claim with this code and does not show it".to_owned();
                             let (now, retry) = (self.clock.now(), &self.settings.retry);
-                            return Ok(decide::again(reason, true, message, now, retry));
+                            return Ok(decide::again(reason, Some(now), message, now, retry));
                         }
                     }
                 }
@@ -103,7 +105,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         };
         let Some(uuid) = told.envelope.claim_uuid else {
             let reason = "openIMIS answered without a claim's uuid".to_owned();
-            return Ok(decide::again(reason, true, message, self.clock.now(), &self.settings.retry));
+            let now = self.clock.now();
+            return Ok(decide::again(reason, Some(now), message, now, &self.settings.retry));
         };
         let sent = Sent { claim: &mapped.body, original: &original, warnings: &mapped.warnings };
         self.tell_hospital(&told, uuid, &sent, message, attempt).await?;
@@ -251,7 +254,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     fn stop_again(&self, reason: &str, message: &Message) -> Stop {
         let (now, retry) = (self.clock.now(), &self.settings.retry);
-        Stop::Outcome(decide::again(reason.to_owned(), true, message, now, retry))
+        Stop::Outcome(decide::again(reason.to_owned(), Some(now), message, now, retry))
     }
 }
 

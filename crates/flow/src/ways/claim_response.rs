@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use mapping::claim_response::{ClaimStatus, ContactLink, envelope};
 use mapping::ids::ClaimUuid;
 use serde::Deserialize;
@@ -10,9 +11,9 @@ use crate::Flow;
 use crate::decide;
 use crate::deliver::{Attempt, Stop, unmappable};
 use crate::message::{Message, Origin, Outcome};
-use crate::peers::PeerError;
+use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
-use crate::settings::Policy;
+use crate::settings::{Policy, Records};
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     pub(crate) async fn deliver_claim_response(
@@ -43,19 +44,59 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             attempt.trail.note(self.clock.now(), "mapped", warning.to_string());
         }
         attempt.mapped = Some(mapped.body.clone());
-        if message.uncertain
-            && let (Some(contact), Some(claim)) = (&contact, claim.claim_uuid)
-        {
-            let found = self.find_record(&contact.contact_id, claim, &mut attempt.trail).await;
-            if let Some(report) = found.map_err(|error| self.stop(&error, false, message))? {
-                return Ok(Outcome::Delivered {
-                    note: format!("CHT has it from an earlier attempt as report {report}"),
-                });
-            }
+        let sent_to = contact.as_ref().map(|contact| contact.contact_id.as_str());
+        if let Some(outcome) = self.left_by_an_earlier_attempt(sent_to, claim.claim_uuid, message, attempt).await? {
+            return Ok(outcome);
         }
-        let report = self.post_record(mapped.body, &mut attempt.trail).await;
+        let report = self.write_record(mapped.body, claim.claim_uuid, &mut attempt.trail).await;
         let report = report.map_err(|error| self.stop(&error, true, message))?;
-        Ok(Outcome::Delivered { note: format!("CHT keeps it as report {report}") })
+        if let Some(contact) = sent_to {
+            self.look_later(message.id, &report, contact);
+        }
+        let remark = attempt.remark.take().map_or_else(String::new, |remark| format!("; {remark}"));
+        Ok(Outcome::Delivered { note: format!("CHT keeps it as report {report}{remark}") })
+    }
+
+    /// After an attempt of unknown outcome: the outcome if CHT shows what it left, or may still be about to.
+    async fn left_by_an_earlier_attempt(
+        &self,
+        contact: Option<&str>,
+        claim: Option<ClaimUuid>,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<Option<Outcome>, Stop> {
+        let (Some(since), Some(contact), Some(claim)) = (message.uncertain, contact, claim) else { return Ok(None) };
+        let found = self.find_record(contact, claim, &mut attempt.trail).await;
+        Ok(match found.map_err(|error| self.stop(&error, false, message))? {
+            Some(report) => {
+                Some(Outcome::Delivered { note: format!("CHT has it from an earlier attempt as report {report}") })
+            }
+            None => self.not_yet_again(since),
+        })
+    }
+
+    /// CHT does not show the record that an attempt at `since` may have left. If it may still be on its way into CHT's database: when it is
+    /// looked for again.
+    fn not_yet_again(&self, since: Timestamp) -> Option<Outcome> {
+        let (cht, now) = (&self.settings.cht, self.clock.now());
+        if cht.records == Records::Document {
+            return None; // CHT takes it once
+        }
+        // A clock that was ahead has set it: counted from now on.
+        let is_ahead = since > now;
+        let since = since.min(now);
+        let silent = self.health(Peer::Cht).last_silence.filter(|silent| *silent <= now);
+        let resend = decide::resend_from(since, silent, cht.resend_after);
+        if resend <= now {
+            return None;
+        }
+        let at = decide::look_again_at(now, since, resend, &self.settings.retry);
+        let reason =
+            format!("CHT does not show what an attempt without an answer may have left: sent again from {resend} on");
+        Some(match is_ahead {
+            true => Outcome::Retry { at, reason, uncertain: Some(now) },
+            false => Outcome::Waiting { at, reason },
+        })
     }
 
     pub(crate) fn stop(&self, error: &PeerError, effect: bool, message: &Message) -> Stop {

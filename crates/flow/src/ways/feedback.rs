@@ -25,11 +25,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 Some(id) => Ok(Outcome::Delivered { note: format!("openIMIS keeps it as Communication {id}") }),
                 None => {
                     let reason = format!("openIMIS answered {} without a Communication", answer.status);
-                    Ok(decide::again(reason, true, message, self.clock.now(), &self.settings.retry))
+                    let now = self.clock.now();
+                    Ok(decide::again(reason, Some(now), message, now, &self.settings.retry))
                 }
             },
             Err(error) if error.is_feedback_exists() => {
-                let note = if message.uncertain {
+                let note = if message.uncertain.is_some() {
                     "openIMIS has it from an earlier attempt".to_owned()
                 } else {
                     "openIMIS had feedback for this claim before and keeps that one".to_owned()

@@ -32,6 +32,10 @@ pub(super) fn create(state: &mut State, sent: &Value) -> Result<Value, Refusal> 
     if state.people.iter().chain(&state.places).any(|contact| contact["_id"] == id.as_str()) {
         return Err(Refusal::new(409, "Document update conflict."));
     }
+    if state.refuses_deleted && state.deleted.contains_key(&id) {
+        return Err(Refusal::new(409, "Document update conflict."));
+    }
+    state.deleted.remove(&id);
     let rev = revision();
     person["_id"] = json!(id);
     person["_rev"] = json!(rev);

@@ -4,6 +4,7 @@ use super::{
     super::{CHT_PASSWORD, USER, pages, server},
     Cht, chw, contacts,
     deployment::{self, ChtVersion, no_such_route},
+    documents,
     error::{Accepts, Refusal},
     records,
 };
@@ -42,6 +43,7 @@ pub(super) fn router(cht: &Cht) -> Router {
         .route("/medic/_design/medic-client/_view/reports_by_subject", get(reports_by_subject))
         .route("/medic/_design/medic-client/_view/contacts_by_type_freetext", get(contacts_by_type_freetext))
         .route("/medic/_all_docs", get(all_docs))
+        .route("/medic/{id}", get(documents::get).put(documents::put).delete(documents::delete))
         .route("/api/v1/settings", get(deployment::settings))
         .route("/api/v1/forms", get(deployment::forms))
         .route("/api/v1/forms/{form}", get(deployment::form))
@@ -231,7 +233,10 @@ async fn all_docs(State(cht): State<Cht>, Query(asked): Parameters) -> Response 
     let row = |key: &String| {
         let mut all = state.people.iter().chain(&state.places).chain(&state.records);
         let Some(document) = all.find(|document| document["_id"] == key.as_str()) else {
-            return json!({"key": key, "error": "not_found"});
+            return match state.deleted.get(key) {
+                Some(rev) => json!({"id": key, "key": key, "value": {"rev": rev, "deleted": true}, "doc": null}),
+                None => json!({"key": key, "error": "not_found"}),
+            };
         };
         let mut row = json!({"id": key, "key": key, "value": {"rev": document["_rev"]}});
         if with_docs {
