@@ -48,6 +48,9 @@ enum Command {
     /// A running CHT
     #[command(subcommand)]
     Cht(commands::cht::Cht),
+    /// Settings from OpenHIM's console
+    #[command(subcommand, name = "openhim")]
+    OpenHim(commands::openhim::OpenHim),
     /// The store itself
     #[command(subcommand)]
     Store(commands::store::Store),
@@ -72,12 +75,13 @@ async fn run(args: Args) -> ExitCode {
         Command::Map(command) => command.run(&source).await,
         Command::Mapping(command) => command.run(&source),
         Command::Subscription(command) => command.run(&source).await,
-        Command::Config(command) => command.run(&source),
+        Command::Config(command) => command.run(&source).await,
         Command::Messages(command) => command.run(&source).await,
         Command::Patients(command) => command.run(&source).await,
         Command::Places(command) => command.run(&source).await,
         Command::Facilities(command) => command.run(&source).await,
         Command::Cht(command) => command.run(&source).await,
+        Command::OpenHim(command) => command.run(&source).await,
         Command::Store(command) => command.run(&source).await,
         Command::Health(command) => command.run(&source).await,
     };

@@ -18,6 +18,7 @@ pub mod log;
 pub mod map;
 pub mod mapping;
 pub mod messages;
+pub mod openhim;
 pub mod patients;
 pub mod places;
 pub mod sandbox;

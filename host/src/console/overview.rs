@@ -18,6 +18,7 @@ use super::page::{self, Answer, Here, Trouble};
 use super::words::{fill, grouped};
 use super::{Console, HOME, facilities, patients};
 use crate::config::Scope;
+use crate::openhim::adopt::plainly;
 use crate::room::Level;
 use crate::store::Tally;
 
@@ -198,6 +199,13 @@ async fn openhim(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
                 dt { (t.last_heartbeat) }
                 dd { @match status.last_heartbeat { Some(at) => (reader.ago(at)), None => (page::none()) } }
                 @if status.reports.enabled { dt { (t.reports_waiting) } dd { (waiting) } }
+                @let differing: Vec<_> = status.settings.iter().filter(|setting| setting.file.is_some()).collect();
+                @if !differing.is_empty() {
+                    dt { (t.openhim_differs) }
+                    dd { @for setting in differing {
+                        div { code { (setting.key) } ": " (plainly(&setting.value)) " ≠ " (setting.file.as_ref().map(plainly).unwrap_or_default()) }
+                    } }
+                }
                 @if !status.refused.is_empty() {
                     dt { (t.openhim_refused) }
                     dd { @for refused in &status.refused { div { code { (refused.param) } ": " (refused.reason) } } }

@@ -12,7 +12,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha512};
 
 use crate::Host;
-use crate::config::Auth;
+use crate::clock::SystemClock;
+use crate::config::{Auth, OpenHim};
+use crate::http::ReqwestHttp;
 
 /// Why a call brought nothing.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -68,61 +70,76 @@ impl Login {
     }
 }
 
-/// Asks the core.
-pub async fn call(host: &Host, call: &Call<'_>) -> Result<Value, CallError> {
-    let called = attempt(host, call).await;
-    let openhim = &host.config.openhim;
-    // The password may have been set anew, with another salt, or one of the clocks set right: both are asked for once more.
-    if matches!(called, Err(CallError::Refused(Refused::Credentials))) && openhim.auth == Auth::Token {
-        let known = host.openhim.login.known();
-        host.openhim.login.know(None);
-        let salt = salt(host).await?;
-        if known.is_some_and(|known| known.differs(&salt)) {
-            return attempt(host, call).await;
-        }
-    }
-    called
+/// The core of a configuration, and how it is reached.
+pub(super) struct Core<'a> {
+    pub openhim: &'a OpenHim,
+    pub http: &'a ReqwestHttp,
+    pub clock: &'a SystemClock,
+    pub login: &'a Login,
 }
 
-async fn attempt(host: &Host, call: &Call<'_>) -> Result<Value, CallError> {
-    let openhim = &host.config.openhim;
+/// Asks the core.
+pub(super) async fn call(host: &Host, call: &Call<'_>) -> Result<Value, CallError> {
+    let (openhim, login) = (&host.config.openhim, &host.openhim.login);
+    Core { openhim, http: &host.flow.http, clock: &host.flow.clock, login }.call(call).await
+}
+
+impl Core<'_> {
+    /// Asks it.
+    pub async fn call(&self, call: &Call<'_>) -> Result<Value, CallError> {
+        let called = attempt(self, call).await;
+        // The password may have been set anew, with another salt, or one of the clocks set right: both are asked for once more.
+        if matches!(called, Err(CallError::Refused(Refused::Credentials))) && self.openhim.auth == Auth::Token {
+            let known = self.login.known();
+            self.login.know(None);
+            let salt = salt(self).await?;
+            if known.is_some_and(|known| known.differs(&salt)) {
+                return attempt(self, call).await;
+            }
+        }
+        called
+    }
+}
+
+async fn attempt(core: &Core<'_>, call: &Call<'_>) -> Result<Value, CallError> {
+    let openhim = core.openhim;
     let (Some(username), Some(password)) = (&openhim.username, &openhim.password) else {
         return Err(CallError::Unusable("username"));
     };
     let headers = match openhim.auth {
         Auth::Basic => basic(username, password),
-        Auth::Token => token(username, password, &salt(host).await?, host.flow.clock.now()),
+        Auth::Token => token(username, password, &salt(core).await?, core.clock.now()),
     };
-    send(host, call, headers.ok_or(CallError::Unusable("username"))?).await
+    send(core, call, headers.ok_or(CallError::Unusable("username"))?).await
 }
 
-async fn send(host: &Host, call: &Call<'_>, headers: HeaderMap) -> Result<Value, CallError> {
-    let openhim = &host.config.openhim;
+async fn send(core: &Core<'_>, call: &Call<'_>, headers: HeaderMap) -> Result<Value, CallError> {
+    let openhim = core.openhim;
     let request = openhim.url.as_ref().and_then(|url| call.request(url));
     let mut request = request.ok_or(CallError::Unusable("url"))?;
     request.headers_mut().extend(headers);
     let timeout = openhim.timeout.try_into().unwrap_or_default();
-    let answer = host.flow.http.send(request, timeout).await?;
+    let answer = core.http.send(request, timeout).await?;
     Ok(read(call, &answer)?)
 }
 
-async fn salt(host: &Host) -> Result<Salt, CallError> {
-    if let Some(salt) = host.openhim.login.known() {
+async fn salt(core: &Core<'_>) -> Result<Salt, CallError> {
+    if let Some(salt) = core.login.known() {
         return Ok(salt);
     }
-    let Some(username) = &host.config.openhim.username else { return Err(CallError::Unusable("username")) };
-    let told = send(host, &Call::Salt(username), HeaderMap::new()).await;
+    let Some(username) = &core.openhim.username else { return Err(CallError::Unusable("username")) };
+    let told = send(core, &Call::Salt(username), HeaderMap::new()).await;
     let told = told.map_err(|error| match error {
         CallError::Refused(Refused::Unknown(_)) => CallError::Refused(Refused::Credentials),
         other => other,
     })?;
-    let now = host.flow.clock.now();
+    let now = core.clock.now();
     let theirs = told["ts"].as_str().and_then(|ts| ts.parse::<Timestamp>().ok());
     let Some(salt) = told["salt"].as_str() else {
         return Err(Refused::Strange(200, "no salt for the user".to_owned()).into());
     };
     let salt = Salt { salt: salt.to_owned(), ahead: theirs.map_or(SignedDuration::ZERO, |at| at.duration_since(now)) };
-    host.openhim.login.know(Some(salt.clone()));
+    core.login.know(Some(salt.clone()));
     Ok(salt)
 }
 

@@ -193,9 +193,12 @@ fn groups() -> BTreeMap<&'static str, Vec<&'static Setting>> {
 }
 
 pub(super) fn in_force(host: &Host) -> Vec<InForce> {
-    let (now, file) = (host.flow.fresh().settings, &host.flow.settings);
+    compared(&host.flow.fresh().settings, &host.flow.settings)
+}
+
+fn compared(now: &Settings, file: &Settings) -> Vec<InForce> {
     let shown = |setting: &Setting| {
-        let (value, of_file) = ((setting.show)(&now), (setting.show)(file));
+        let (value, of_file) = ((setting.show)(now), (setting.show)(file));
         let param = format!("{}.{}", setting.group, setting.param);
         InForce { key: setting.key, param, file: (of_file != value).then_some(of_file), value }
     };
@@ -217,11 +220,44 @@ pub(crate) async fn recall(host: &Host) {
         }
     };
     let file = &host.flow.settings;
-    // A bad value left what was in force then.
-    let (before, _) = judged(file, file, &saved["in_force"]);
-    let (settings, refused) = judged(file, &before, &saved["config"]);
+    let (settings, refused) = recalled(file, &saved);
+    for one in differing(&settings, file) {
+        let (key, console, file) = (one.key, plainly(&one.value), one.file.as_ref().map(plainly));
+        let what = "OpenHIM's console decides on this setting, and the file says something else: `openimis-mediator openhim adopt`";
+        tracing::warn!(key, console, file, "{what}");
+    }
     host.flow.change(settings);
     host.openhim.state().taken = Taken { config: Some(saved["config"].clone()), refused };
+}
+
+/// What is in force by what was kept of the console.
+fn recalled(file: &Settings, saved: &Value) -> (Settings, Vec<RefusedSetting>) {
+    // A bad value left what was in force then.
+    let (before, _) = judged(file, file, &saved["in_force"]);
+    judged(file, &before, &saved["config"])
+}
+
+/// Settings in force that are not as the file has them.
+fn differing(now: &Settings, file: &Settings) -> Vec<InForce> {
+    compared(now, file).into_iter().filter(|setting| setting.file.is_some()).collect()
+}
+
+/// The same by what was kept of the console (`SqlStore::openhim_settings`).
+pub(super) fn differences(file: &Settings, saved: &str) -> Vec<InForce> {
+    let saved = serde_json::from_str(saved).unwrap_or(Value::Null);
+    differing(&recalled(file, &saved).0, file)
+}
+
+/// What is kept of the console once it has these settings.
+pub(super) fn kept(settings: &Settings) -> (Value, String) {
+    let values = values(settings);
+    let kept = json!({"config": values, "in_force": values}).to_string();
+    (values, kept)
+}
+
+/// A value as a person reads it.
+pub fn plainly(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Takes over what the console says, if it says something new.
@@ -234,8 +270,7 @@ pub(super) async fn take(host: &Host, config: &Value) {
     for setting in SETTINGS {
         let (old, new) = ((setting.show)(&before), (setting.show)(&settings));
         if old != new {
-            let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let (key, from, to) = (setting.key, plain(&old), plain(&new));
+            let (key, from, to) = (setting.key, plainly(&old), plainly(&new));
             tracing::info!(key, from, to, "a setting was changed in OpenHIM's console");
         }
     }

@@ -3,11 +3,13 @@
 //!
 //! # Layout
 //! - [`door`]: answers in the form that the core reads. [`keep`]: registration, heartbeats. [`live`]: settings that the console changes.
+//! - [`adopt`]: where the console and the file differ.
 //! - [`report`]: transactions are told. `api`: requests to the core. [`status`]: how all of that goes, for admins.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+pub mod adopt;
 pub mod door;
 pub mod keep;
 pub mod live;

@@ -123,3 +123,40 @@ async fn keys_that_anybody_may_read_and_mappings_that_others_may_exchange_are_wa
     let process = mediator_tests::running::Process::serve(&env, &dir).await;
     assert!(process.log().contains("store.key_file: anybody may read"), "{}", process.log());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn config_check_lists_every_server_and_whether_it_answers() {
+    let (sandbox, dir) = (sandbox().await, folder());
+    let env = environment(&sandbox, &dir, &[]);
+    let ran = run(&["config", "check"], "", &env, &dir).await;
+    for line in [
+        format!("openIMIS      {} as mediator: it answers", sandbox.openimis.url()),
+        "OpenHIM       none (openhim.url)".to_owned(),
+        "facilities    none (facilities.url)".to_owned(),
+        "callback      none (claims.callback.url)".to_owned(),
+    ] {
+        assert!(ran.out.contains(&line), "{line}: {ran}");
+    }
+    let changes = [
+        ("openhim.url", "http://127.0.0.1:9/"),
+        ("openhim.username", "root"),
+        ("openhim.password", "a-password"),
+        ("openhim.endpoint", "http://127.0.0.1:1"),
+        ("facilities.url", "http://127.0.0.1:9/fhir"),
+        ("facilities.token", "a-token"),
+        ("claims.callback.url", "http://127.0.0.1:9/callback"),
+    ];
+    let env = environment(&sandbox, &dir, &changes);
+    let ran = run(&["config", "check"], "", &env, &dir).await;
+    assert_eq!(ran.code, Some(0), "a server that is down is no fault of the configuration: {ran}");
+    for line in [
+        "OpenHIM       http://127.0.0.1:9/ as root: not reachable now (",
+        "facilities    http://127.0.0.1:9/fhir as a token: not reachable now (",
+        "callback      http://127.0.0.1:9/callback as nobody: not reachable now (",
+    ] {
+        assert!(ran.out.contains(line), "{line}: {ran}");
+    }
+    assert!(!ran.out.contains("a-password") && !ran.out.contains("a-token\n") && !store_path(&dir).exists(), "{ran}");
+    let ran = run(&["config", "check", "--offline"], "", &env, &dir).await;
+    assert!(ran.out.contains("as root\n") && !ran.out.contains("reachable"), "{ran}");
+}

@@ -196,3 +196,33 @@ async fn where_the_file_alone_decides_the_console_is_offered_nothing() {
     eventually("its heartbeat is answered", || async { asking.status().last_heartbeat }).await;
     assert_eq!(asking.status().problem, None);
 }
+
+/// With the console in between, an edit of the file has no effect by itself: that is said, and either side can be made to count.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_file_and_console_differ_it_is_said_and_either_can_be_adopted() {
+    use openimis_mediator::openhim::adopt::{adopt_file, as_toml, differences};
+
+    let world = World::start(&[]).await;
+    world.known().await;
+    save(&world, json!({"poll": {"interval": "7m"}}));
+    in_force(&world, "poll.interval", json!("7m")).await;
+    let World { mediator, openhim, sandbox, dir } = world;
+    mediator.stop().await;
+
+    let edited = [("poll.interval", "9m"), ("retry.trip_after", "7")];
+    let again = World::on(openhim, sandbox, dir, &edited).await;
+    again.known().await;
+    let config = again.mediator.host.config.clone();
+    let different = differences(&config).await.expect("the store");
+    let keys: Vec<_> = different.iter().map(|one| (one.key, one.value.clone(), one.file.clone())).collect();
+    let expected = [("poll.interval", json!("7m"), Some(json!("9m")))];
+    assert!(keys.contains(&expected[0]), "{keys:?}");
+    assert!(as_toml(&different).contains("[poll]\ninterval = \"7m\"\n"), "{}", as_toml(&different));
+
+    adopt_file(&config).await.expect("the core takes it");
+    assert_eq!(again.openhim.mediator(URN).expect("it is registered")["config"]["poll"]["interval"], "9m");
+    in_force(&again, "poll.interval", json!("9m")).await;
+    in_force(&again, "retry.trip_after", json!(7)).await;
+    assert!(differences(&config).await.expect("the store").is_empty());
+    assert!(again.status().settings.iter().all(|setting| setting.file.is_none()), "{:?}", again.status().settings);
+}

@@ -22,6 +22,8 @@ pub enum Call<'a> {
         /// or that another replica got, would be missed for ever.
         config: bool,
     },
+    /// These are its settings, as if somebody had saved them in the console.
+    Configure(&'a str, &'a Value),
     /// What has been told of a transaction?
     Transaction(&'a str),
     /// Change a transaction.
@@ -39,6 +41,7 @@ impl Call<'_> {
             Self::Heartbeat { urn, uptime, config } => {
                 (Method::POST, &["mediators", urn, "heartbeat"], Some(json!({"uptime": uptime, "config": config})))
             }
+            Self::Configure(urn, config) => (Method::PUT, &["mediators", urn, "config"], Some((*config).clone())),
             Self::Transaction(id) => (Method::GET, &["transactions", id], None),
             Self::Update(id, update) => (Method::PUT, &["transactions", id], Some((*update).clone())),
             Self::Salt(username) => (Method::GET, &["authenticate", username], None),
@@ -114,7 +117,7 @@ pub fn read(call: &Call<'_>, response: &Response<Vec<u8>>) -> Result<Value, Refu
         500.. => Err(Refused::Failed(status, text)),
         200 | 201 if is_page(response) => Err(Refused::Strange(status, "a page for people".to_owned())),
         201 if matches!(call, Call::Register(_)) => Ok(Value::Null),
-        200 if matches!(call, Call::Update(..)) => Ok(Value::Null),
+        200 if matches!(call, Call::Update(..) | Call::Configure(..)) => Ok(Value::Null),
         // Of a mediator that was registered without settings the core says "OK".
         200 if matches!(call, Call::Heartbeat { .. }) && (is_text(response) || response.body().is_empty()) => {
             Ok(Value::Null)

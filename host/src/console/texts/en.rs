@@ -196,6 +196,7 @@ pub(super) const TEXTS: Texts = Texts {
     openhim_not_registered: "not registered",
     last_heartbeat: "Last heartbeat",
     reports_waiting: "Reports waiting",
+    openhim_differs: "Its console decides, and the file says something else",
     openhim_refused: "Settings of its console that were refused",
     reading: "Looking for claims",
     read_up_to: "Read up to",

@@ -199,6 +199,7 @@ pub(super) const TEXTS: Texts = Texts {
     openhim_not_registered: "non enregistré",
     last_heartbeat: "Dernier signal",
     reports_waiting: "Rapports en attente",
+    openhim_differs: "Sa console décide, et le fichier dit autre chose",
     openhim_refused: "Réglages de sa console refusés",
     reading: "Recherche de demandes",
     read_up_to: "Lu jusqu’à",

@@ -191,6 +191,7 @@ pub struct Texts {
     pub openhim_not_registered: &'static str,
     pub last_heartbeat: &'static str,
     pub reports_waiting: &'static str,
+    pub openhim_differs: &'static str,
     pub openhim_refused: &'static str,
     pub reading: &'static str,
     pub read_up_to: &'static str,

@@ -184,6 +184,7 @@ pub(super) const TEXTS: Texts = Texts {
     openhim_not_registered: "दर्ता नभएको",
     last_heartbeat: "अन्तिम सङ्केत",
     reports_waiting: "पर्खिएका प्रतिवेदन",
+    openhim_differs: "यसको कन्सोलले निर्णय गर्छ, र फाइलमा अर्कै छ",
     openhim_refused: "यसको कन्सोलका अस्वीकृत सेटिङ",
     reading: "दाबी खोजी",
     read_up_to: "यहाँसम्म पढियो",
