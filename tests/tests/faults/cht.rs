@@ -1,5 +1,7 @@
 //! CHT fails: whatever befalls a request, there is one person of an insuree and one report of a claim.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, config, count, eventually, notification, reason, sample_claim,
@@ -91,7 +93,7 @@ async fn a_record_that_cht_took_without_an_answer_is_looked_up_and_not_sent_agai
 async fn a_record_that_a_stalled_cht_stores_late_is_waited_for_and_not_sent_again() {
     let stall = Fault::Stall(Duration::from_millis(1500));
     for (resend_after, times) in [("5s", 1), ("0s", 2)] {
-        let (mediator, sandbox, _dir) = started(&[SHORT_TIMEOUTS[0], ("cht.resend_after", resend_after)]).await;
+        let (mediator, sandbox, _dir) = started(&[("cht.timeout", "500ms"), ("cht.resend_after", resend_after)]).await;
         linked(&mediator, &sandbox).await;
         sandbox.cht.fail_next(1, stall);
         mediator.post(CLAIM, sample_claim()).await;
@@ -106,19 +108,20 @@ async fn a_record_that_a_stalled_cht_stores_late_is_waited_for_and_not_sent_agai
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_never_reached_cht_is_sent_again_after_its_time() {
-    let (mediator, sandbox, _dir) = started(&[SHORT_TIMEOUTS[0], ("cht.resend_after", "600ms")]).await;
+    let (mediator, sandbox, _dir) = started(&[("cht.timeout", "500ms"), ("cht.resend_after", "600ms")]).await;
     linked(&mediator, &sandbox).await;
     sandbox.cht.fail_next(1, Fault::Hang(Duration::from_millis(700)));
     mediator.post(CLAIM, sample_claim()).await;
     let messages = mediator.settled().await;
     assert_eq!(states(&messages), ["delivered", "delivered"], "{}", story(&messages));
-    assert_eq!((reports(&sandbox, "CHT979"), messages[1].summary.attempts), (1, 2), "{}", story(&messages));
+    assert_eq!(reports(&sandbox, "CHT979"), 1, "{}", story(&messages));
+    assert!(messages[1].summary.attempts > 1, "{}", story(&messages));
 }
 
 /// The idempotent way: CHT takes a report under its own id once, so nothing is waited for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_under_its_own_id_is_there_once_whatever_befalls_it() {
-    let settings = [SHORT_TIMEOUTS[0], ("cht.records", "document"), ("cht.resend_after", "10m")];
+    let settings = [("cht.timeout", "500ms"), ("cht.records", "document"), ("cht.resend_after", "10m")];
     let (mediator, sandbox, _dir) = started(&settings).await;
     linked(&mediator, &sandbox).await;
     let late = [Fault::Stall(Duration::from_millis(1500)), Fault::ProcessThenHang(Duration::from_millis(700))];
