@@ -189,15 +189,21 @@ fn texts_of_people(value: &Value, found: &mut BTreeSet<String>) {
 
 /// Words of the standards, uuids, addresses of code systems and claim dates name no person.
 fn may_be_told(interface: Interface, text: &str) -> bool {
-    const WORDS: [&str; 10] = [
+    const WORDS: [&str; 16] = [
         "Bundle",
         "Claim",
         "ClaimResponse",
         "Code",
         "Communication",
+        "Coverage",
+        "Encounter",
         "Group",
+        "Location",
         "OperationOutcome",
+        "Organization",
         "Patient",
+        "Practitioner",
+        "RelatedPerson",
         "UUID",
         "openIMIS",
     ];
