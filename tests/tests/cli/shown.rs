@@ -10,6 +10,8 @@ use crate::{CLAIM, at_the_keyboard, folder, run};
 
 /// A code that paints, renames the window, rings, turns the direction, and begins lines of its own.
 const CODE: &str = "C\u{1b}[31mX\u{1b}]0;pwn\u{7}\u{9b}1m\u{202e}Y\r\n2026-01-01T00:00:00Z  INFO fake\u{2028}Z\u{7f}";
+/// The same as it is read: codes are read without what cannot be seen.
+const CODE_READ: &str = "C\u{1b}[31mX\u{1b}]0;pwn\u{7}1mY\r\n2026-01-01T00:00:00Z  INFO fakeZ\u{7f}";
 
 /// A notification of a claim with this code.
 fn claim(code: &str) -> String {
@@ -67,7 +69,7 @@ async fn a_claims_code_and_a_reason_neither_paint_nor_begin_a_line() {
 
     let list = run(&["messages", "list"], "", &env, &dir).await;
     assert!(is_plain(&list.out) && list.out.contains("C\\u{1b}[31mX\\u{1b}]0;pwn\\u{7}"), "{list}");
-    assert!(list.out.contains("\\u{202e}Y\\u{d}\\u{a}2026-01-01T00:00:00Z  INFO fake"), "{list}");
+    assert!(list.out.contains("1mY\\u{d}\\u{a}2026-01-01T00:00:00Z  INFO fake"), "{list}");
     assert_eq!(list.out.lines().count(), 4, "heading, message, an empty line, how many: {list}");
     let audit = run(&["messages", "audit"], "", &env, &dir).await;
     assert!(is_plain(&audit.out) && audit.out.lines().count() == 1, "{audit}");
@@ -81,7 +83,7 @@ async fn a_claims_code_and_a_reason_neither_paint_nor_begin_a_line() {
     let whole = run(&["messages", "show", "1", "--body", "--json"], "", &env, &dir).await;
     let received: Value = serde_json::from_str(&body).expect("JSON");
     assert!(is_plain(&whole.out) && whole.json()["received"] == received, "{whole}");
-    assert_eq!(whole.json()["claim_code"], CODE, "{whole}");
+    assert_eq!(whole.json()["claim_code"], CODE_READ, "{whole}");
     let export = run(&["messages", "export", "--documents"], "", &env, &dir).await;
     assert!(is_plain(&export.out) && export.lines()[0]["received"] == received, "{export}");
     let audit = run(&["messages", "audit", "--json"], "", &env, &dir).await;
@@ -93,10 +95,10 @@ async fn a_claims_code_and_a_reason_neither_paint_nor_begin_a_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mapped_document_is_plain_and_says_the_same() {
-    let (file, dir) = (claim("A\u{202e}B\u{9b}1m"), folder());
+    let (file, dir) = (claim("A\u{202e}B\u{1b}[1m"), folder());
     let ran = run(&["map", "claim-response", "-"], &file, &crate::components(), &dir).await;
     assert!(ran.code == Some(0) && is_plain(&ran.out), "{ran}");
-    assert!(ran.json().to_string().contains("A\u{202e}B\u{9b}1m"), "{ran}");
+    assert_eq!(ran.json()["op_claim_id"], "AB\u{1b}[1m", "{ran}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

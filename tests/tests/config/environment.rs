@@ -99,7 +99,7 @@ fn files_with_a_byte_order_mark_are_read_and_other_encodings_are_named() {
         assert!(problems.len() == 1 && problems[0].contains("found UTF-16 ("), "{problems:?}");
     }
     let problems = problems(Config::load(Some(dir.path()), &env([])));
-    assert!(problems[0].contains("Is a directory"), "{problems:?}");
+    assert!(problems[0].contains("is a folder, not a file"), "{problems:?}");
 }
 
 #[test]
