@@ -17,6 +17,8 @@ for (const [name, door] of Object.entries({ node, common, web })) {
       const all = cases(map);
       assert.ok(all.length > 20, `${all.length} cases`);
       for (const one of all) {
+        // Whoever is handed bytes names another encoding before the map reads them: arguments.test.mjs.
+        if (one.name.endsWith('malformed-utf-16')) continue;
         assert.deepEqual(found(door, map, one.bytes, one), expected(one), one.name);
         const text = one.bytes.toString();
         assert.deepEqual(found(door, map, text, one), expected(one), `${one.name}, as text`);
@@ -35,8 +37,9 @@ test('a parsed document maps as its text does', () => {
       } catch {
         continue; // malformed: there is no value to give
       }
-      // JSON.parse keeps one of a key that is there twice, and blanks are gone; a text alone would be read as JSON.
-      if (/duplicate-key$|malformed-surrogate/.test(one.name) || typeof value === 'string') continue;
+      // JSON.parse keeps one of a key that is there twice, and blanks are gone; a number that no float holds becomes null; a text alone
+      // would be read as JSON.
+      if (/duplicate-key$|malformed-surrogate|too-large-for-a-float$/.test(one.name) || typeof value === 'string') continue;
       assert.deepEqual(found(node, map, value, one), expected(one), one.name);
       parsed += 1;
     }
