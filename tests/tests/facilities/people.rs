@@ -180,6 +180,7 @@ async fn admins_list_retry_and_decide_by_the_api_and_nobody_else() {
     eventually("it is created", || async { world.node("HP-2") }).await;
     let (_, runs) = ask(Method::GET, "/runs", "sita", None).await;
     assert_eq!(runs["runs"][0]["whole"], true, "{runs}");
-    assert_eq!(open(mediator.store()).await.len(), 1);
+    // openIMIS has it a moment before the mediator has noted it.
+    eventually("it is noted", || async { (open(mediator.store()).await.len() == 1).then_some(()) }).await;
     mediator.stop().await;
 }
