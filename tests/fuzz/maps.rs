@@ -60,7 +60,7 @@ pub fn claim_response(data: &[u8]) {
         return;
     }
     let offset = Offset::from_seconds(i32::from(settings.utc_offset_minutes) * 60).expect("a checked setting");
-    let midnight = Timestamp::from_millisecond(text_of(&fields.date).parse().expect("a number")).expect("a time");
+    let midnight = Timestamp::from_millisecond(record[&fields.date].as_i64().expect("a number")).expect("a time");
     let midnight = offset.to_datetime(midnight);
     assert_eq!(midnight.time(), jiff::civil::Time::midnight());
     let day = match settings.calendar {
