@@ -56,7 +56,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: 64 << 20, time: Duration::from_secs(1), instances: 32, compile: Duration::from_secs(20) }
+        Self { memory_bytes: 64 << 20, time: Duration::from_secs(1), instances: 32, compile: Duration::from_secs(120) }
     }
 }
 

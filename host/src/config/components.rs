@@ -63,7 +63,7 @@ pub struct Components {
     pub instances: u32,
     /// Time that compiling one component may take; one that takes longer is refused.
     ///
-    /// Default: `"20s"`.
+    /// Default: `"2m"`.
     pub compile_limit: SignedDuration,
 }
 
@@ -82,7 +82,7 @@ impl Default for Components {
             memory_limit_bytes: memory_bytes,
             time_limit,
             instances,
-            compile_limit: SignedDuration::try_from(compile).unwrap_or(SignedDuration::from_secs(20)),
+            compile_limit: SignedDuration::try_from(compile).unwrap_or(SignedDuration::from_secs(120)),
         }
     }
 }
