@@ -41,7 +41,7 @@ fn deny(program: &Path, checks: &[&str], mirror: Option<&str>) -> Done {
     for workspace in WORKSPACES {
         say(&format!("checking {} of {workspace}", checks.join(", ")));
         let mut command = Command::new(program);
-        command.args(["--manifest-path", workspace, "check", "--config", "deny.toml"]).args(checks).current_dir(root());
+        command.args(["--manifest-path", workspace, "--config", "deny.toml", "check"]).args(checks).current_dir(root());
         instead(&mut command, mirror);
         check(&mut command, &format!("cargo deny of {workspace}"))?;
     }
