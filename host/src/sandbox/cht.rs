@@ -113,6 +113,11 @@ impl Cht {
         self.0.gate.fail_next(count, fault);
     }
 
+    /// The same for requests whose path begins with `path`.
+    pub fn fail_next_at(&self, path: &'static str, count: usize, fault: Fault) {
+        self.0.gate.fail_next_at(path, count, fault);
+    }
+
     /// `METHOD path?query` and status of each request, in order; status 0 where a fault kept the answer back.
     pub fn requests(&self) -> Vec<(String, u16)> {
         self.0.gate.requests()

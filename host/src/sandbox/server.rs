@@ -53,10 +53,18 @@ pub enum Fault {
 pub(super) struct Gate(Arc<Inner>);
 
 struct Inner {
-    /// Faults to come, each with how many more times.
-    faults: Mutex<VecDeque<(usize, Fault)>>,
+    faults: Mutex<VecDeque<Pending>>,
     log: Mutex<VecDeque<(String, u16)>>,
     refuse: fn(u16) -> Response,
+}
+
+/// A fault to come.
+struct Pending {
+    /// What the request's path begins with.
+    path: &'static str,
+    /// How many more times.
+    left: usize,
+    fault: Fault,
 }
 
 impl Gate {
@@ -68,10 +76,15 @@ impl Gate {
     /// Appends `count` times `fault` to what is pending; a count of 0 clears what is pending, `usize::MAX` lasts
     /// until then.
     pub fn fail_next(&self, count: usize, fault: Fault) {
+        self.fail_next_at("", count, fault);
+    }
+
+    /// The same for requests whose path begins with `path`; the first pending fault that fits a request is the one that it meets.
+    pub fn fail_next_at(&self, path: &'static str, count: usize, fault: Fault) {
         let mut faults = held(&self.0.faults);
         match count {
             0 => faults.clear(),
-            _ => faults.push_back((count, fault)),
+            left => faults.push_back(Pending { path, left, fault }),
         }
     }
 
@@ -80,13 +93,14 @@ impl Gate {
         held(&self.0.log).iter().cloned().collect()
     }
 
-    fn next_fault(&self) -> Option<Fault> {
+    fn next_fault(&self, path: &str) -> Option<Fault> {
         let mut faults = held(&self.0.faults);
-        let (left, fault) = faults.front_mut()?;
-        let fault = *fault;
-        *left -= 1;
-        if *left == 0 {
-            faults.pop_front();
+        let place = faults.iter().position(|pending| path.starts_with(pending.path))?;
+        let pending = &mut faults[place];
+        let fault = pending.fault;
+        pending.left -= 1;
+        if pending.left == 0 {
+            faults.remove(place);
         }
         Some(fault)
     }
@@ -113,7 +127,7 @@ pub(super) async fn pass(
     }
     let target = request.uri().path_and_query().map_or(path, |target| target.as_str());
     let line = format!("{} {target}", request.method());
-    let answer = match gate.next_fault() {
+    let answer = match gate.next_fault(path) {
         None => next.run(request).await,
         Some(Fault::Slow(pause)) => {
             tokio::time::sleep(pause).await;

@@ -102,12 +102,11 @@ pub async fn messages_of_one_claim_arrive_in_their_order(on: On) {
 
 pub async fn a_record_whose_answer_was_lost_is_not_sent_twice(on: On) {
     let world = World::start(on, &[("budget", "20s"), ("cht.timeout", "2s")]).await;
-    // The link is there before: the record is the first thing that CHT is asked for.
     world.post(CLAIM, sample_claim()).await;
     world.settled().await;
     let claim = world.sandbox.openimis.enter_claim("LOST01");
     let other = notification(&world.sandbox, claim).await;
-    world.sandbox.cht.fail_next(1, Fault::ProcessThenHang(Duration::from_secs(300)));
+    world.sandbox.cht.fail_next_at("/api/v2/records", 1, Fault::ProcessThenHang(Duration::from_secs(300)));
     assert_eq!(world.post(CLAIM, other).await.status(), 202);
     let messages = world.settled().await;
     assert_eq!(states(&messages), ["delivered", "delivered"], "{messages:?}");
@@ -121,7 +120,7 @@ pub async fn a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(on:
     world.settled().await;
     let claim = world.sandbox.openimis.enter_claim("KILL01");
     let other = notification(&world.sandbox, claim).await;
-    world.sandbox.cht.fail_next(1, Fault::ProcessThenHang(Duration::from_secs(300)));
+    world.sandbox.cht.fail_next_at("/api/v2/records", 1, Fault::ProcessThenHang(Duration::from_secs(300)));
     let address = format!("{}{CLAIM}", world.url);
     let (client, body) = (world.client.clone(), other.clone());
     let posted = tokio::spawn(async move {
