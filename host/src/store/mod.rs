@@ -10,6 +10,7 @@
 //! - `filter`: which messages a list is about. `console`: counts for the console and the metrics. `claims`: how hospitals' claims stand.
 //! - `figures`: what the metrics tell of it. `hot`: the statements that every message meets. `quota`: what a client has stored here.
 //! - `conflict`: documents that came with the key of another one. `damage`: a file that is damaged. `waits`: why messages wait untried.
+//! - `open`: opening it, with `migrations`, the steps that make its tables.
 //! - `openhim`: transactions that are to be told. `seal`: documents encrypted at rest.
 
 mod admin;
@@ -26,6 +27,7 @@ mod filter;
 mod hot;
 mod inbox;
 mod links;
+mod migrations;
 mod open;
 mod openhim;
 mod patients;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use flow::ports::StoreError;
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::direct::Direct;
+use super::migrations::migrator;
 use super::postgres::Postgres;
 use super::seal::Seal;
 use super::writer::{Way, Writers};
@@ -22,6 +24,8 @@ use crate::config::{Place, StoreSettings};
 const CONNECTIONS: u32 = 8;
 /// Readers of a SQLite file.
 const READERS: u32 = 4;
+/// How long a SQLite file may take until it is open.
+const OPENING: Duration = Duration::from_secs(60);
 /// What each connection to SQLite begins with. Full: what was acknowledged outlives a power failure. Of pages they keep half a megabyte each,
 /// the system keeps the rest. The log is carried over into the database by the messages' connection, unless that does not keep up.
 pub(super) const SQLITE: &str =
@@ -133,13 +137,20 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
         });
         let prepared = options
             .after_connect(|connection, _| Box::pin(async move { connection.execute(SQLITE).await.map(|_| ()) }));
-        match prepared.connect(&url).await {
-            Ok(pool) => Ok(pool),
-            Err(error) => Err(failed(reason(error, &url, SQLITE).await)),
+        // Each connection begins with writes to the disk, which on a busy machine take longer than a pool waits.
+        let begun = Instant::now();
+        loop {
+            match prepared.clone().connect(&url).await {
+                Ok(pool) => return Ok(pool),
+                Err(error) => match reason(error, &url, SQLITE).await {
+                    sqlx::Error::PoolTimedOut if begun.elapsed() < OPENING => {}
+                    reason => return Err(failed(reason)),
+                },
+            }
         }
     };
     let writer: AnyPool = connect(1).await?;
-    sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(failed)?;
+    migrator(Dialect::Sqlite).run(&writer).await.map_err(failed)?;
     let reader = connect(READERS).await?;
     // Nobody would notice before the power fails.
     let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&writer).await.map_err(failed)?;
@@ -173,7 +184,7 @@ async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
         Box::pin(async move { connection.execute(begin).await.map(|_| ()) })
     });
     let migrating = unhurried.connect(url).await.map_err(|error| StoreError(without_password(error, url)))?;
-    sqlx::migrate!("migrations/postgres").run(&migrating).await.map_err(failed)?;
+    migrator(Dialect::Postgres).run(&migrating).await.map_err(failed)?;
     migrating.close().await;
     let (turn, recent, figures, damage) = Default::default();
     Ok(Tables { dialect: Dialect::Postgres, reader: writer.clone(), writer, turn, recent, seal, figures, damage })

@@ -97,6 +97,7 @@ macro_rules! contract {
             conflict::digests_are_of_the_stores_key,
             conflict::since_when_an_outcome_is_unknown_is_written_down,
             migrated::a_database_of_the_first_release_opens_and_loses_nothing,
+            migrated::every_step_of_the_sources_is_taken_as_it_is_written,
             quota::what_a_client_has_here_is_counted,
             queue::a_lease_gives_a_message_as_it_came,
             queue::the_longest_due_come_first_and_no_more_than_asked_for,

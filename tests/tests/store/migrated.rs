@@ -21,17 +21,22 @@ fn notification(claim: usize, patient: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The tables of 0.1.0, and a message in each state as it wrote them.
-async fn old_database<K: Kind<Store = SqlStore>>(folder: &FilePath) {
+/// The database itself, and all steps to its tables that the sources have.
+async fn database(settings: &StoreSettings) -> (AnyPool, Migrator) {
     sqlx::any::install_default_drivers();
-    let settings = K::settings(folder);
     let (url, migrations) = match &settings.url {
         Some(url) => (url.expose_secret().to_owned(), "postgres"),
         None => (format!("sqlite://{}?mode=rwc", settings.path.display()), "sqlite"),
     };
     let pool = AnyPool::connect(&url).await.expect("a database");
     let all = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../host/migrations").join(migrations);
-    let mut migrator = Migrator::new(all).await.expect("migrations");
+    (pool, Migrator::new(all).await.expect("migrations"))
+}
+
+/// The tables of 0.1.0, and a message in each state as it wrote them.
+async fn old_database<K: Kind<Store = SqlStore>>(folder: &FilePath) {
+    let settings = K::settings(folder);
+    let (pool, mut migrator) = database(&settings).await;
     migrator.migrations.to_mut().retain(|migration| migration.version <= OLD);
     migrator.run(&pool).await.expect("the old tables");
     for (number, state) in STATES.into_iter().enumerate() {
@@ -65,7 +70,7 @@ async fn old_database<K: Kind<Store = SqlStore>>(folder: &FilePath) {
     let key = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, b"claim/gone").into_bytes().to_vec();
     let gone = sqlx::query("INSERT INTO forgotten (key, message_id) VALUES ($1, 77)").bind(key);
     gone.execute(&pool).await.expect("a key");
-    if migrations == "postgres" {
+    if settings.url.is_some() {
         let next = sqlx::query("SELECT setval('message_id_seq', 100)");
         next.execute(&pool).await.expect("a sequence");
     }
@@ -124,4 +129,13 @@ pub async fn a_database_of_the_first_release_opens_and_loses_nothing<K: Kind<Sto
         accept(again("delivered", notification(2, 2))).await,
         Accepted::Duplicate(MessageId(3), State::Delivered)
     );
+}
+
+pub async fn every_step_of_the_sources_is_taken_as_it_is_written<K: Kind<Store = SqlStore>>(folder: &Path) {
+    K::open(folder).await;
+    let (pool, migrator) = database(&K::settings(folder)).await;
+    let taken = "SELECT version, description, checksum FROM _sqlx_migrations ORDER BY version";
+    let taken: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(taken).fetch_all(&pool).await.expect("steps");
+    let written = migrator.iter().map(|step| (step.version, step.description.to_string(), step.checksum.to_vec()));
+    assert_eq!(taken, written.collect::<Vec<_>>());
 }
