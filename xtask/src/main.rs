@@ -93,9 +93,12 @@ fn build() -> Done {
 }
 
 fn run(options: &[String]) -> Done {
-    components::build()?;
+    // At once: each of them keeps a processor idle for a while.
+    let components = std::thread::spawn(components::build);
     say("building the host");
-    cargo(&["build", "--package", "openimis-mediator"])?;
+    let host = cargo(&["build", "--package", "openimis-mediator"]);
+    components.join().unwrap_or_else(|_| Err("building the mapping components failed".to_owned()))?;
+    host?;
     // Nobody waits for the playground: it is built while the mediator runs, and served as soon as it is there.
     playground::forget()?;
     std::thread::spawn(|| {
