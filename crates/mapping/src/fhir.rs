@@ -268,8 +268,10 @@ fn read_reference(text: &str, types: &[&str]) -> Result<Uuid, String> {
     if let Some(urn) = after_urn(text) {
         return uuid(urn).ok_or_else(|| "a urn:uuid that holds no UUID".to_owned());
     }
-    let version = if text.as_bytes().contains(&b'_') { text.split_once("/_history/") } else { None };
-    let versionless = version.map_or(text, |(versionless, _)| versionless);
+    // By bytes: the standard library's search for texts would be a twentieth of a component.
+    const HISTORY: &[u8] = b"/_history/";
+    let version = text.as_bytes().windows(HISTORY.len()).position(|part| part == HISTORY);
+    let versionless = version.and_then(|at| text.get(..at)).unwrap_or(text);
     let (before, id) = split_last(versionless.trim_end_matches('/'));
     match before.map(|before| split_last(before).1) {
         Some(kind) if !types.contains(&kind) => Err(of_another_type(kind)),

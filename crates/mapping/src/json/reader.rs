@@ -12,7 +12,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::{Node, Scalar};
+use super::{Node, Scalar, Shape};
 
 /// How deep values may nest that somebody asks for, as in serde_json.
 const DEPTH: u8 = 127;
@@ -90,9 +90,10 @@ impl<'de> Reader<'de> {
 
     /// Has serde_json read a text or a number that begins at an index.
     #[inline(never)]
-    fn leave<T: Deserialize<'de>>(&mut self, text: &'de str, begun: usize) -> Read<T> {
+    fn leave(&mut self, text: &'de str, begun: usize) -> Read<Left<'de>> {
         match serde_json::from_str(text) {
-            Ok(value) => Ok(value),
+            Ok(Node::Value(left)) => Ok(left),
+            Ok(_) => Err(Broken::Syntax),
             Err(error) => {
                 let line = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
                 self.mistake = Some(begun + line + error.column());
@@ -114,9 +115,12 @@ impl<'de> Reader<'de> {
         self.at += 1;
         match self.skip_text() {
             Ok(true) => Ok(Cow::Borrowed(self.between(quote + 1, self.at - 1))),
-            Ok(false) => self.leave(self.between(quote, self.at), quote).map(Cow::Owned),
+            Ok(false) => match self.leave(self.between(quote, self.at), quote)? {
+                Left::Text(text) => Ok(text),
+                Left::Number(_) => Err(Broken::Syntax),
+            },
             Err(_) => {
-                self.leave::<String>(self.between(quote, self.text.len()), quote)?;
+                self.leave(self.between(quote, self.text.len()), quote)?;
                 Err(Broken::Syntax)
             }
         }
@@ -133,7 +137,7 @@ impl<'de> Reader<'de> {
             }
             // It is written as a number is, so all that can be wrong is that it is too large.
             _ => match self.leave(number, begun) {
-                Ok(Node::Value(number)) => Ok(number),
+                Ok(Left::Number(number)) => Ok(number),
                 _ => {
                     self.mistake = None;
                     Ok(Scalar::Float(f64::INFINITY))
@@ -225,6 +229,24 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
         unit unit_struct seq tuple tuple_struct map struct enum identifier
+    }
+}
+
+/// What is left to serde_json, as it is written. One type for all of it: each further one would bring another parser into a component.
+enum Left<'a> {
+    Text(Cow<'a, str>),
+    Number(Scalar<'a>),
+}
+
+impl<'de> Shape<'de> for Left<'de> {
+    fn from_text(text: Cow<'de, str>) -> Option<Self> {
+        Some(Self::Text(text))
+    }
+    fn from_integer(number: i64) -> Option<Self> {
+        Some(Self::Number(Scalar::Integer(number)))
+    }
+    fn from_float(number: f64) -> Option<Self> {
+        Some(Self::Number(Scalar::Float(number)))
     }
 }
 

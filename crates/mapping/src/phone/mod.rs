@@ -74,8 +74,7 @@ pub fn read(number: &str, prefix: &str) -> Result<String, Unusable> {
     let found = written.e164(&written.digits, prefix);
     let Some(zero) = written.bracketed_zero.filter(|_| found == Err(Unusable::Impossible)) else { return found };
     // `+221 (0) 77…`: a zero as others have it, where there is none.
-    let mut digits = written.digits.clone();
-    digits.remove(zero);
+    let digits = [written.digits.get(..zero), written.digits.get(zero + 1..)].map(Option::unwrap_or_default).concat();
     written.e164(&digits, prefix)
 }
 
@@ -111,8 +110,8 @@ struct Written {
 impl Written {
     fn read(number: &str) -> Result<Self, Unusable> {
         let number = number.trim();
-        let number =
-            number.get(..4).filter(|scheme| scheme.eq_ignore_ascii_case("tel:")).map_or(number, |_| &number[4..]);
+        let scheme = number.split_at_checked(4).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("tel:"));
+        let number = scheme.map_or(number, |(_, behind)| behind);
         let mut written = Self { digits: String::with_capacity(number.len()), has_plus: false, bracketed_zero: None };
         let mut opened = None;
         for (at, character) in number.char_indices() {
@@ -129,7 +128,9 @@ impl Written {
                 }
                 '-' | '.' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}' | '\u{b7}' => {}
                 blank if blank.is_whitespace() => {}
-                _ if is_extension(&number[at..]) && written.digits.len() >= 5 => return Err(Unusable::Extension),
+                _ if number.get(at..).is_some_and(is_extension) && written.digits.len() >= 5 => {
+                    return Err(Unusable::Extension);
+                }
                 _ => return Err(Unusable::NoNumber),
             }
         }
@@ -143,8 +144,8 @@ impl Written {
         let country = country(prefix);
         let abroad = country.map_or("", |(plan, _)| plan.abroad); // it may be another one than 00, which all understand
         for dialled in [abroad, "00"].into_iter().filter(|dialled| !dialled.is_empty()) {
-            let rest =
-                Digits::new(digits).and_then(|whole| last_place(whole.ends(dialled, 1))).map(|end| &digits[end..]);
+            let end = Digits::new(digits).and_then(|whole| last_place(whole.ends(dialled, 1)));
+            let rest = end.and_then(|end| digits.get(end..));
             match rest.map(|rest| (international(rest), split(rest).is_some())) {
                 Some((Some(found), _)) => return Ok(found),
                 Some((None, true)) if dialled == "00" => return Err(Unusable::Impossible),
@@ -205,8 +206,8 @@ impl Trunk {
                 if let Some(rest) = last_place(digits.ends(self.skip, 1 << skip)) {
                     let is_plain = self.lead.is_empty() && skip == rest;
                     return Some(match is_plain {
-                        true => Cow::Borrowed(&number[keep..]),
-                        false => Cow::Owned([self.lead, &number[keep..skip], &number[rest..]].concat()),
+                        true => Cow::Borrowed(number.get(keep..)?),
+                        false => Cow::Owned([self.lead, number.get(keep..skip)?, number.get(rest..)?].concat()),
                     });
                 }
                 kept &= !(1 << skip);
