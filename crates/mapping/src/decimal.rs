@@ -46,6 +46,10 @@ impl Number {
         let expected = || format!("{what}: a number from 0, with at most {PLACES} decimals");
         match &self.0 {
             Node::Absent => None,
+            Node::Other(Kind::Number) => {
+                issues.push(Issue::unusable(path, &expected(), "a number too large or too long for one"));
+                None
+            }
             Node::Other(kind) => {
                 issues.push(Issue::unusable(path, &expected(), kind));
                 None
