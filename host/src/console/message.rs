@@ -11,6 +11,7 @@ use flow::{Kind, MessageId, State as MessageState};
 use maud::{Markup, html};
 
 mod timeline;
+mod unlink;
 
 use super::guard::{Form, Visit};
 use super::mask::reason_masked;
@@ -23,6 +24,7 @@ use super::{Console, answers, documents, messages};
 use crate::config::Language;
 use crate::store::View;
 use timeline::timeline;
+pub(super) use unlink::unlink;
 
 /// Longest reason of a discard, in characters.
 const LONGEST_REASON: usize = 500;
@@ -193,6 +195,7 @@ fn actions(visit: &Visit, view: &View) -> Markup {
                     }
                 }
             }
+            (unlink::form(visit, view))
         }
     }
 }

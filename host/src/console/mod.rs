@@ -85,6 +85,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/console/messages/{id}", get(message::show))
         .route("/console/messages/{id}/retry", post(message::retry))
         .route("/console/messages/{id}/discard", post(message::discard))
+        .route("/console/messages/{id}/unlink", post(message::unlink))
         .route("/console/messages/{id}/show", post(message::reveal))
         .route("/console/messages/{id}/hide", post(message::hide))
         .route("/console/retry", get(bulk::ask).post(bulk::begin))

@@ -57,6 +57,28 @@ async fn a_delivered_message_has_no_buttons_and_refuses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_patient_is_unlinked_from_a_claim_that_went_to_the_contact() {
+    let desk = Desk::open().await;
+    desk.claim().await;
+    desk.dead_letters(1).await;
+    let mut admin = desk.admin().await;
+    assert!(!admin.page("/console/messages/2").await.contains("/2/unlink"), "no contact has to do with it");
+    for language in ["fr", "ne", "en"] {
+        let page = admin.page(&format!("/console/messages/1?lang={language}")).await;
+        assert!(page.contains("/console/messages/1/unlink"), "{}", words(&page));
+    }
+    let seen = admin.submit("/console/messages/1", "/console/messages/1/unlink", &[("refuse", "yes")]).await;
+    assert_eq!((seen.status, seen.location.as_deref()), (StatusCode::SEE_OTHER, Some("/console/messages/1")));
+    let (who, what, _, detail) = &desk.audit().await[0];
+    assert_eq!((who.as_str(), what.as_str()), ("sita", "unlink patient"));
+    assert!(detail.ends_with(", which is somebody else, 0 message(s) go on"), "{detail}");
+
+    let again = admin.submit("/console/messages/1", "/console/messages/1/unlink", &[]).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(words(&again.text).contains("This insuree is linked to no contact."), "{}", words(&again.text));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_are_retried_by_a_filter_and_their_progress_ends_at_a_hundred_per_cent() {
     let desk = Desk::open().await;
     desk.dead_letters(450).await; // more than two slices
