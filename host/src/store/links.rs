@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use sqlx::{AnyConnection, Connection};
 
 use super::inbox::{INSERT_NOTE, forgotten_key};
+use super::patients::Held;
 use super::{Tables, at, failed, list_of, ms, pieces, placeholders, sql, text};
 
 pub(super) const LINK: &str = "SELECT contact_id FROM link WHERE insuree_uuid = $1";
@@ -158,7 +159,7 @@ impl Tables {
         let linked = self.insert_link(&mut *connection, insuree_uuid, contact_id, how, now).await?;
         if self.close_proposals(&mut *connection, insuree_uuid).await? > 0 {
             let why = format!("the insuree is CHT contact {linked}");
-            self.put_back_waiting(&mut *connection, insuree_uuid, &why, now).await?;
+            self.put_back_held(&mut *connection, Held::ForDecision, insuree_uuid, &why, now).await?;
         }
         self.warn_others(connection, insuree_uuid, &linked).await?;
         Ok(linked)

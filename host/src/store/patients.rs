@@ -1,9 +1,11 @@
 //! Contacts that may be an insuree: kept until a person confirms or refuses them.
 
 mod decide;
+mod put_back;
 mod unlink;
 
 pub use decide::Decided;
+pub(super) use put_back::Held;
 pub use unlink::Unlinked;
 
 use flow::MessageId;

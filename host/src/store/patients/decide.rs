@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use flow::MessageId;
 use flow::ports::StoreError;
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Connection};
 
 use super::super::admin::audit;
-use super::super::inbox::Note;
-use super::super::openhim;
 use super::super::{SqlStore, Tables, bounded, failed, ms, text};
+use super::Held;
 
 /// What became of a decision.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,34 +67,6 @@ impl Tables {
                          WHERE contact_id = $1 AND insuree_uuid <> $2 AND state = 'open' AND why NOT LIKE '%another insuree'";
         sqlx::query(statement).bind(contact_id).bind(insuree_uuid).execute(connection).await.map(drop)
     }
-
-    /// Makes due what waits for a decision on an insuree.
-    pub(in super::super) async fn put_back_waiting(
-        &self,
-        connection: &mut AnyConnection,
-        insuree_uuid: &str,
-        why: &str,
-        now: Timestamp,
-    ) -> Result<u64, sqlx::Error> {
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "UPDATE message SET state = 'pending', due_at = $1, since = $2, settled_at = NULL, issues = NULL
-             WHERE state = 'dead' AND id IN (SELECT message_id FROM proposal_wait WHERE insuree_uuid = $3)
-               AND EXISTS (SELECT 1 FROM document WHERE message_id = id) RETURNING id",
-        )
-        .bind(ms(now))
-        .bind(ms(now))
-        .bind(insuree_uuid)
-        .fetch_all(&mut *connection)
-        .await?;
-        for id in &ids {
-            let done = sqlx::query("DELETE FROM proposal_wait WHERE message_id = $1").bind(*id);
-            done.execute(&mut *connection).await?;
-            openhim::put_back(connection, MessageId(*id), now).await?;
-        }
-        let note = |id: &i64| Note { id: MessageId(*id), at: now, event: "decided", detail: why.to_owned() };
-        self.note(connection, &ids.iter().map(note).collect::<Vec<_>>()).await?;
-        Ok(ids.len() as u64)
-    }
 }
 
 impl SqlStore {
@@ -124,7 +94,8 @@ impl SqlStore {
             put_back += bounded(async {
                 let mut connection = self.tables.write().await?;
                 let mut tx = connection.begin_with(self.tables.dialect.begin()).await.map_err(failed)?;
-                let done = self.tables.put_back_waiting(&mut tx, &insuree_uuid, &why, now).await.map_err(failed)?;
+                let done = self.tables.put_back_held(&mut tx, Held::ForDecision, &insuree_uuid, &why, now);
+                let done = done.await.map_err(failed)?;
                 tx.commit().await.map_err(failed)?;
                 Ok(done)
             })
@@ -182,7 +153,8 @@ impl SqlStore {
             self.tables.warn_others(&mut tx, &insuree_uuid, &contact_id).await.map_err(failed)?;
         }
         let why = format!("proposal {id} {state} by {actor}");
-        let put_back = self.tables.put_back_waiting(&mut tx, &insuree_uuid, &why, now).await.map_err(failed)?;
+        let put_back = self.tables.put_back_held(&mut tx, Held::ForDecision, &insuree_uuid, &why, now);
+        let put_back = put_back.await.map_err(failed)?;
         let detail =
             format!("proposal {id}: insuree {insuree_uuid}, contact {contact_id}, {put_back} message(s) go on");
         audit(&mut tx, actor, action, None, &detail, now).await.map_err(failed)?;

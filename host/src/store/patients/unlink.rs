@@ -1,15 +1,12 @@
 //! Taking back that an insuree is a CHT contact, by the word of a person.
 
-use flow::MessageId;
-use flow::patients::CONTACT;
 use flow::ports::StoreError;
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Connection};
 
 use super::super::admin::audit;
-use super::super::inbox::Note;
-use super::super::openhim;
 use super::super::{SqlStore, bounded, failed, ms, text};
+use super::put_back::Held;
 
 /// A link that was removed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -45,7 +42,8 @@ impl SqlStore {
                 refused(&mut tx, insuree_uuid, &contact_id, actor, now).await.map_err(failed)?;
             }
             let why = format!("the insuree was unlinked from CHT contact {contact_id} by {actor}");
-            let put_back = self.put_back_unlinked(&mut tx, insuree_uuid, &why, now).await.map_err(failed)?;
+            let put_back = self.tables.put_back_held(&mut tx, Held::ByContact, insuree_uuid, &why, now);
+            let put_back = put_back.await.map_err(failed)?;
             let word = if refuse { ", which is somebody else" } else { "" };
             let detail = format!("insuree {insuree_uuid}, contact {contact_id}{word}, {put_back} message(s) go on");
             audit(&mut tx, actor, "unlink patient", None, &detail, now).await.map_err(failed)?;
@@ -53,33 +51,6 @@ impl SqlStore {
             Ok(Some(Unlinked { contact_id, put_back }))
         })
         .await
-    }
-
-    /// Makes due what became a dead letter because of the contact.
-    async fn put_back_unlinked(
-        &self,
-        connection: &mut AnyConnection,
-        insuree_uuid: &str,
-        why: &str,
-        now: Timestamp,
-    ) -> Result<u64, sqlx::Error> {
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "UPDATE message SET state = 'pending', due_at = $1, since = $2, settled_at = NULL, issues = NULL
-             WHERE state = 'dead' AND insuree_uuid = $3 AND reason LIKE $4
-               AND EXISTS (SELECT 1 FROM document WHERE message_id = id) RETURNING id",
-        )
-        .bind(ms(now))
-        .bind(ms(now))
-        .bind(insuree_uuid)
-        .bind(format!("{CONTACT}%"))
-        .fetch_all(&mut *connection)
-        .await?;
-        for id in &ids {
-            openhim::put_back(connection, MessageId(*id), now).await?;
-        }
-        let note = |id: &i64| Note { id: MessageId(*id), at: now, event: "unlinked", detail: why.to_owned() };
-        self.tables.note(connection, &ids.iter().map(note).collect::<Vec<_>>()).await?;
-        Ok(ids.len() as u64)
     }
 }
 
