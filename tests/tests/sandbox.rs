@@ -5,6 +5,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use mediator_tests::running::{eventually, program, skipped, workspace};
+use openimis_mediator::sandbox as peers;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -166,4 +168,25 @@ async fn the_sandbox_tells_what_to_try_and_it_works() {
         sandbox.client.post(url).body(format!("uuid={uuid}&decision=reject")).send().await.expect("an answer");
     assert!(decided.status().is_redirection());
     eventually("the hospital knows why", || async { sandbox.page(6).await.contains("denied").then_some(()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_to_the_stand_ins_at_once_is_there_at_the_next_start() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (any, people) = (([127, 0, 0, 1], 0).into(), 50);
+    let start = async || peers::Sandbox::start_in(any, any, Some(dir.path())).await.expect("stand-ins");
+    let sandbox = start().await;
+    let client = reqwest::Client::new();
+    let posts = (0..people).map(|number| {
+        let post = client
+            .post(format!("{}api/v1/people", sandbox.cht.url()))
+            .basic_auth(peers::USER, Some(peers::CHT_PASSWORD));
+        let person = json!({"_id": format!("person-{number}"), "name": "Kalpana Udaharan", "place": "sandbox-village"});
+        post.header("accept", "application/json").json(&person).send()
+    });
+    for answer in futures_util::future::join_all(posts).await {
+        assert_eq!(answer.expect("an answer").status(), 200);
+    }
+    drop(sandbox);
+    assert_eq!(start().await.cht.people().len(), people);
 }

@@ -2,7 +2,13 @@
 
 use axum::{Router, extract::Request, http::Method, middleware};
 use serde_json::Value;
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use super::server::held;
 
 /// A stand-in whose memory can be written down.
 pub(super) trait Kept: Clone + Send + Sync + 'static {
@@ -19,14 +25,18 @@ pub(super) fn keep<K: Kept>(router: Router, peer: &K, file: PathBuf) -> io::Resu
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let peer = peer.clone();
+    // One at a time: the last that is written is the last that there was.
+    let (peer, file) = (peer.clone(), Arc::new(Mutex::new(file)));
     let write_after = move |request: Request, next: middleware::Next| {
         let (peer, file) = (peer.clone(), file.clone());
         async move {
             let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
             let answer = next.run(request).await;
-            if changes && let Err(error) = write(&file, &peer.memory()) {
-                tracing::warn!(%error, "the sandbox's data could not be written to {}", file.display());
+            if changes {
+                let file = held(&file);
+                if let Err(error) = write(&file, &peer.memory()) {
+                    tracing::warn!(%error, "the sandbox's data could not be written to {}", file.display());
+                }
             }
             answer
         }
