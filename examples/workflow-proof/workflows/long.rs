@@ -23,8 +23,9 @@ async fn long(ask: &Ask, message: &str, _settings: &str) -> End {
 
 /// A hundred bytes of request each.
 async fn effects(ask: &Ask, many: u64) -> String {
+    let padding = "0".repeat(84);
     for number in 0..many {
-        ask.once(&format!("pay/{number}"), &format!("pay order-{number:06} {:0>84}", number)).await;
+        ask.once(&format!("pay/{number}"), &format!("pay order-{number:06} {padding}")).await;
     }
     format!("{many}")
 }

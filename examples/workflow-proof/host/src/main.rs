@@ -114,22 +114,27 @@ fn measure() -> Done {
     println!("{:>7} {:>14} {:>12} {:>12} {:>14}", "entries", "instructions", "an entry", "a step", "whole message");
     for entries in [1, 10, 100, 1000] {
         let message = format!("effects {}", entries + 1);
-        let journal: Vec<Entry> = (0..entries).map(entry).collect();
+        let journal: Vec<Entry> = (0..entries).map(|number| entry(number, 200)).collect();
         let (_, instructions) = counting.step(&counted, &message, "", &journal)?;
         let step = least(|| fast.step(&timed, &message, "", &journal).map(drop))?;
         let whole = whole(&fast, &timed, &message, &journal)?;
         println!("{entries:>7} {instructions:>14} {:>12} {step:>12.1?} {whole:>14.1?}", instructions / entries);
     }
     let empty = least(|| fast.step(&timed, "effects 1", "", &[]).map(drop))?;
+    for entries in [3, 64] {
+        let journal: Vec<Entry> = (0..entries).map(|number| entry(number, 4_096)).collect();
+        let step = least(|| fast.step(&timed, &format!("effects {}", entries + 1), "", &journal).map(drop))?;
+        println!("a step with {entries} answers of 4 kB: {step:.1?}");
+    }
     println!("an instance and a step with an empty journal: {empty:.1?}");
     stored()
 }
 
-/// A call of 100 bytes with an answer of 200.
-fn entry(number: u64) -> Entry {
-    let request = format!("pay order-{number:06} {number:0>84}");
+/// A call of 100 bytes with an answer of so many.
+fn entry(number: u64, bytes: usize) -> Entry {
+    let request = format!("pay order-{number:06} {}", "0".repeat(84));
     let call = Call { name: format!("pay/{number}"), kind: Kind::Once, request, until: None };
-    Entry { call, answer: Answer::Text("a".repeat(200)) }
+    Entry { call, answer: Answer::Text("a".repeat(bytes)) }
 }
 
 /// The shortest of many runs.
@@ -167,7 +172,7 @@ fn stored() -> Done {
         let mut store = Store::open(&file, &calm)?;
         store.accept("m1", "effects 1000", 0)?;
         let leased = store.lease(0)?.ok_or("a message")?;
-        let journal: Vec<Entry> = (0..entries).map(entry).collect();
+        let journal: Vec<Entry> = (0..entries).map(|number| entry(number, 200)).collect();
         store.wait(&leased, &journal, &[], ("component", "settings"), 0)?;
         drop(store);
         sizes.push(std::fs::metadata(&file)?.len());
@@ -182,7 +187,7 @@ fn stored() -> Done {
     let leased = store.lease(0)?.ok_or("a message")?;
     let begun = Instant::now();
     for number in 0..200 {
-        let Entry { call, answer } = entry(number);
+        let Entry { call, answer } = entry(number, 200);
         store.intent(&leased, &[], &call, ("component", "settings"), 0)?;
         store.answer(&leased, &call.name, &answer, 0)?;
     }
