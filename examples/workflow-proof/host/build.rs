@@ -9,7 +9,7 @@ const WORKFLOWS: [&str; 6] = ["pay", "pay_later_words", "pay_with_fee", "pay_car
 const TARGET: &str = "wasm32-unknown-unknown";
 
 fn main() {
-    for folder in ["../kit", "../workflows", "../wit"] {
+    for folder in ["../Cargo.toml", "../kit", "../workflows", "../wit"] {
         println!("cargo::rerun-if-changed={folder}");
     }
     let out = std::env::var_os("OUT_DIR").expect("cargo names it");

@@ -74,6 +74,8 @@ pub struct Report {
     pub row: Option<String>,
     /// Entries of the journal.
     pub entries: usize,
+    /// What time it was at the end. Every plan begins at 1,000.
+    pub ended_at: u64,
 }
 
 /// Where a plan runs: its own folder, clock and service.
@@ -250,6 +252,7 @@ impl Plan {
             messages: number("SELECT count(*) FROM message WHERE state = 'outgoing'"),
             row: store.row(&format!("payments/{ORDER}")).expect("a row"),
             entries: store.journal(1).expect("a journal").len(),
+            ended_at: world.now.get(),
         }
     }
 }

@@ -13,6 +13,9 @@ fn ready() -> (Runtime, Vec<Workflow>) {
     (runtime, vec![pay])
 }
 
+/// A signal that was slept over until the deadline is as good as lost.
+const LATEST: u64 = 10_000;
+
 fn ended_well(plan: &Plan, report: &Report) {
     let Report { shown, effects, messages, row, signals_left, .. } = report;
     assert_eq!(
@@ -21,6 +24,7 @@ fn ended_well(plan: &Plan, report: &Report) {
         "{plan:?} {report:#?}"
     );
     assert_eq!((*effects, *messages, *signals_left), (1, 1, 0), "{plan:?} {report:#?}");
+    assert!(report.ended_at < LATEST, "{plan:?} {report:#?}");
     assert_eq!(row.as_deref(), Some("1 receipt-order-1;"), "{plan:?} {report:#?}");
 }
 
