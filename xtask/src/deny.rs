@@ -10,7 +10,7 @@ use crate::{Done, cargo_command, check, root, say, target_dir};
 /// Later ones may read deny.toml in another way.
 const VERSION: &str = "0.20.2";
 /// Each has a lock file of its own. A test of `deploy` sees to it that none is missing here.
-const WORKSPACES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
+const WORKSPACES: [&str; 3] = ["Cargo.toml", "fuzz/Cargo.toml", "examples/workflow-proof/Cargo.toml"];
 /// Where cargo-deny fetches known holes from.
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 /// A network without a way out may swallow a request without a word.
