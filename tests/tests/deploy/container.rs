@@ -10,7 +10,7 @@ use mediator_tests::running::{
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::{deploy, image_environment, image_program, instruction, last_stage};
+use super::{containerfile, deploy, image_environment, image_program, instruction, last_stage};
 
 /// The libraries of the image `distroless/cc` that a Rust program may need.
 const LIBRARIES: [&str; 8] = [
@@ -138,4 +138,22 @@ async fn the_program_runs_as_in_the_image_and_writes_nowhere_but_to_its_volume()
     assert!(written.iter().any(|path| path.ends_with("mediator.db")), "{written:#?}");
     let beside: Vec<_> = written.iter().filter(|path| !path.starts_with(&volume)).collect();
     assert!(beside.is_empty(), "{beside:#?}");
+}
+
+#[test]
+fn every_image_that_is_built_upon_is_pinned_by_digest() {
+    let all = containerfile();
+    let default_of = |argument: &str| {
+        let defaults = all.iter().filter(|(name, _)| name == "ARG").filter_map(|(_, rest)| rest.split_once('='));
+        defaults.filter(|(name, _)| *name == argument).map(|(_, value)| value).next()
+    };
+    let stages: Vec<&str> = all.iter().filter(|(name, _)| name == "FROM").map(|(_, rest)| rest.as_str()).collect();
+    assert_eq!(stages.len(), 2, "{stages:?}");
+    for stage in stages {
+        let image = stage.split(' ').next().expect("an image");
+        let argument = image.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        let image = argument.map_or(image, |name| default_of(name).unwrap_or_else(|| panic!("ARG {name} has no default")));
+        let (_, digest) = image.split_once("@sha256:").unwrap_or_else(|| panic!("{image} is not pinned by digest"));
+        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{image}");
+    }
 }
