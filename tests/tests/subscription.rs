@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flow::subscription::check_callback;
+use flow::settings::check_callback;
 use jiff::{SignedDuration, Timestamp};
 use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, config, count, environment, eventually, openimis, sandbox, states, story,

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use serde::Deserialize;
-use url::Url;
 
 mod claims;
 mod peers;
+mod subscription;
 
 pub use claims::{Callback, Claims};
 pub use peers::{Cht, ContactGone, MatchBy, OpenImis, Records};
+pub use subscription::{Subscription, check_callback};
 
 /// All of it. Addresses, users and secrets have no defaults; times, sizes and policies do.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -96,35 +96,6 @@ pub struct Poll {
     pub page_size: u32,
 }
 
-/// The subscription at openIMIS.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Subscription {
-    /// Where openIMIS reaches this mediator's /mediator/claim-response. The host must be an IP address, `localhost` or
-    /// a name with a dot and without an underscore: openIMIS silently ignores others. Put no user or password into it:
-    /// all users of openIMIS can read it.
-    ///
-    /// Optional, for example `"https://mediator.example.org/mediator/claim-response"`. Without it: no
-    /// subscription is kept and claims are found by polling only.
-    pub callback: Option<Url>,
-    /// User that openIMIS shows to the callback, for example an OpenHIM client's. Set it together with the password.
-    ///
-    /// Optional, for example `"interop-client"`. Without it: both as in `[inbound]`.
-    pub username: Option<String>,
-    /// Its password.
-    ///
-    /// Optional, for example `"change-me"`. Without it: both as in `[inbound]`.
-    pub password: Option<SecretString>,
-    /// How long a subscription lasts; it is renewed when a tenth of that is left.
-    ///
-    /// Default: `"8760h"` (365 days).
-    pub lifetime: SignedDuration,
-    /// Time between two looks at it.
-    ///
-    /// Default: `"1h"`.
-    pub check_interval: SignedDuration,
-}
-
 /// Retries.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -197,18 +168,6 @@ impl Default for Poll {
     }
 }
 
-impl Default for Subscription {
-    fn default() -> Self {
-        Self {
-            callback: None,
-            username: None,
-            password: None,
-            lifetime: SignedDuration::from_hours(365 * 24),
-            check_interval: SignedDuration::from_hours(1),
-        }
-    }
-}
-
 impl Default for Retry {
     fn default() -> Self {
         Self {
@@ -240,7 +199,7 @@ impl Settings {
             problems.push("openimis.utc_offset_minutes: expected -1080 to 1080".to_owned());
         }
         if let Some(callback) = &self.subscription.callback
-            && let Err(reason) = crate::subscription::check_callback(callback)
+            && let Err(reason) = check_callback(callback)
         {
             problems.push(format!("subscription.callback: {reason}"));
         }

@@ -4,12 +4,13 @@ use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
 
 use crate::Flow;
 use crate::peers::openimis::{PAGES, unused_search_time};
 use crate::peers::{Peer, PeerError, Trail, basic};
 use crate::ports::{Clock, Http, Mapper, Store};
+use crate::settings::check_callback;
 
 /// Other criteria are refused (`ClaimResponse`), never fire (`claim`), or are not about claims.
 const CRITERIA: &str = "Claim";
@@ -67,29 +68,6 @@ pub enum Kept {
     Renewed(String),
     /// There was none. Its id.
     Created(String),
-}
-
-/// Says why openIMIS would never post to this address, as it would silently do.
-pub fn check_callback(url: &Url) -> Result<(), String> {
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("openIMIS posts to http and https addresses only, not to {}:", url.scheme()));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        let keys = "subscription.username and subscription.password";
-        return Err(format!(
-            "the address holds a user or password, which openIMIS shows to all its users: set {keys} instead"
-        ));
-    }
-    match url.host() {
-        None => Err("the address has no host".to_owned()),
-        Some(Host::Domain(name)) if name.contains('_') => Err(format!(
-            "openIMIS silently ignores the host {name}: it has an underscore. Give the service a name without one, for example mediator.internal"
-        )),
-        Some(Host::Domain(name)) if name != "localhost" && !name.trim_end_matches('.').contains('.') => Err(format!(
-            "openIMIS silently ignores the host {name}: it has no dot. Give the service a dotted name or alias, for example {name}.internal"
-        )),
-        Some(_) => Ok(()),
-    }
 }
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
