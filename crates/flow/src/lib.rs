@@ -11,7 +11,7 @@
 //! - [`eligibility`]: whether a patient is insured. [`lookups`]: what a mapping has to know of openIMIS.
 //! - [`decide`]: pure policy. [`peers`]: how openIMIS and CHT are spoken to.
 //! - [`patients`]: which CHT contact an insuree is. [`facilities`]: a registry's facilities become openIMIS'.
-//! - [`message`], [`ports`], [`settings`]: the vocabulary. [`catalogue`]: what each problem means.
+//! - [`message`], [`proposal`], [`ports`], [`settings`]: the vocabulary. [`catalogue`]: what each problem means.
 #![forbid(unsafe_code)]
 
 use std::ops::Deref;
@@ -32,6 +32,7 @@ pub mod patients;
 pub mod peers;
 pub mod poll;
 pub mod ports;
+pub mod proposal;
 pub mod receive;
 pub mod settings;
 pub mod steady;

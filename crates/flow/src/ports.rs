@@ -11,7 +11,7 @@ use mapping::lookup::{self, Answer};
 use mapping::patient::PlaceLink;
 
 use crate::message::{Accepted, Kind, Message, MessageId, NewMessage, Outcome, TrailEntry};
-use crate::patients::{Person, Possible};
+use crate::proposal::{Person, Possible};
 
 /// Sends requests. Redirects are not followed: credentials must not travel to where a peer points.
 pub trait Http {

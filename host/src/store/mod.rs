@@ -59,8 +59,8 @@ use std::time::Duration;
 
 use flow::MessageId;
 use flow::message::{Accepted, Kind, Message, NewMessage, Outcome, TrailEntry};
-use flow::patients::{Person, Possible};
 use flow::ports::{Lease, Store, StoreError};
+use flow::proposal::{Person, Possible};
 use jiff::Timestamp;
 use mapping::patient::PlaceLink;
 use sqlx::any::{AnyArguments, AnyRow};

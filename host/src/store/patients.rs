@@ -9,8 +9,8 @@ pub(super) use put_back::Held;
 pub use unlink::Unlinked;
 
 use flow::MessageId;
-use flow::patients::{Person, Possible};
 use flow::ports::StoreError;
+use flow::proposal::{Person, Possible};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! An insuree who looks like a CHT contact: compared, and decided upon.
 
 use flow::MessageId;
-use flow::patients::{Person, Possible};
 use flow::ports::Store;
+use flow::proposal::{Person, Possible};
 use mapping::ids::InsureeUuid;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! Possible matches, what waits for them, and imported places.
 
-use flow::patients::{Person, Possible};
+use flow::proposal::{Person, Possible};
 use mapping::ids::InsureeUuid;
 use mapping::patient::PlaceLink;
 use openimis_mediator::store::{Decided, Imported, Proposal, ProposalFilter};

@@ -16,37 +16,21 @@ mod text;
 
 use jiff::Timestamp;
 use mapping::ids::InsureeUuid;
-use serde_json::Value;
 
 use crate::Flow;
 use crate::deliver::{Attempt, Stop, unmappable};
 use crate::message::{Message, Outcome};
 use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, Store};
+use crate::proposal::{Person, Possible};
 use crate::settings::MatchBy;
 
-pub use compare::{Contact, Person};
 pub use linked::CONTACT;
 pub(crate) use linked::Linked;
 pub(crate) use search::Search;
 
 /// With this the reason of a claim begins that waits for a person's decision.
 pub const WAITS: &str = "waits for a person: ";
-
-/// A contact that may be an insuree; a person decides.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Possible {
-    /// `_id` of the contact.
-    pub contact_id: String,
-    /// Whether it fits exactly, but is not the only one.
-    pub exact: bool,
-    /// How well it fits, in thousandths.
-    pub score: u16,
-    /// What agrees and what does not. No personal data.
-    pub why: String,
-    /// The contact's own words for what was compared: personal data.
-    pub contact: Value,
-}
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// The CHT contact of a claim's insuree.

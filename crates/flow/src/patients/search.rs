@@ -1,13 +1,14 @@
 //! Which contacts of CHT are compared with an insuree, and what follows.
 
 use super::compare::{
-    Contact, Person, almost, contradiction, has_same_number, is_another_insuree, is_same_insuree, is_same_person,
+    almost, contradiction, has_same_number, is_another_insuree, is_same_insuree, is_same_person,
     is_same_person_otherwise_written,
 };
-use super::{Possible, text};
+use super::text;
 use crate::Flow;
 use crate::peers::{PeerError, Trail};
 use crate::ports::{Clock, Http, Mapper, Store};
+use crate::proposal::{Contact, Person, Possible};
 use crate::settings::MatchBy;
 
 /// What came of the search.

@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 
-use mapping::ids::InsureeUuid;
 use mapping::phone::e164;
 use mapping::text::{cannot_be_seen, plain};
 use unicode_normalization::UnicodeNormalization;
@@ -79,11 +78,6 @@ pub fn number(number: &str) -> String {
 pub fn date(date: &str) -> Option<jiff::civil::Date> {
     let date = plain(date);
     date.get(..10).filter(|_| date.is_ascii())?.parse().ok()
-}
-
-/// openIMIS' uuid in any spelling.
-pub fn uuid(text: &str) -> Option<InsureeUuid> {
-    InsureeUuid::parse(text)
 }
 
 /// How alike two names are, 0 to 1, both as [`name`] writes them. Parts may be swapped, shortened to an initial or left out.

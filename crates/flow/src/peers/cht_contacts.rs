@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::{Peer, PeerError, Trail};
 use crate::Flow;
-use crate::patients::Contact;
 use crate::ports::{Clock, Http, Mapper, Store};
+use crate::proposal::Contact;
 use crate::settings::Settings;
 
 const PEER: Peer = Peer::Cht;
