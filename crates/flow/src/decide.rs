@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::message::{Kind, Message, MessageId, NewMessage, Origin, Outcome, State};
-use crate::peers::PeerError;
+use crate::peers::error::PeerError;
 use crate::settings::{Claims, Retry};
 
 /// When a message is tried again after its `attempt`th failure: doubled each time up to the longest wait, and up to a fifth

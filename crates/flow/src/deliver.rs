@@ -2,8 +2,7 @@
 
 use crate::Flow;
 use crate::decide;
-use crate::message::{Kind, Message, Outcome, TrailEntry};
-use crate::peers::Trail;
+use crate::message::{Kind, Message, Outcome, Trail, TrailEntry};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
 
 /// What [`Flow::deliver`] did.

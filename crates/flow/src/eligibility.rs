@@ -6,7 +6,8 @@ use mapping::{Issue, Mapped, Severity};
 
 use crate::door::{self, Answer};
 use crate::lookups::{Known, Unanswered};
-use crate::peers::{PeerError, Trail};
+use crate::message::Trail;
+use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, MapperError, Store};
 use crate::{Flow, storable};
 

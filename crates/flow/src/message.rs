@@ -266,3 +266,18 @@ pub struct TrailEntry {
     /// How long it took, where it took time.
     pub duration_ms: Option<i64>,
 }
+
+/// The lines that one attempt leaves.
+#[derive(Debug, Default)]
+pub(crate) struct Trail(pub Vec<TrailEntry>);
+
+impl Trail {
+    pub fn note(&mut self, at: Timestamp, event: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(TrailEntry { at, event: event.into(), detail: detail.into(), status: None, duration_ms: None });
+    }
+
+    /// Whether a request is among it that may have changed something at a peer.
+    pub fn has_sent(&self) -> bool {
+        self.0.iter().any(|line| line.event.starts_with("POST ") || line.event.starts_with("PUT "))
+    }
+}

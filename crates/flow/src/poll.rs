@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Flow;
-use crate::message::Origin;
+use crate::message::{Origin, Trail};
 use crate::peers::openimis::PAGES;
-use crate::peers::{Peer, PeerError, Trail};
+use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
 use crate::receive::Received;
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Flow;
+use crate::message::Trail;
 use crate::peers::openimis::{PAGES, unused_search_time};
-use crate::peers::{Peer, PeerError, Trail, basic};
+use crate::peers::{Peer, PeerError, basic};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::check_callback;
 

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::Tell;
 use super::write::NO_SUCH_TYPE;
 use crate::Flow;
+use crate::message::Trail;
 use crate::peers::openimis::PAGES;
-use crate::peers::{Peer, PeerError, Trail};
+use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
 
 /// Districts, a page at a time; openIMIS gives 100 at most.

@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::{Action, Event, Tell};
 use crate::Flow;
+use crate::message::Trail;
 use crate::peers::graphql::logged_error;
-use crate::peers::{Peer, PeerError, Trail};
+use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::std_duration;
 

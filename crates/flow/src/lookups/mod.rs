@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use crate::Flow;
 use crate::held;
-use crate::peers::{PeerError, Trail};
+use crate::message::Trail;
+use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, MapperError, Store};
 
 pub(crate) use cache::Answers;

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::deliver::{Attempt, Stop};
-use crate::message::{Message, MessageId, Outcome, TrailEntry};
-use crate::peers::{Peer, PeerError, Trail, Turnstile};
+use crate::message::{Message, MessageId, Outcome, Trail, TrailEntry};
+use crate::peers::{Peer, PeerError, Turnstile};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::ContactGone;
 use crate::{Flow, held};

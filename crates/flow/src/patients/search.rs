@@ -6,7 +6,8 @@ use super::compare::{
 };
 use super::text;
 use crate::Flow;
-use crate::peers::{PeerError, Trail};
+use crate::message::Trail;
+use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::proposal::{Contact, Person, Possible};
 use crate::settings::MatchBy;

@@ -6,8 +6,9 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Answer, Peer, PeerError, Trail, basic, cht_report, request, shortened};
+use super::{Answer, Peer, PeerError, basic, cht_report, request, shortened};
 use crate::Flow;
+use crate::message::Trail;
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::Records;
 

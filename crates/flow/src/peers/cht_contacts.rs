@@ -13,8 +13,9 @@ use mapping::ids::{InsureeUuid, contact_id, further_contact_id};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Peer, PeerError, Trail};
+use super::{Peer, PeerError};
 use crate::Flow;
+use crate::message::Trail;
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::proposal::Contact;
 use crate::settings::Settings;

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::openimis::is_login_refused;
-use super::{Answer, Peer, PeerError, Trail, request, shortened};
+use super::{Answer, Peer, PeerError, request, shortened};
+use crate::message::Trail;
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::OpenImis;
 use crate::{Flow, held};

@@ -6,8 +6,9 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::health::Said;
-use super::{Answer, Peer, PeerError, Trail, basic, shortened};
+use super::{Answer, Peer, PeerError, basic, shortened};
 use crate::Flow;
+use crate::message::Trail;
 use crate::ports::{Clock, Http, Mapper, Store};
 
 const PEER: Peer = Peer::Hospital;

@@ -9,7 +9,8 @@ use mapping::text;
 use serde::Deserialize;
 
 use super::openimis::{PAGES, unused_search_time};
-use super::{Peer, PeerError, Trail};
+use super::{Peer, PeerError};
+use crate::message::Trail;
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::{Flow, held};
 

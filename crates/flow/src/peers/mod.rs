@@ -4,13 +4,13 @@ pub(crate) mod cht;
 pub mod cht_check;
 mod cht_contacts;
 mod cht_report;
+pub(crate) mod error;
 pub(crate) mod graphql;
 mod health;
 mod hospital;
 mod locations;
 pub(crate) mod openimis;
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::lock::{Mutex, MutexGuard};
@@ -22,49 +22,15 @@ use mapping::encoding;
 use url::Url;
 
 use crate::Flow;
-use crate::message::{Kind, TrailEntry};
+use crate::message::{Trail, TrailEntry};
 use crate::ports::{Clock, Http, HttpError, Mapper, Store};
 use crate::settings::std_duration;
 
+pub use error::{Peer, PeerError};
 pub(crate) use health::Healths;
 pub use health::{Gate, Health};
 pub(crate) use locations::Directory;
 pub(crate) use openimis::Token;
-
-/// A system the mediator speaks to.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Peer {
-    /// The insurer.
-    OpenImis,
-    /// Where community health workers get their tasks.
-    Cht,
-    /// Where claims come from, and openIMIS' answers go to.
-    Hospital,
-}
-
-impl Peer {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::OpenImis, Self::Cht, Self::Hospital];
-
-    /// Whose messages wait while it takes nothing.
-    pub fn of(kind: Kind) -> Self {
-        match kind {
-            Kind::ClaimResponse => Self::Cht,
-            Kind::Feedback | Kind::Claim | Kind::Adjudication => Self::OpenImis,
-            Kind::ClaimAnswer => Self::Hospital,
-        }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OpenImis => "openIMIS",
-            Self::Cht => "CHT",
-            Self::Hospital => "the hospital",
-        })
-    }
-}
 
 /// Lets one through at a time as long as a peer has not shown that it takes our credentials: it locks an account after a few wrong
 /// tries, and a dozen messages may be due at the same moment.
@@ -114,49 +80,6 @@ impl Turn<'_> {
     }
 }
 
-/// Why a peer did not do what it was asked for.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum PeerError {
-    /// It is left alone for a while; nothing was sent.
-    #[error("{peer} is left alone until {until}: {reason}")]
-    Paused {
-        /// Who.
-        peer: Peer,
-        /// Until when.
-        until: Timestamp,
-        /// Why.
-        reason: String,
-    },
-    /// Nothing was sent.
-    #[error("{0}: {1}")]
-    NotSent(Peer, String),
-    /// Sent, and no answer came: it may have been done.
-    #[error("{0}: {1}")]
-    NoAnswer(Peer, String),
-    /// It failed; the same request may work later.
-    #[error("{0} answered {1}: {2}")]
-    Failed(Peer, StatusCode, String),
-    /// It does not want this request, now or later.
-    #[error("{0} refused with {1}: {2}")]
-    Refused(Peer, StatusCode, String),
-    /// It answered something that is not its own: a proxy's page, another server. It may have been done.
-    #[error("{0} answered {1} with something that is not {0}'s: {2}")]
-    Unreadable(Peer, StatusCode, String),
-}
-
-impl PeerError {
-    /// Without the peer's own words, which may name the person that was asked for.
-    pub fn unquoted(&self) -> String {
-        match self {
-            Self::Paused { peer, until, .. } => format!("{peer} is left alone until {until}"),
-            Self::NotSent(..) | Self::NoAnswer(..) => self.to_string(),
-            Self::Failed(peer, status, _) => format!("{peer} answered {status}"),
-            Self::Refused(peer, status, _) => format!("{peer} refused with {status}"),
-            Self::Unreadable(peer, status, _) => format!("{peer} answered {status} with something that is not its own"),
-        }
-    }
-}
-
 /// The answer of a peer, read as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -191,21 +114,6 @@ impl Answer {
     pub fn json<'a, T: serde::Deserialize<'a>>(&'a self, peer: Peer, expected: &str) -> Result<T, PeerError> {
         serde_json::from_str(&self.text)
             .map_err(|_| PeerError::Unreadable(peer, self.status, format!("expected {expected}")))
-    }
-}
-
-/// The lines that one attempt leaves.
-#[derive(Debug, Default)]
-pub(crate) struct Trail(pub Vec<TrailEntry>);
-
-impl Trail {
-    pub fn note(&mut self, at: Timestamp, event: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(TrailEntry { at, event: event.into(), detail: detail.into(), status: None, duration_ms: None });
-    }
-
-    /// Whether a request is among it that may have changed something at a peer.
-    pub fn has_sent(&self) -> bool {
-        self.0.iter().any(|line| line.event.starts_with("POST ") || line.event.starts_with("PUT "))
     }
 }
 

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{Answer, Peer, PeerError, Trail, request, shortened};
+use super::{Answer, Peer, PeerError, request, shortened};
+use crate::message::Trail;
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::OpenImis;
 use crate::{Flow, held};
