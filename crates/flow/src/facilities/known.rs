@@ -9,6 +9,7 @@ use super::Tell;
 use super::write::NO_SUCH_TYPE;
 use crate::Flow;
 use crate::message::Trail;
+use crate::peers::graphql::{next_page, nodes};
 use crate::peers::openimis::PAGES;
 use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
@@ -139,14 +140,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         for _ in 0..PAGES {
             let data = self.ask_patiently(document, &json!({"after": after}), tell).await?;
             let list = &data[field];
-            for edge in list["edges"].as_array().into_iter().flatten() {
-                keep(&edge["node"]);
+            nodes(list).for_each(&mut keep);
+            match next_page(list, &after) {
+                Some(cursor) => after = cursor,
+                None => break,
             }
-            let next = list["pageInfo"]["endCursor"].clone();
-            if list["pageInfo"]["hasNextPage"] != true || next == after {
-                break;
-            }
-            after = next;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{Action, Event, Tell};
 use crate::Flow;
 use crate::message::Trail;
-use crate::peers::graphql::logged_error;
+use crate::peers::graphql::{logged_error, nodes};
 use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::std_duration;
@@ -161,7 +161,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let mut wait = FIRST_WAIT;
         loop {
             let data = self.ask_patiently(&document, &variables, tell).await?;
-            let of = |number: usize| logged(&data[format!("l{number}")]["edges"][0]["node"]);
+            let of = |number: usize| nodes(&data[format!("l{number}")]).next().and_then(logged);
             let told: Vec<Option<Written>> = (0..ids.len()).map(of).collect();
             let mut refusals = told.iter().flatten().filter_map(|written| written.as_ref().err());
             if refusals.any(|reason| reason.ends_with(NO_RIGHT)) {

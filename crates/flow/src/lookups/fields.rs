@@ -9,6 +9,7 @@ use mapping::lookup::{By, Lookup, Resource};
 use serde_json::{Map, Value};
 
 use super::policies;
+use crate::peers::graphql::nodes;
 use crate::peers::{Peer, PeerError};
 
 /// The facilities of a district, a page at a time; openIMIS gives 100 at most.
@@ -140,12 +141,6 @@ pub(super) fn answers(lookup: &Lookup, number: usize, data: &Value) -> Vec<Strin
         _ => Vec::new(),
     };
     found.iter().map(Value::to_string).collect()
-}
-
-/// The nodes of a connection.
-pub(super) fn nodes(connection: &Value) -> impl Iterator<Item = &Value> {
-    let edges = connection["edges"].as_array().into_iter().flatten();
-    edges.map(|edge| &edge["node"]).filter(|node| node.is_object())
 }
 
 impl Field {

@@ -17,6 +17,7 @@ use crate::Flow;
 use crate::held;
 use crate::message::Trail;
 use crate::peers::PeerError;
+use crate::peers::graphql::{next_page, nodes};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store};
 
 pub(crate) use cache::Answers;
@@ -172,10 +173,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         for _ in 0..1000 {
             let data = self.graphql(fields::FACILITIES, json!({"code": district, "after": after}), trail).await?;
             let list = &data["healthFacilities"];
-            found.extend(fields::nodes(list).map(Value::to_string));
-            after = list["pageInfo"]["endCursor"].clone();
-            if list["pageInfo"]["hasNextPage"] != true || !after.is_string() {
-                break;
+            found.extend(nodes(list).map(Value::to_string));
+            match next_page(list, &after) {
+                Some(cursor) => after = cursor,
+                None => break,
             }
         }
         Ok(found)

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::fields::nodes;
+use crate::peers::graphql::nodes;
 
 /// The policies that the insuree is in, from and until when she is.
 pub(super) fn of_insuree(policies: Vec<Value>, insurees: &[Value]) -> Vec<Value> {

@@ -108,6 +108,19 @@ fn operation_name(document: &str) -> &str {
     document.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).nth(1).unwrap_or_default()
 }
 
+/// The nodes of a connection.
+pub(crate) fn nodes(connection: &Value) -> impl Iterator<Item = &Value> {
+    let edges = connection["edges"].as_array().into_iter().flatten();
+    edges.map(|edge| &edge["node"]).filter(|node| node.is_object())
+}
+
+/// Cursor of the page that follows the one after `cursor`. None: this is the last page, or openIMIS gives no cursor that leads on.
+pub(crate) fn next_page(connection: &Value, cursor: &Value) -> Option<Value> {
+    let page = &connection["pageInfo"];
+    let next = &page["endCursor"];
+    (page["hasNextPage"] == true && next.is_string() && next != cursor).then(|| next.clone())
+}
+
 /// openIMIS' error of a mutation in one line: a list of messages with details, or just a text.
 pub(crate) fn logged_error(error: &str) -> String {
     fn collect(value: &Value, texts: &mut Vec<String>) {

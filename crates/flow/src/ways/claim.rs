@@ -17,6 +17,7 @@ use crate::agreement::Agreement;
 use crate::deliver::{Attempt, Stop, unmappable};
 use crate::lookups::{Known, Unanswered};
 use crate::message::{Accepted, Kind, Message, NewMessage, Origin, Outcome};
+use crate::peers::graphql::nodes;
 use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::{Flow, decide};
@@ -143,8 +144,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     ) -> Result<Option<Told>, Stop> {
         let failed = |error: PeerError| self.stop(&error, false, message);
         let data = self.graphql(BY_CODE, json!({"code": code}), &mut attempt.trail).await.map_err(failed)?;
-        let uuid =
-            nodes(&data).find(|node| node["code"] == code).and_then(|node| ClaimUuid::parse(node["uuid"].as_str()?));
+        let uuid = nodes(&data["claims"])
+            .find(|node| node["code"] == code)
+            .and_then(|node| ClaimUuid::parse(node["uuid"].as_str()?));
         let Some(uuid) = uuid else { return Ok(None) };
         let claim = self.openimis_resource("Claim", uuid, &mut attempt.trail).await.map_err(failed)?;
         if !is_same_claim(sent, &claim.text) {
@@ -165,7 +167,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     async fn valuated(&self, uuid: ClaimUuid, attempt: &mut Attempt) -> Result<Option<String>, PeerError> {
         let uuid = uuid.to_string();
         let data = self.graphql(VALUATED, json!({"uuid": uuid}), &mut attempt.trail).await?;
-        let found = nodes(&data).find(|node| node["uuid"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&uuid)));
+        let found =
+            nodes(&data["claims"]).find(|node| node["uuid"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&uuid)));
         Ok(found.and_then(|node| match &node["valuated"] {
             Value::String(amount) => Some(amount.clone()),
             Value::Number(amount) => Some(amount.to_string()),
@@ -256,10 +259,6 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let (now, retry) = (self.clock.now(), &self.settings.retry);
         Stop::Outcome(decide::again(reason.to_owned(), Some(now), message, now, retry))
     }
-}
-
-fn nodes(data: &Value) -> impl Iterator<Item = &Value> {
-    data["claims"]["edges"].as_array().into_iter().flatten().map(|edge| &edge["node"])
 }
 
 /// Whether two `Claim`s are of the same insuree, facility and first day.
