@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use mapping::{claim, claim_response, feedback};
 
-use crate::Settings;
-use crate::message::{Kind, NewMessage, Origin, State};
+use crate::settings::Settings;
 
 /// Facts of a document, each with its name. What stands after a dot in a name says in which form the fact was given: facts in different
 /// forms are not compared.
@@ -97,53 +96,6 @@ pub fn differing_from(there: &Facts, facts: &Facts) -> Vec<&'static str> {
 
 fn told(name: &str, value: &str) -> String {
     format!("{name}\0{value}")
-}
-
-/// What is known of the message that has the key.
-#[derive(Clone, Copy, Debug)]
-pub struct There {
-    /// Where it is.
-    pub state: State,
-    /// Whether it could not be mapped.
-    pub has_issues: bool,
-}
-
-/// In what a document is another one than the message that has its key, of the facts that differ. Empty: it is the same, or corrects it.
-pub fn conflicts(there: There, new: &NewMessage, differing: Vec<&'static str>) -> Vec<&'static str> {
-    let matters = |name: &&'static str| match new.kind {
-        // The hospital was answered with what is wrong with it: whatever it corrects is welcome.
-        Kind::Claim => !(there.state == State::Dead && there.has_issues),
-        // A report may be corrected as long as openIMIS has not got it and nobody decided on it.
-        Kind::Feedback => *name == "claim" || !matches!(there.state, State::Dead | State::Skipped),
-        // openIMIS may correct a code as long as nothing was done with the claim, and says itself whose a claim is that was left out.
-        Kind::ClaimResponse if *name == "code" => {
-            matches!(there.state, State::Pending | State::Leased | State::Delivered)
-        }
-        Kind::ClaimResponse => !(there.state == State::Skipped && new.origin != Origin::Push),
-        Kind::Adjudication | Kind::ClaimAnswer => false,
-    };
-    let mut shown: Vec<&'static str> = Vec::new();
-    for name in differing.into_iter().filter(matters) {
-        let name = name.split('.').next().unwrap_or(name);
-        if !shown.contains(&name) {
-            shown.push(name);
-        }
-    }
-    shown
-}
-
-/// Why a document is a dead letter that came with the key of another message.
-pub fn reason(first: crate::MessageId, differs: &[&'static str]) -> String {
-    format!("another document came as message {first}: they differ in {}", listed(differs))
-}
-
-/// `insuree, facility and day`.
-pub fn listed(names: &[&'static str]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [all @ .., last] => format!("{} and {last}", all.join(", ")),
-    }
 }
 
 #[cfg(test)]

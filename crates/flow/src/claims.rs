@@ -9,7 +9,8 @@ use mapping::lookup::Outcome;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::agreement::{Agreement, Reader, listed};
+use crate::agreement::{Agreement, Reader};
+use crate::conflict::listed;
 use crate::door::{self, Answer};
 use crate::message::{Kind, MessageId, NewMessage, Origin, State};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};

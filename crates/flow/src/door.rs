@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::Flow;
-use crate::agreement::listed;
+use crate::conflict::listed;
 use crate::message::{Kind, MessageId};
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
 use crate::receive::{Conflict, Journal, Received};

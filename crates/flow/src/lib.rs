@@ -11,6 +11,7 @@
 //! - [`eligibility`]: whether a patient is insured. [`lookups`]: what a mapping has to know of openIMIS.
 //! - [`decide`]: pure policy. [`peers`]: how openIMIS and CHT are spoken to.
 //! - [`patients`]: which CHT contact an insuree is. [`facilities`]: a registry's facilities become openIMIS'.
+//! - [`agreement`], [`conflict`]: when two documents with one key are the same.
 //! - [`message`], [`proposal`], [`ports`], [`settings`]: the vocabulary. [`catalogue`]: what each problem means.
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub mod agreement;
 pub mod catalogue;
 pub mod claims;
+pub mod conflict;
 pub mod decide;
 pub mod deliver;
 pub mod door;

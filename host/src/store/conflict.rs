@@ -1,6 +1,7 @@
 //! Documents that came with the key of another one: stored as dead letters with keys of their own.
 
-use flow::agreement::{self, There};
+use flow::agreement;
+use flow::conflict::{self, Original};
 use flow::message::{Accepted, MessageId, NewMessage, State};
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
@@ -47,8 +48,8 @@ impl Tables {
         one: &Arriving,
     ) -> Result<Accepted, sqlx::Error> {
         let differing = self.differing(gone.agrees.clone(), None, &one.new);
-        let there = There { state: State::Delivered, has_issues: false };
-        let differs = agreement::conflicts(there, &one.new, differing);
+        let original = Original { state: State::Delivered, has_issues: false };
+        let differs = conflict::differences(original, &one.new, differing);
         match differs.is_empty() {
             true => Ok(Accepted::Duplicate(gone.id, State::Delivered)),
             false => self.another_document(connection, gone.id, differs, one).await,
@@ -81,7 +82,7 @@ impl Tables {
         if let Some(id) = gone.bind(forgotten_key(&key)).fetch_optional(&mut *connection).await? {
             return Ok(Accepted::Duplicate(MessageId(id), State::Delivered));
         }
-        let reason = agreement::reason(first, &differs);
+        let reason = conflict::reason(first, &differs);
         let new = NewMessage { dedupe_key: key.clone(), ..one.new.clone() };
         let row = Row_ {
             new: &new,
@@ -95,7 +96,7 @@ impl Tables {
         let (_, id) = inserted.into_iter().next().ok_or_else(lost)?;
         let behind = sqlx::query("UPDATE message SET conflict_of = $1 WHERE id = $2").bind(first.0).bind(id.0);
         behind.execute(&mut *connection).await?;
-        let detail = format!("message {id}: they differ in {}", agreement::listed(&differs));
+        let detail = format!("message {id}: they differ in {}", conflict::listed(&differs));
         let is_stored = sqlx::query_scalar::<_, i64>("SELECT id FROM message WHERE id = $1").bind(first.0);
         if is_stored.fetch_optional(&mut *connection).await?.is_some() {
             self.note(connection, &[Note { id: first, at: one.now, event: "another document came", detail }]).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use flow::agreement;
+use flow::conflict::{self, Original};
 use flow::decide;
 use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
 use flow::ports::StoreError;
@@ -238,10 +238,9 @@ impl Tables {
         let sealed: Option<Vec<u8>> = there.try_get("received")?;
         let lane: String = there.try_get("lane")?;
         let old_body = sealed.and_then(|sealed| self.seal.open(sealed, &lane).ok());
-        let old =
-            agreement::There { state: old_state, has_issues: there.try_get::<Option<String>, _>("issues")?.is_some() };
+        let old = Original { state: old_state, has_issues: there.try_get::<Option<String>, _>("issues")?.is_some() };
         let differing = self.differing(there.try_get("agrees")?, old_body.as_deref(), new);
-        let differs = agreement::conflicts(old, new, differing);
+        let differs = conflict::differences(old, new, differing);
         if !differs.is_empty() {
             return self.another_document(connection, id, differs, one).await;
         }

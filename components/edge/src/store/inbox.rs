@@ -1,6 +1,7 @@
 //! Taking messages in: stored with the first lines of their trail, or recognised as there before.
 
 use flow::agreement;
+use flow::conflict::{self, Original};
 use flow::decide;
 use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
 use flow::ports::StoreError;
@@ -83,8 +84,8 @@ impl SpinStore {
         let id = MessageId(column(row, 0)?);
         let old_state = word(row, 1, State::from_word)?;
         let old_origin = word(row, 2, Origin::from_word)?;
-        let old = agreement::There { state: old_state, has_issues: row.get::<&str>(4).is_some() };
-        let differs = agreement::conflicts(old, new, differing(row.get(5), row.get(3), new));
+        let old = Original { state: old_state, has_issues: row.get::<&str>(4).is_some() };
+        let differs = conflict::differences(old, new, differing(row.get(5), row.get(3), new));
         if !differs.is_empty() {
             return self.another_document(id, differs, new, now);
         }
@@ -128,7 +129,7 @@ impl SpinStore {
     ) -> Result<Option<Accepted>, StoreError> {
         let own = Uuid::new_v5(&Uuid::NAMESPACE_OID, agrees(new).unwrap_or_default().as_bytes());
         let other = NewMessage { dedupe_key: format!("conflict/{first}/{own}"), ..new.clone() };
-        if let Some(id) = self.insert_with(&other, Some(agreement::reason(first, &differs)), now)? {
+        if let Some(id) = self.insert_with(&other, Some(conflict::reason(first, &differs)), now)? {
             return Ok(Some(Accepted::Conflict { id, first, differs }));
         }
         let there = self.rows("SELECT id, state FROM message WHERE dedupe_key = ?1", &[text(&other.dedupe_key)])?;
