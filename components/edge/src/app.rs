@@ -1,33 +1,19 @@
 //! One request, from its route to its answer. The order is the native host's: route, caller, content type, body.
 
+use flow::Kind;
 use flow::door::{self, Answer, Coding, Route};
 use flow::openhim::envelope::{Shown, envelope};
 use flow::openhim::{DEFAULT_URN, Transaction};
 use flow::ports::{Clock, StoreError};
 use flow::receive::{Journal, Received};
-use flow::{Flow, Kind};
 use http::{Method, StatusCode};
-use jiff::Timestamp;
 use serde_json::json;
 use wasi::http::types::IncomingRequest;
 
 use crate::config::{Config, MAX_BODY_BYTES};
-use crate::mapper::Plugged;
-use crate::outbound::WasiHttp;
+use crate::runtime::{EdgeFlow, WallClock, flow};
 use crate::store::SpinStore;
 use crate::{drain, dry_run, inbound};
-
-/// The mediator's logic on this runtime's ports.
-pub type EdgeFlow = Flow<WasiHttp, SpinStore, WallClock, Plugged>;
-
-/// The runtime's clock. Unlike the native host's it cannot hide a jump back: no instance outlives its request.
-pub struct WallClock;
-
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
 
 /// Where a request goes: to a route of every runtime, or to one of the edge's own.
 enum To {
@@ -65,12 +51,12 @@ async fn answered(request: &IncomingRequest) -> Result<Answer, Box<Answer>> {
             let config = admitted(request)?;
             let body = json_body(request)?;
             let through_openhim = Transaction::of(&inbound::headers(request)).is_some();
-            receive(&flow(config)?, kind, body, through_openhim).await
+            receive(&opened(config)?, kind, body, through_openhim).await
         }
         To::Drain => {
             let config = admitted(request)?;
             let budget = config.drain_budget;
-            Ok(drain::answer(&flow(config)?, budget).await)
+            Ok(drain::answer(&opened(config)?, budget).await)
         }
         To::DryRun(map) => {
             let config = admitted(request)?;
@@ -108,11 +94,9 @@ fn json_body(request: &IncomingRequest) -> Result<Vec<u8>, Box<Answer>> {
     }
 }
 
-fn flow(config: Config) -> Result<EdgeFlow, Box<Answer>> {
-    let store = SpinStore::open().map_err(|error| Box::new(door::received(Kind::ClaimResponse, &Err(noted(error)))))?;
-    let http = WasiHttp::new();
-    http.set_budget(config.budget);
-    Ok(Flow::new(http, store, WallClock, Plugged, config.settings))
+/// The logic, or the answer where the store cannot be opened.
+fn opened(config: Config) -> Result<EdgeFlow, Box<Answer>> {
+    flow(config).map_err(|error| Box::new(door::received(Kind::ClaimResponse, &Err(noted(error)))))
 }
 
 /// Stored first, then delivered as far as the time allows; the answer is the same whichever way that ends.

@@ -12,8 +12,8 @@ use http::StatusCode;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::app::EdgeFlow;
 use crate::config::KEEP_DOCUMENTS;
+use crate::runtime::EdgeFlow;
 use crate::store::Leased;
 
 /// A request that holds a message longer than its own time and this has died with it.

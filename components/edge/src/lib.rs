@@ -20,6 +20,7 @@ mod dry_run;
 mod inbound;
 mod mapper;
 mod outbound;
+mod runtime;
 mod store;
 
 struct Edge;
