@@ -13,7 +13,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use flow::claims::{self, CLAIM, STATUS, Standing};
-use flow::door::{self, Answer};
+use flow::http_api::{self, Answer};
 use flow::message::MessageId;
 use flow::peers::Gate;
 use flow::ports::{Clock, StoreError};
@@ -70,7 +70,7 @@ async fn receive(
     }
     let (id, is_new) = match &received {
         Ok(Received::NotJson(issue)) => {
-            return sent(door::outcome(http::StatusCode::BAD_REQUEST, std::slice::from_ref(issue)));
+            return sent(http_api::outcome(http::StatusCode::BAD_REQUEST, std::slice::from_ref(issue)));
         }
         Ok(Received::Conflict(conflict)) => {
             tell_of_conflict(Kind::Claim, conflict);
@@ -117,7 +117,7 @@ async fn status(
 fn not_read(error: &StoreError) -> Answer {
     tracing::error!(%error, "how a claim stands could not be read");
     let text = "how the claim stands could not be read; ask again later";
-    door::refusal(http::StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+    http_api::refusal(http::StatusCode::SERVICE_UNAVAILABLE, "transient", text)
 }
 
 impl Host {

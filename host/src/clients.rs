@@ -158,10 +158,10 @@ impl Clients {
         if let Some(client) = caller.certificate.and_then(|certificate| self.by_certificate(certificate)) {
             return Ok(client);
         }
-        if let Some(token) = flow::door::bearer(headers) {
+        if let Some(token) = flow::http_api::bearer(headers) {
             return self.by_token.recognise(token).await.map_err(Refused::Token);
         }
-        let Some((username, password)) = flow::door::basic(headers) else { return Err(Refused::Missing) };
+        let Some((username, password)) = flow::http_api::basic(headers) else { return Err(Refused::Missing) };
         self.sign_in(username, password, caller, limits).await
     }
 

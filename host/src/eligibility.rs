@@ -12,8 +12,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::post;
-use flow::door;
 use flow::eligibility::{self, NoAnswer};
+use flow::http_api;
 use mapping::encoding::json_text;
 use opentelemetry::KeyValue;
 use tokio::sync::Semaphore;
@@ -50,7 +50,7 @@ async fn answer(
     let question = match json_body(&headers, body, host.config.server.max_body_bytes) {
         Ok(body) => match json_text(&body) {
             Ok(question) => question.to_owned(),
-            Err(issue) => return sent(door::outcome(StatusCode::BAD_REQUEST, &[issue])),
+            Err(issue) => return sent(http_api::outcome(StatusCode::BAD_REQUEST, &[issue])),
         },
         Err(response) => return response,
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use flow::door::Coding;
+use flow::http_api::Coding;
 use flow::ports::{Http, HttpError};
 use http::Uri;
 use http::uri::Authority;

@@ -1,4 +1,4 @@
-//! HTTP in: what openIMIS, CHT or OpenHIM post, and the health checks. Which routes there are and what each answers is `flow::door`'s;
+//! HTTP in: what openIMIS, CHT or OpenHIM post, and the health checks. Which routes there are and what each answers is `flow::http_api`'s;
 //! here are connections, bodies and limits.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use flow::Kind;
-use flow::door::{self, Route};
+use flow::http_api::{self, Route};
 use flow::openhim::Transaction;
 use flow::ports::Clock;
 use flow::receive::{Conflict, Journal, Received};
@@ -43,7 +43,7 @@ pub fn router(host: Arc<Host>) -> Router {
     }
     let routes = routes
         .layer(DefaultBodyLimit::max(host.config.server.max_body_bytes))
-        .route(Route::Live.path(), get(async || sent(door::live())))
+        .route(Route::Live.path(), get(async || sent(http_api::live())))
         .route(Route::Ready.path(), get(ready))
         .merge(crate::eligibility::routes(&host))
         .merge(crate::claims::routes(&host))
@@ -88,7 +88,7 @@ async fn receive(
         host.count_in(&client.name, bytes, received);
     }
     let told = told(&host, &client, Transaction::of(&headers).as_ref(), &received, journal).await;
-    let mut response = sent(door::received(kind, &received));
+    let mut response = sent(http_api::received(kind, &received));
     if let Some(told) = told {
         response.extensions_mut().insert(told);
     }
@@ -149,8 +149,8 @@ async fn ready(State(host): State<Arc<Host>>) -> Response {
         None
     };
     sent(match why {
-        Some(why) => door::not_ready(why),
-        None => door::ready(host.is_ready().await),
+        Some(why) => http_api::not_ready(why),
+        None => http_api::ready(host.is_ready().await),
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use flow::door::{self, Answer};
+use flow::http_api::{self, Answer};
 use flow::receive::Received;
 use http::{HeaderValue, StatusCode, header};
 
@@ -67,18 +67,18 @@ impl NoRoom {
                     "{count} messages of this client wait as dead letters for the mediator's admin, who retries or discards them; \
                      nothing was stored, send it again afterwards"
                 );
-                door::refusal(StatusCode::TOO_MANY_REQUESTS, "throttled", &text)
+                http_api::refusal(StatusCode::TOO_MANY_REQUESTS, "throttled", &text)
             }
             Self::Bytes(bytes) => {
                 let text = format!(
                     "{bytes} bytes of this client are stored here, which is its share (the mediator's setting store.client_bytes); \
                      nothing was stored, ask the mediator's admin"
                 );
-                door::refusal(StatusCode::INSUFFICIENT_STORAGE, "throttled", &text)
+                http_api::refusal(StatusCode::INSUFFICIENT_STORAGE, "throttled", &text)
             }
             Self::Disk => {
                 let text = "the disk of the mediator is nearly full: its admin has to make room; nothing was stored, send it again later";
-                door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+                http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
             }
         };
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));

@@ -1,7 +1,7 @@
 //! One request, from its route to its answer. The order is the native host's: route, caller, content type, body.
 
 use flow::Kind;
-use flow::door::{self, Answer, Coding, Route};
+use flow::http_api::{self, Answer, Coding, Route};
 use flow::openhim::envelope::{Shown, envelope};
 use flow::openhim::{DEFAULT_URN, Transaction};
 use flow::ports::{Clock, StoreError};
@@ -29,7 +29,7 @@ impl To {
             _ => path.strip_prefix("/mediator/map/").and_then(dry_run::Map::from_word).map(Self::DryRun),
         };
         match own {
-            Some(own) => door::allowed(method, "POST").map(|()| own),
+            Some(own) => http_api::allowed(method, "POST").map(|()| own),
             None => Route::find(method, path).map(Self::Shared),
         }
     }
@@ -45,7 +45,7 @@ pub async fn answer(request: &IncomingRequest) -> Answer {
 async fn answered(request: &IncomingRequest) -> Result<Answer, Box<Answer>> {
     let to = To::find(&inbound::method(request), &inbound::path(request))?;
     match to {
-        To::Shared(Route::Live) => Ok(door::live()),
+        To::Shared(Route::Live) => Ok(http_api::live()),
         To::Shared(Route::Ready) => Ok(ready()),
         To::Shared(Route::Inbound(kind)) => {
             let config = admitted(request)?;
@@ -70,33 +70,33 @@ fn admitted(request: &IncomingRequest) -> Result<Config, Box<Answer>> {
     let config = Config::read().map_err(|problems| {
         tell(&problems);
         let text = "the edge is not configured; nothing was acknowledged, send it again later";
-        Box::new(door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
+        Box::new(http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
     })?;
     let headers = inbound::headers(request);
-    if let Some(refusal) = door::of_another_site(&headers) {
+    if let Some(refusal) = http_api::of_another_site(&headers) {
         return Err(Box::new(refusal));
     }
-    match door::basic(&headers) {
+    match http_api::basic(&headers) {
         Some((username, password)) if config.lets_in(&username, &password) => Ok(config),
-        _ => Err(Box::new(door::unknown_caller())),
+        _ => Err(Box::new(http_api::unknown_caller())),
     }
 }
 
 fn json_body(request: &IncomingRequest) -> Result<Vec<u8>, Box<Answer>> {
     let headers = inbound::headers(request);
-    if let Some(refusal) = door::not_json(&headers) {
+    if let Some(refusal) = http_api::not_json(&headers) {
         return Err(Box::new(refusal));
     }
     match Coding::of(&headers) {
         Some(Coding::Identity) => inbound::body(request, MAX_BODY_BYTES),
         // What unpacks it would be a third of the component.
-        Some(Coding::Gzip) | None => Err(Box::new(door::unknown_coding("identity"))),
+        Some(Coding::Gzip) | None => Err(Box::new(http_api::unknown_coding("identity"))),
     }
 }
 
 /// The logic, or the answer where the store cannot be opened.
 fn opened(config: Config) -> Result<EdgeFlow, Box<Answer>> {
-    flow(config).map_err(|error| Box::new(door::received(Kind::ClaimResponse, &Err(noted(error)))))
+    flow(config).map_err(|error| Box::new(http_api::received(Kind::ClaimResponse, &Err(noted(error)))))
 }
 
 /// Stored first, then delivered as far as the time allows; the answer is the same whichever way that ends.
@@ -116,7 +116,7 @@ async fn receive(flow: &EdgeFlow, kind: Kind, body: Vec<u8>, through_openhim: bo
         }
         Ok(Received::NotJson(_)) | Err(_) => {}
     }
-    let answer = door::received(kind, &received);
+    let answer = http_api::received(kind, &received);
     if !through_openhim {
         return Ok(answer);
     }
@@ -131,10 +131,10 @@ fn ready() -> Answer {
         tell(&problems);
         // Anybody may ask; what is configured is the operator's to know.
         let body = json!({"status": "the edge is not configured: see its log"});
-        return door::json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
+        return http_api::json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
     }
     let probed = SpinStore::open().and_then(|store| store.probe(WallClock.now()));
-    door::ready(probed.map_err(noted).is_ok())
+    http_api::ready(probed.map_err(noted).is_ok())
 }
 
 fn tell(problems: &[String]) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flow::deliver::Attempted;
-use flow::door::{self, Answer};
+use flow::http_api::{self, Answer};
 use flow::message::{Kind, Message, MessageId, Outcome, State, TrailEntry};
 use flow::peers::{Gate, Peer};
 use flow::ports::{Clock, Lease, Store, StoreError};
@@ -37,8 +37,8 @@ pub async fn answer(flow: &EdgeFlow, budget: Duration) -> Answer {
         Ok::<_, StoreError>(json!({"delivered": delivered, "waiting": counts.waiting, "dead": counts.dead}))
     };
     match drained.await {
-        Ok(body) => door::json_answer(StatusCode::OK, &body),
-        Err(_) => door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", "the store failed; call again later"),
+        Ok(body) => http_api::json_answer(StatusCode::OK, &body),
+        Err(_) => http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", "the store failed; call again later"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `POST /mediator/map/<mapping>`: what the plugged-in mapping makes of a document. Nothing is stored or sent: the way to try a country's
 //! mapping where it will run, as `openimis-mediator map` is on the native host.
 
-use flow::door::{self, Answer};
+use flow::http_api::{self, Answer};
 use flow::ports::Mapper;
 use flow::settings::Mapping;
 use http::StatusCode;
@@ -76,15 +76,15 @@ pub async fn answer(map: Map, body: &[u8], configured: &Mapping) -> Answer {
         Ok(Ok(mapped)) => {
             let warnings = json!(mapped.warnings);
             let body = json!({"body": mapped.body, "idempotency_key": mapped.idempotency_key, "warnings": warnings});
-            door::json_answer(StatusCode::OK, &body)
+            http_api::json_answer(StatusCode::OK, &body)
         }
-        Ok(Err(issues)) => door::json_answer(StatusCode::UNPROCESSABLE_ENTITY, &json!({"issues": issues})),
-        Err(error) => door::refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", &error.to_string()),
+        Ok(Err(issues)) => http_api::json_answer(StatusCode::UNPROCESSABLE_ENTITY, &json!({"issues": issues})),
+        Err(error) => http_api::refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", &error.to_string()),
     }
 }
 
 fn input<'b, S: Deserialize<'b>>(body: &'b [u8]) -> Result<Input<S>, Box<Answer>> {
-    let refused = |text: &str| Box::new(door::refusal(StatusCode::BAD_REQUEST, "structure", text));
+    let refused = |text: &str| Box::new(http_api::refusal(StatusCode::BAD_REQUEST, "structure", text));
     let body = json_text(body).map_err(|issue| refused(&issue.diagnostics))?;
     serde_json::from_str(body).map_err(|error| {
         let text = format!("expected what docs/edge.md lists (line {}, column {})", error.line(), error.column());

@@ -1,6 +1,6 @@
 //! HTTP in: a request's head, its body up to a limit, and the answer.
 
-use flow::door::{self, Answer};
+use flow::http_api::{self, Answer};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use wasi::clocks::monotonic_clock;
 use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
@@ -49,7 +49,7 @@ pub fn headers(request: &IncomingRequest) -> HeaderMap {
 
 /// The whole body, or the refusal.
 pub fn body(request: &IncomingRequest, limit_bytes: usize) -> Result<Vec<u8>, Box<Answer>> {
-    let broken_off = |()| Box::new(door::broken_off());
+    let broken_off = |()| Box::new(http_api::broken_off());
     let incoming = request.consume().map_err(broken_off)?;
     let stream = incoming.stream().map_err(broken_off)?;
     let time = monotonic_clock::subscribe_duration(BODY_TIME_NS);
@@ -58,12 +58,12 @@ pub fn body(request: &IncomingRequest, limit_bytes: usize) -> Result<Vec<u8>, Bo
         let more = stream.subscribe();
         poll(&[&more, &time]);
         if time.ready() {
-            return Err(Box::new(door::time_up()));
+            return Err(Box::new(http_api::time_up()));
         }
         match stream.read(PIECE_BYTES) {
             Ok(piece) if body.len() + piece.len() > limit_bytes => {
                 skip(&stream);
-                return Err(Box::new(door::too_long(limit_bytes)));
+                return Err(Box::new(http_api::too_long(limit_bytes)));
             }
             Ok(piece) => body.extend_from_slice(&piece),
             Err(StreamError::Closed) => return Ok(body),
@@ -100,7 +100,7 @@ fn skip(stream: &InputStream) {
 pub fn respond(out: ResponseOutparam, mut answer: Answer, is_head: bool) {
     let length = answer.body().len();
     answer.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
-    answer.headers_mut().extend(door::HEADERS);
+    answer.headers_mut().extend(http_api::HEADERS);
     let entries: Vec<(String, Vec<u8>)> =
         answer.headers().iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
     // Names and values were headers before: a host refuses none of them.

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use flow::door::Coding;
+use flow::http_api::Coding;
 use flow::ports::{Http, HttpError};
 use wasi::clocks::monotonic_clock::{self, Instant};
 use wasi::http::outgoing_handler;

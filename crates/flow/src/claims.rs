@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::agreement::{Agreement, Reader};
 use crate::conflict::listed;
-use crate::door::{self, Answer};
+use crate::http_api::{self, Answer};
 use crate::message::{Kind, MessageId, NewMessage, Origin, State};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
 use crate::receive::{Conflict, Journal, Received, fingerprint};
@@ -125,14 +125,16 @@ impl Standing {
         let mut answer = match (self.state, &self.answer) {
             (State::Pending | State::Leased, _) => self.under_way(),
             (State::Delivered, Some(answer)) => {
-                door::fhir(if is_new { StatusCode::CREATED } else { StatusCode::OK }, answer.clone())
+                http_api::fhir(if is_new { StatusCode::CREATED } else { StatusCode::OK }, answer.clone())
             }
-            (State::Delivered | State::Skipped, _) => {
-                door::refusal(StatusCode::GONE, "deleted", "openIMIS has the claim; its answer is no longer kept here")
-            }
+            (State::Delivered | State::Skipped, _) => http_api::refusal(
+                StatusCode::GONE,
+                "deleted",
+                "openIMIS has the claim; its answer is no longer kept here",
+            ),
             (State::Discarded, _) => {
                 let text = "an admin of the mediator decided that this claim is not sent to openIMIS";
-                door::refusal(StatusCode::CONFLICT, "conflict", text)
+                http_api::refusal(StatusCode::CONFLICT, "conflict", text)
             }
             (State::Dead, _) => self.not_done(),
         };
@@ -152,7 +154,7 @@ impl Standing {
         let text = format!("taken in as message {}; the answer will be where Content-Location says", self.id);
         let issue = json!([{"severity": "information", "code": "informational", "diagnostics": text}]);
         let body = json!({"resourceType": "OperationOutcome", "issue": issue});
-        let mut answer = door::fhir(StatusCode::ACCEPTED, body.to_string());
+        let mut answer = http_api::fhir(StatusCode::ACCEPTED, body.to_string());
         let headers = answer.headers_mut();
         headers.insert(header::RETRY_AFTER, ASK_AGAIN_SECONDS.into());
         if let Ok(progress) = HeaderValue::try_from(progress) {
@@ -164,19 +166,19 @@ impl Standing {
     /// A dead letter. What openIMIS says may quote the patient: admins read it on the message.
     fn not_done(&self) -> Answer {
         if !self.issues.is_empty() {
-            return door::outcome(StatusCode::UNPROCESSABLE_ENTITY, &self.issues);
+            return http_api::outcome(StatusCode::UNPROCESSABLE_ENTITY, &self.issues);
         }
         let reason = self.reason.as_deref().unwrap_or_default();
         if reason.starts_with(ANOTHER_CLAIM) {
-            return door::refusal(StatusCode::CONFLICT, "duplicate", "openIMIS has another claim with this code");
+            return http_api::refusal(StatusCode::CONFLICT, "duplicate", "openIMIS has another claim with this code");
         }
         if reason.starts_with("mapping ") {
             let text =
                 format!("the mediator's mapping failed on this claim; its admin sees why on message {}", self.id);
-            return door::refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", &text);
+            return http_api::refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", &text);
         }
         let text = format!("openIMIS did not take the claim; the mediator's admin sees why on message {}", self.id);
-        door::refusal(StatusCode::BAD_GATEWAY, "processing", &text)
+        http_api::refusal(StatusCode::BAD_GATEWAY, "processing", &text)
     }
 }
 
@@ -188,11 +190,11 @@ pub fn not_taken(error: &NotTaken) -> Answer {
     match error {
         NotTaken::Store(_) => {
             let text = "the message could not be stored; send it again later";
-            door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+            http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
         }
         NotTaken::Mapping(_) => {
             let text = "the mediator cannot map claims now; nothing was stored, send it again later";
-            door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+            http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
         }
     }
 }
@@ -206,12 +208,12 @@ pub fn another_claim(conflict: &Conflict) -> Answer {
         listed(differs),
         if differs.len() == 1 { "differs" } else { "differ" },
     );
-    door::refusal(StatusCode::CONFLICT, "conflict", &text)
+    http_api::refusal(StatusCode::CONFLICT, "conflict", &text)
 }
 
 /// 404 for a status address that leads to no claim.
 pub fn no_such_claim() -> Answer {
-    door::refusal(StatusCode::NOT_FOUND, "not-found", "no such claim, or it is no longer kept")
+    http_api::refusal(StatusCode::NOT_FOUND, "not-found", "no such claim, or it is no longer kept")
 }
 
 /// The lane that the word of a status address stands for.

@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode, header};
 use mapping::lookup::Outcome;
 use mapping::{Issue, Mapped, Severity};
 
-use crate::door::{self, Answer};
+use crate::http_api::{self, Answer};
 use crate::lookups::{Known, Unanswered};
 use crate::message::Trail;
 use crate::peers::PeerError;
@@ -69,27 +69,27 @@ impl NoAnswer {
 /// What the hospital is sent. What openIMIS said of a failure stays in the log: it may quote the patient.
 pub fn answer(told: &Result<Mapped, NoAnswer>) -> Answer {
     match told {
-        Ok(mapped) => door::fhir(StatusCode::OK, mapped.body.clone()),
+        Ok(mapped) => http_api::fhir(StatusCode::OK, mapped.body.clone()),
         Err(NoAnswer::Issues(issues)) => {
             let unreadable = issues.iter().any(|issue| issue.severity == Severity::Fatal);
             let status = if unreadable { StatusCode::BAD_REQUEST } else { StatusCode::UNPROCESSABLE_ENTITY };
-            door::outcome(status, issues)
+            http_api::outcome(status, issues)
         }
         Err(NoAnswer::Peer(PeerError::Refused(..))) => {
             let text = "openIMIS did not take the question; the mediator's log says why";
-            door::refusal(StatusCode::BAD_GATEWAY, "processing", text)
+            http_api::refusal(StatusCode::BAD_GATEWAY, "processing", text)
         }
         Err(NoAnswer::Peer(_) | NoAnswer::TimeUp) => {
             let text = "openIMIS does not answer now; ask again later";
-            later(door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
+            later(http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
         }
         Err(NoAnswer::Mapping(MapperError::Busy(_))) => {
             let text = "too many questions at a time; ask again later";
-            later(door::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
+            later(http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
         }
         Err(NoAnswer::Mapping(_)) => {
             let text = "the mediator's mapping failed; its log says why";
-            door::refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", text)
+            http_api::refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", text)
         }
     }
 }

@@ -3,7 +3,7 @@
 //! No sockets, no database, no clock of its own: those are [`ports`]. The native host and the edge app bring them along.
 //!
 //! # Layout
-//! - [`door`]: which routes there are and what they answer. [`receive`]: what comes in is stored before it is answered.
+//! - [`http_api`]: which routes there are and what they answer. [`receive`]: what comes in is stored before it is answered.
 //! - [`deliver`]: one leased message to its [`Outcome`]; the steps of each kind are in `ways/`.
 //! - [`claims`]: what hospitals post, and are told.
 //! - [`poll`], [`subscription`]: what openIMIS does not tell by itself, and keeping it telling what it does.
@@ -24,9 +24,9 @@ pub mod claims;
 pub mod conflict;
 pub mod decide;
 pub mod deliver;
-pub mod door;
 pub mod eligibility;
 pub mod facilities;
+pub mod http_api;
 pub mod lookups;
 pub mod message;
 pub mod openhim;

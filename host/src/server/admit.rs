@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use flow::door;
+use flow::http_api;
 
 use super::answer::{refusal, sent, throttled, whole_body};
 use super::told::Who;
@@ -19,7 +19,7 @@ use crate::tokens::{self, signature};
 /// Middleware of a route; the client goes on with the request as an extension.
 pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>().copied() else { return doors.unknown() };
-    if let Some(refusal) = door::of_another_site(request.headers()) {
+    if let Some(refusal) = http_api::of_another_site(request.headers()) {
         return sent(refusal);
     }
     let recognised = doors.clients.recognise(request.headers(), &caller, &doors.limits);
@@ -48,7 +48,7 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
             }
             let text = format!("these credentials are right, but the client has not the scope {}", scope.word());
             let refused = refusal(StatusCode::FORBIDDEN, "forbidden", &text);
-            match door::bearer(request.headers()) {
+            match http_api::bearer(request.headers()) {
                 Some(_) => challenged(refused, &format!("error=\"insufficient_scope\", scope=\"{}\"", scope.word())),
                 None => refused,
             }
@@ -125,7 +125,7 @@ fn not_signed(reason: signature::Refusal) -> Response {
 impl Doors {
     /// 401 with all the ways there are.
     fn unknown(&self) -> Response {
-        let response = sent(door::unknown_caller());
+        let response = sent(http_api::unknown_caller());
         if self.clients.take_tokens() { challenged(response, "") } else { response }
     }
 

@@ -5,19 +5,19 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use flow::door::{self, Coding};
+use flow::http_api::{self, Coding};
 
 use super::content;
 use super::limits::Throttled;
 
 /// An answer that is the same in every runtime.
-pub fn sent(answer: door::Answer) -> Response {
+pub fn sent(answer: http_api::Answer) -> Response {
     answer.map(Body::from)
 }
 
 /// An OperationOutcome of the mediator itself; `code` is a FHIR issue type.
 pub fn refusal(status: StatusCode, code: &str, text: &str) -> Response {
-    sent(door::refusal(status, code, text))
+    sent(http_api::refusal(status, code, text))
 }
 
 /// Whoever asks too much is told when to come again, in whole seconds.
@@ -32,8 +32,8 @@ pub fn throttled(Throttled(wait): Throttled, text: &str) -> Response {
 /// No such route, or another method: told in JSON too.
 pub fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: axum::Router<S>) -> axum::Router<S> {
     router
-        .method_not_allowed_fallback(async || sent(door::wrong_method()))
-        .fallback(async || sent(door::no_such_route()))
+        .method_not_allowed_fallback(async || sent(http_api::wrong_method()))
+        .fallback(async || sent(http_api::no_such_route()))
 }
 
 /// The body of a JSON request, unpacked if it is compressed, or the refusal.
@@ -43,17 +43,17 @@ pub fn json_body(
     body: Result<Bytes, BytesRejection>,
     limit_bytes: usize,
 ) -> Result<Vec<u8>, Response> {
-    if let Some(refusal) = door::not_json(headers) {
+    if let Some(refusal) = http_api::not_json(headers) {
         return Err(sent(refusal));
     }
-    let Some(coding) = Coding::of(headers) else { return Err(sent(door::unknown_coding("gzip"))) };
+    let Some(coding) = Coding::of(headers) else { return Err(sent(http_api::unknown_coding("gzip"))) };
     let body = whole_body(body, limit_bytes)?;
     match coding {
         Coding::Identity => Ok(Vec::from(body)),
         Coding::Gzip => content::unpacked(&body, limit_bytes).map_err(|unusable| {
             sent(match unusable {
-                content::Unusable::TooLong => door::too_long(limit_bytes),
-                content::Unusable::Broken => door::not_as_encoded(),
+                content::Unusable::TooLong => http_api::too_long(limit_bytes),
+                content::Unusable::Broken => http_api::not_as_encoded(),
             })
         }),
     }
@@ -64,18 +64,20 @@ pub fn json_body(
 pub fn whole_body(body: Result<Bytes, BytesRejection>, limit_bytes: usize) -> Result<Bytes, Response> {
     match body {
         Ok(body) => Ok(body),
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(sent(door::too_long(limit_bytes))),
-        Err(_) => Err(sent(door::broken_off())),
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(sent(http_api::too_long(limit_bytes)))
+        }
+        Err(_) => Err(sent(http_api::broken_off())),
     }
 }
 
 /// A year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// `door::HEADERS` on every answer; with TLS also the advice to come by TLS only.
+/// `http_api::HEADERS` on every answer; with TLS also the advice to come by TLS only.
 pub fn secure(response: &mut Response, tls: bool) {
     let headers = response.headers_mut();
-    for (name, value) in door::HEADERS {
+    for (name, value) in http_api::HEADERS {
         headers.entry(name).or_insert(value); // the playground's pages have a policy of their own
     }
     if tls {

@@ -2,7 +2,7 @@
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Request, Version, header};
-use flow::door::{self, Answer};
+use flow::http_api::{self, Answer};
 
 /// Longest head of a request, and what a connection reads ahead. It is held before anybody has said who they are.
 pub(super) const HEAD_LIMIT_BYTES: usize = 64 << 10;
@@ -13,9 +13,9 @@ pub(super) fn refusal<B>(request: &Request<B>) -> Option<Answer> {
     let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
     let first = request.method().as_str().len() + request.uri().to_string().len() + "  HTTP/1.1\r\n\r\n".len();
     let refused = if first + lines.sum::<usize>() > HEAD_LIMIT_BYTES {
-        door::long_head(HEAD_LIMIT_BYTES)
+        http_api::long_head(HEAD_LIMIT_BYTES)
     } else if !has_a_host(request) {
-        door::unclear_host()
+        http_api::unclear_host()
     } else {
         return None;
     };

@@ -208,7 +208,7 @@ impl Doors {
         let mut response = match self.limits.request(address) {
             Ok(()) => match timeout(std_duration(self.settings.answer_timeout), answering).await {
                 Ok(response) => response?,
-                Err(_) => sent(flow::door::time_up()),
+                Err(_) => sent(flow::http_api::time_up()),
             },
             Err(wait) => {
                 throttled(wait, "too many requests from your address; nothing was acknowledged, send it again")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flow::door::Route;
+use flow::http_api::Route;
 use serde_json::Value;
 
 use super::{deploy, list, settings, word, yaml};

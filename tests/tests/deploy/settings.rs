@@ -109,7 +109,7 @@ fn compose_with_postgresql_sets_what_the_program_reads() {
     let balancer = text("haproxy.cfg");
     let mediators = word(&project["services"]["mediator"]["networks"]["interop"]["aliases"][0]);
     assert!(balancer.contains(&format!("{mediators}:{}", config.listen.port())), "{mediators}");
-    assert!(balancer.contains(&format!("httpchk GET {}", flow::door::Route::Ready.path())));
+    assert!(balancer.contains(&format!("httpchk GET {}", flow::http_api::Route::Ready.path())));
     assert!(balancer.contains(&format!("bind :{}", inner_port(&project["services"]["balancer"]["ports"][0]))));
 }
 

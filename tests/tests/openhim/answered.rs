@@ -1,7 +1,7 @@
 //! What a client of OpenHIM is answered, and what its transaction shows.
 
 use flow::Kind;
-use flow::door::Answer;
+use flow::http_api::Answer;
 use flow::openhim::envelope::{Shown, envelope as wrap};
 use flow::receive::{Done, Journal, Step};
 use jiff::Timestamp;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::Status;
-use crate::door::Answer;
+use crate::http_api::Answer;
 use crate::message::{Kind, MessageId};
 use crate::receive::{Done, Journal, Step};
 

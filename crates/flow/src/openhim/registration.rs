@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::door::Route;
+use crate::http_api::Route;
 use crate::message::Kind;
 
 /// What is registered.

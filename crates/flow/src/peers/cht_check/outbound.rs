@@ -5,7 +5,7 @@ use url::{Host, Url};
 
 use super::form::is_on;
 use super::{Expected, Findings, text};
-use crate::door::Route;
+use crate::http_api::Route;
 use crate::message::Kind;
 use crate::settings::Settings;
 
