@@ -33,7 +33,7 @@ use crate::telemetry::{self, MESSAGE_KIND, Parent, SpanKind};
 /// All routes for openIMIS, CHT and OpenHIM.
 pub fn router(host: Arc<Host>) -> Router {
     let mut routes = Router::new();
-    for kind in &Kind::DOORS {
+    for kind in &Kind::INBOUND {
         let scope = if *kind == Kind::Feedback { Scope::Feedback } else { Scope::ClaimResponse };
         let handler = |host, client, headers, body| receive(*kind, host, client, headers, body);
         let traced = post(handler).route_layer(from_fn_with_state((host.clone(), *kind), traced));

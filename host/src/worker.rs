@@ -63,8 +63,8 @@ impl Wake {
 
     /// Those of the kinds that share lanes, or make messages of each other: CHT's, and the hospitals'.
     fn family(all: &[Notify; Kind::ALL.len()], kind: Kind) -> impl Iterator<Item = &Notify> {
-        let of_cht = Kind::DOORS.contains(&kind);
-        let kin = Kind::ALL.iter().filter(move |other| Kind::DOORS.contains(other) == of_cht);
+        let of_cht = Kind::INBOUND.contains(&kind);
+        let kin = Kind::ALL.iter().filter(move |other| Kind::INBOUND.contains(other) == of_cht);
         kin.map(|other| &all[*other as usize])
     }
 

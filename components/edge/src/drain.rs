@@ -57,7 +57,7 @@ pub async fn drain(flow: &EdgeFlow, first: Option<(Kind, MessageId)>) -> Result<
 async fn deliver_due(flow: &EdgeFlow, mut first: Option<(Kind, MessageId)>) -> Result<u32, StoreError> {
     let budget = flow.http.left();
     let until = SignedDuration::try_from(budget).unwrap_or_default().saturating_add(GRACE);
-    let mut kinds = Kind::DOORS.to_vec();
+    let mut kinds = Kind::INBOUND.to_vec();
     // The sender's own message begins.
     kinds.sort_by_key(|kind| first.is_none_or(|(own, _)| own != *kind));
     let mut delivered = 0;

@@ -66,8 +66,8 @@ words! {
 }
 
 impl Kind {
-    /// What every runtime takes in at its doors, and OpenHIM has channels for.
-    pub const DOORS: [Self; 2] = [Self::ClaimResponse, Self::Feedback];
+    /// The kinds that every runtime receives over HTTP, and OpenHIM has channels for.
+    pub const INBOUND: [Self; 2] = [Self::ClaimResponse, Self::Feedback];
 }
 
 words! {

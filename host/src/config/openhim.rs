@@ -187,7 +187,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     if openhim.name.trim().is_empty() {
         problems.push("openhim.name: is empty".to_owned());
     }
-    for kind in &Kind::DOORS {
+    for kind in &Kind::INBOUND {
         if openhim.clients(*kind).iter().any(|client| client.trim().is_empty()) {
             let key = kind.word().replace('-', "_");
             problems.push(format!("openhim.{key}_clients: holds an empty name"));

@@ -66,7 +66,7 @@ async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
         div.columns {
             section aria-labelledby="counts" {
                 h2 #counts { (t.messages) }
-                (counts(visit, &tally, &Kind::DOORS))
+                (counts(visit, &tally, &Kind::INBOUND))
                 @if has_hospitals(console, &tally) {
                     div.wide #hospitals tabindex="0" role="region" aria-label=(t.kind_claim) { (counts(visit, &tally, &HOSPITALS)) }
                 }

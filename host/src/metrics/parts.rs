@@ -74,7 +74,7 @@ impl Default for StoreFigures {
             of(Kind::Claim, Origin::Push, outcome);
         }
         for outcome in ["refused", "unanswered"] {
-            Kind::DOORS.iter().chain([&Kind::Claim]).for_each(|kind| of(*kind, Origin::Push, outcome));
+            Kind::INBOUND.iter().chain([&Kind::Claim]).for_each(|kind| of(*kind, Origin::Push, outcome));
         }
         for outcome in ["ok", "failed"] {
             drop(figures.commits.get_or_create(&[("outcome", outcome)]));

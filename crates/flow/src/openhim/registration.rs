@@ -21,8 +21,8 @@ pub struct Registration<'a> {
     /// As whom the channels come: the core passes no credentials of its clients on.
     pub route: (&'a str, &'a SecretString),
 
-    /// Clients or roles that may use the channel of each kind, in the order of [`Kind::DOORS`].
-    pub clients: [&'a [String]; Kind::DOORS.len()],
+    /// Clients or roles that may use the channel of each kind, in the order of [`Kind::INBOUND`].
+    pub clients: [&'a [String]; Kind::INBOUND.len()],
     /// Settings that the console offers, and their values as they are.
     pub settings: Option<(&'a [Value], &'a Value)>,
 }
@@ -35,8 +35,8 @@ impl Registration<'_> {
             "version": self.version,
             "name": self.name,
             "description": "Claims of openIMIS become tasks in CHT; the answers come back as feedback on the claim",
-            "defaultChannelConfig": Kind::DOORS.iter().map(|kind| self.channel(*kind)).collect::<Vec<_>>(),
-            "endpoints": Kind::DOORS.iter().map(|kind| self.endpoint(*kind)).collect::<Vec<_>>(),
+            "defaultChannelConfig": Kind::INBOUND.iter().map(|kind| self.channel(*kind)).collect::<Vec<_>>(),
+            "endpoints": Kind::INBOUND.iter().map(|kind| self.endpoint(*kind)).collect::<Vec<_>>(),
         });
         if let Some((definitions, values)) = self.settings {
             document["configDefs"] = definitions.into();
