@@ -1,7 +1,7 @@
 //! One leased message to its outcome. What each kind does is in `ways/`; here it is begun and written down.
 
 use crate::Flow;
-use crate::decide;
+use crate::retry;
 use crate::message::{Kind, Message, Outcome, Trail, TrailEntry};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
 
@@ -60,7 +60,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Ok(outcome) | Err(Stop::Outcome(outcome)) => outcome,
             // The mediator's own trouble, never a reason to give up.
             Err(Stop::Store(error)) => Outcome::Retry {
-                at: decide::retry_at(now, message.id, message.attempt, &self.settings.retry),
+                at: retry::retry_at(now, message.id, message.attempt, &self.settings.retry),
                 reason: error.to_string(),
                 uncertain: attempt.trail.has_sent().then_some(now).or(message.uncertain),
             },
@@ -88,7 +88,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Stop::Outcome(match error {
             MapperError::Busy(_) => {
                 let (now, retry) = (self.clock.now(), &self.settings.retry);
-                decide::again(error.to_string(), message.uncertain, message, now, retry)
+                retry::again(error.to_string(), message.uncertain, message, now, retry)
             }
             _ => Outcome::dead(format!("{error}: repair or replace the component, then retry")),
         })

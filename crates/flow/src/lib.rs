@@ -9,7 +9,7 @@
 //! - [`poll`], [`subscription`]: what openIMIS does not tell by itself, and keeping it telling what it does.
 //! - [`openhim`]: what OpenHIM is told where it stands in between.
 //! - [`eligibility`]: whether a patient is insured. [`lookups`]: what a mapping has to know of openIMIS.
-//! - [`decide`]: pure policy. [`peers`]: how openIMIS and CHT are spoken to.
+//! - [`retry`]: when to try again, when to give up; pure policy. [`peers`]: how openIMIS and CHT are spoken to.
 //! - [`patients`]: which CHT contact an insuree is. [`facilities`]: a registry's facilities become openIMIS'.
 //! - [`agreement`], [`conflict`]: when two documents with one key are the same.
 //! - [`message`], [`proposal`], [`ports`], [`settings`]: the vocabulary. [`catalogue`]: what each problem means.
@@ -22,7 +22,6 @@ pub mod agreement;
 pub mod catalogue;
 pub mod claims;
 pub mod conflict;
-pub mod decide;
 pub mod deliver;
 pub mod eligibility;
 pub mod facilities;
@@ -36,6 +35,7 @@ pub mod poll;
 pub mod ports;
 pub mod proposal;
 pub mod receive;
+pub mod retry;
 pub mod settings;
 pub mod steady;
 pub mod storable;

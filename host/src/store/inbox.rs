@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use flow::conflict::{self, Original};
-use flow::decide;
+use flow::retry;
 use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
 use flow::ports::StoreError;
 use jiff::Timestamp;
@@ -244,7 +244,7 @@ impl Tables {
         if !differs.is_empty() {
             return self.another_document(connection, id, differs, one).await;
         }
-        if !decide::revives(old_state, old_origin, old_body.as_deref(), new) {
+        if !retry::revives(old_state, old_origin, old_body.as_deref(), new) {
             const AGAIN: &str = "received again";
             let last = "SELECT event FROM trail WHERE message_id = $1 ORDER BY id DESC LIMIT 1";
             // Once is enough: somebody may send the same for ever.

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flow::decide;
+use flow::retry;
 use flow::deliver::Attempted;
 use flow::message::{Message, Outcome, TrailEntry};
 use flow::peers::Gate;
@@ -182,7 +182,7 @@ impl Running {
 async fn unfinished(host: &Host, message: &Message, what: &str) {
     let now = host.flow.clock.now();
     tracing::error!(id = %message.id, kind = %message.kind, "{what}");
-    let outcome = decide::again(what.to_owned(), Some(now), message, now, &host.flow.fresh().settings.retry);
+    let outcome = retry::again(what.to_owned(), Some(now), message, now, &host.flow.fresh().settings.retry);
     let line =
         TrailEntry { at: now, event: "left".to_owned(), detail: what.to_owned(), status: None, duration_ms: None };
     let settled = host.flow.store.settle(message, &outcome, None, &[line], now).await;

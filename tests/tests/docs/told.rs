@@ -225,7 +225,7 @@ impl<'ast> Visit<'ast> for Reader {
                 self.found.extend(what.map(|text| Told::Reason(Some(Stage::Dead), text)));
             }
             (["skip"], [reason]) => self.reason(Some(Stage::Skipped), reason),
-            (["decide", "again"] | ["again"], [reason, ..]) => self.reason(Some(Stage::Waiting), reason),
+            (["retry", "again"] | ["again"], [reason, ..]) => self.reason(Some(Stage::Waiting), reason),
             (["Err"], [reason]) if self.text(reason).is_some_and(|text| text.starts_with("its document")) => {
                 self.reason(Some(Stage::Dead), reason);
             }

@@ -2,7 +2,7 @@
 
 use flow::agreement;
 use flow::conflict::{self, Original};
-use flow::decide;
+use flow::retry;
 use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
 use flow::ports::StoreError;
 use jiff::Timestamp;
@@ -89,7 +89,7 @@ impl SpinStore {
         if !differs.is_empty() {
             return self.another_document(id, differs, new, now);
         }
-        if !decide::revives(old_state, old_origin, row.get(3), new) {
+        if !retry::revives(old_state, old_origin, row.get(3), new) {
             // Once is enough: somebody may send the same for ever.
             let statement =
                 "UPDATE message SET trail = trail || ?2 WHERE id = ?1 AND instr(trail, '\"received again\"') = 0";

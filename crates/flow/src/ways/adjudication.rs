@@ -8,7 +8,7 @@ use mapping::ids::ClaimUuid;
 
 use super::claim::{Followed, Sent};
 use crate::Flow;
-use crate::decide;
+use crate::retry;
 use crate::deliver::{Attempt, Stop};
 use crate::message::{Message, Outcome};
 use crate::ports::{Clock, Http, Mapper, Store};
@@ -40,7 +40,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             return Ok(Outcome::Delivered { note: format!("openIMIS has decided: {status}") });
         }
         let now = self.clock.now();
-        Ok(match decide::follow_at(now, message.counted_from(now), &self.settings.claims) {
+        Ok(match retry::follow_at(now, message.counted_from(now), &self.settings.claims) {
             Some(at) => Outcome::Waiting { at, reason: format!("openIMIS has not decided on the claim yet: {status}") },
             None => {
                 let reason = format!("openIMIS has not decided on the claim within claims.follow_for: {status}");

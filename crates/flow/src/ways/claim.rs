@@ -20,7 +20,7 @@ use crate::message::{Accepted, Kind, Message, NewMessage, Origin, Outcome};
 use crate::peers::graphql::nodes;
 use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
-use crate::{Flow, decide};
+use crate::{Flow, retry};
 
 const BY_CODE: &str =
     "query ClaimByCode($code: String!) { claims(code: $code, first: 2) { edges { node { uuid code } } } }";
@@ -97,7 +97,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                         None => {
                             let reason = "openIMIS has a claim with this code and does not show it".to_owned();
                             let (now, retry) = (self.clock.now(), &self.settings.retry);
-                            return Ok(decide::again(reason, Some(now), message, now, retry));
+                            return Ok(retry::again(reason, Some(now), message, now, retry));
                         }
                     }
                 }
@@ -107,7 +107,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let Some(uuid) = told.envelope.claim_uuid else {
             let reason = "openIMIS answered without a claim's uuid".to_owned();
             let now = self.clock.now();
-            return Ok(decide::again(reason, Some(now), message, now, &self.settings.retry));
+            return Ok(retry::again(reason, Some(now), message, now, &self.settings.retry));
         };
         let sent = Sent { claim: &mapped.body, original: &original, warnings: &mapped.warnings };
         self.tell_hospital(&told, uuid, &sent, message, attempt).await?;
@@ -257,7 +257,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     fn stop_again(&self, reason: &str, message: &Message) -> Stop {
         let (now, retry) = (self.clock.now(), &self.settings.retry);
-        Stop::Outcome(decide::again(reason.to_owned(), Some(now), message, now, retry))
+        Stop::Outcome(retry::again(reason.to_owned(), Some(now), message, now, retry))
     }
 }
 

@@ -8,7 +8,7 @@ use mapping::ids::ClaimUuid;
 use serde::Deserialize;
 
 use crate::Flow;
-use crate::decide;
+use crate::retry;
 use crate::deliver::{Attempt, Stop, unmappable};
 use crate::message::{Message, Origin, Outcome};
 use crate::peers::{Peer, PeerError};
@@ -86,11 +86,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let is_ahead = since > now;
         let since = since.min(now);
         let silent = self.health(Peer::Cht).last_silence.filter(|silent| *silent <= now);
-        let resend = decide::resend_from(since, silent, cht.resend_after);
+        let resend = retry::resend_from(since, silent, cht.resend_after);
         if resend <= now {
             return None;
         }
-        let at = decide::look_again_at(now, since, resend, &self.settings.retry);
+        let at = retry::look_again_at(now, since, resend, &self.settings.retry);
         let reason =
             format!("CHT does not show what an attempt without an answer may have left: sent again from {resend} on");
         Some(match is_ahead {
@@ -100,7 +100,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     pub(crate) fn stop(&self, error: &PeerError, effect: bool, message: &Message) -> Stop {
-        Stop::Outcome(decide::after(error, effect, message, self.clock.now(), &self.settings.retry))
+        Stop::Outcome(retry::after(error, effect, message, self.clock.now(), &self.settings.retry))
     }
 
     /// Whether the claim becomes a task. Returns the claim as it is now.
@@ -127,7 +127,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Policy::Submitted if status == Some(ClaimStatus::Entered) => {
                 // openIMIS does not tell when a claim is submitted, and its search finds claims by their creation only.
                 let (now, retry) = (self.clock.now(), &self.settings.retry);
-                let Some(at) = decide::recheck_at(now, message.counted_from(now), retry) else {
+                let Some(at) = retry::recheck_at(now, message.counted_from(now), retry) else {
                     return skip("entered and not submitted for half a year");
                 };
                 let wait = Stop::Outcome(Outcome::Waiting { at, reason: "entered, not submitted yet".to_owned() });

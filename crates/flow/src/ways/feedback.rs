@@ -4,7 +4,7 @@ use http::Method;
 use serde::Deserialize;
 
 use crate::Flow;
-use crate::decide;
+use crate::retry;
 use crate::deliver::{Attempt, Stop, unmappable};
 use crate::message::{Message, Outcome};
 use crate::ports::{Clock, Http, Mapper, Store};
@@ -26,7 +26,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 None => {
                     let reason = format!("openIMIS answered {} without a Communication", answer.status);
                     let now = self.clock.now();
-                    Ok(decide::again(reason, Some(now), message, now, &self.settings.retry))
+                    Ok(retry::again(reason, Some(now), message, now, &self.settings.retry))
                 }
             },
             Err(error) if error.is_feedback_exists() => {
@@ -37,7 +37,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 };
                 Ok(Outcome::Delivered { note })
             }
-            Err(error) => Ok(decide::after(&error, true, message, self.clock.now(), &self.settings.retry)),
+            Err(error) => Ok(retry::after(&error, true, message, self.clock.now(), &self.settings.retry)),
         }
     }
 }
