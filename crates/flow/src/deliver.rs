@@ -1,9 +1,9 @@
 //! One leased message to its outcome. What each kind does is in `ways/`; here it is begun and written down.
 
 use crate::Flow;
-use crate::retry;
 use crate::message::{Kind, Message, Outcome, Trail, TrailEntry};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
+use crate::retry;
 
 /// What [`Flow::deliver`] did.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use flow::conflict::{self, Original};
-use flow::retry;
 use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
 use flow::ports::StoreError;
+use flow::retry;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};

@@ -5,11 +5,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flow::retry;
 use flow::deliver::Attempted;
 use flow::message::{Message, Outcome, TrailEntry};
 use flow::peers::Gate;
 use flow::ports::{Clock, Store};
+use flow::retry;
 use flow::{Kind, MessageId};
 use futures_util::FutureExt;
 use futures_util::future::join_all;

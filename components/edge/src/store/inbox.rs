@@ -2,9 +2,9 @@
 
 use flow::agreement;
 use flow::conflict::{self, Original};
-use flow::retry;
 use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
 use flow::ports::StoreError;
+use flow::retry;
 use jiff::Timestamp;
 use spin_sdk::sqlite::Value;
 use uuid::Uuid;

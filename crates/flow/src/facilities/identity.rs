@@ -2,7 +2,7 @@
 
 use mapping::facility::{Envelope, Settings, national_id};
 
-use super::decide::{Decided, Item};
+use super::plan::{Item, Plan};
 use super::{Kept, Ledger, Record};
 use crate::Flow;
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
@@ -16,7 +16,7 @@ impl Identity {
     }
 }
 
-impl Decided {
+impl Plan {
     /// The number is written down with what openIMIS is brought to.
     pub fn numbered(self, Identity(identity): Identity) -> Self {
         let numbered = |record| Record { national_id: identity.map(|(id, _)| id), ..record };

@@ -1,17 +1,17 @@
 //! The registry's facilities become openIMIS' health facilities: page by page, one failing facility never stops the others.
 //!
 //! # Layout
-//! - `sync`: a run, from the registry's first page to its last one; `session`: what it knows; `halt`: what stops it. `decide`: what is to
+//! - `sync`: a run, from the registry's first page to its last one; `session`: what it knows; `halt`: what stops it. `plan`: what is to
 //!   become of one facility.
 //! - `identity`: whether an entry is still the same facility.
 //! - `registry`: how the registry is asked. `known`: what openIMIS has, read once a run. `write`: how openIMIS is written to.
 //! - here: the vocabulary, and [`Ledger`], what a runtime has to keep.
 #![allow(async_fn_in_trait)] // as in `ports`
 
-mod decide;
 mod halt;
 mod identity;
 mod known;
+mod plan;
 mod registry;
 mod session;
 mod sync;

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use mapping::facility::Envelope;
 use url::Url;
 
-use super::decide::{Decided, Item, with_decisions};
 use super::halt::{Halt, Stopped};
 use super::identity::Identity;
+use super::plan::{Item, Plan, with_decisions};
 use super::registry::RegistryError;
 use super::session::Session;
 use super::write::Mutation;
@@ -223,8 +223,8 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let (mut records, mut writes) = (Vec::new(), Vec::new());
         for item in &items {
             match self.treat_one(item, kept.get(&item.source), session, counts, tell).await? {
-                Some(Decided::Settled(record)) => records.push(record),
-                Some(Decided::Write { mutation, record }) => writes.push((mutation, record)),
+                Some(Plan::Settled(record)) => records.push(record),
+                Some(Plan::Write { mutation, record }) => writes.push((mutation, record)),
                 None => {}
             }
         }
@@ -247,8 +247,8 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         session: &mut Session,
         counts: &mut Counts,
         tell: Tell<'_>,
-    ) -> Result<Option<Decided>, Halt> {
-        let failed = |envelope: &Envelope, reason| Ok(Some(Decided::Settled(item.failed(envelope, reason))));
+    ) -> Result<Option<Plan>, Halt> {
+        let failed = |envelope: &Envelope, reason| Ok(Some(Plan::Settled(item.failed(envelope, reason))));
         let envelope = match self.facility_envelope(&item.document, &session.settings).await {
             Err(error @ MapperError::Unusable(..)) => return Err(error.into()),
             Err(error) => return failed(&Envelope::default(), error.to_string()),
@@ -267,7 +267,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         }
         let identity = Identity::of(item, &session.settings);
         if let Some(record) = self.in_the_way(item, kept, &envelope, &identity, session.is_whole).await? {
-            return Ok(Some(Decided::Settled(record)));
+            return Ok(Some(Plan::Settled(record)));
         }
         if !session.is_whole && before.is_none() && kept.is_some_and(|kept| kept.is_so(&envelope)) {
             session.settle(&item.source);
@@ -281,7 +281,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         if let (Some(_), Some(code)) = (&before, &envelope.code) {
             self.know_again(code, known).await?;
         }
-        Ok(Some(self.decide_facility(item, &envelope, known, &session.settings).await?.numbered(identity)))
+        Ok(Some(self.plan_facility(item, &envelope, known, &session.settings).await?.numbered(identity)))
     }
 
     async fn written(

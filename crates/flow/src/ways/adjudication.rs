@@ -8,10 +8,10 @@ use mapping::ids::ClaimUuid;
 
 use super::claim::{Followed, Sent};
 use crate::Flow;
-use crate::retry;
 use crate::deliver::{Attempt, Stop};
 use crate::message::{Message, Outcome};
 use crate::ports::{Clock, Http, Mapper, Store};
+use crate::retry;
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     pub(crate) async fn follow_adjudication(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {

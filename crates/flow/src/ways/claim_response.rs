@@ -8,11 +8,11 @@ use mapping::ids::ClaimUuid;
 use serde::Deserialize;
 
 use crate::Flow;
-use crate::retry;
 use crate::deliver::{Attempt, Stop, unmappable};
 use crate::message::{Message, Origin, Outcome};
 use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
+use crate::retry;
 use crate::settings::{Policy, Records};
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {

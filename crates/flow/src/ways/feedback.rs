@@ -4,10 +4,10 @@ use http::Method;
 use serde::Deserialize;
 
 use crate::Flow;
-use crate::retry;
 use crate::deliver::{Attempt, Stop, unmappable};
 use crate::message::{Message, Outcome};
 use crate::ports::{Clock, Http, Mapper, Store};
+use crate::retry;
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     pub(crate) async fn deliver_feedback(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {

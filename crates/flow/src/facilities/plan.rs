@@ -28,7 +28,7 @@ pub(super) struct Item {
 }
 
 /// What is to be done.
-pub(super) enum Decided {
+pub(super) enum Plan {
     /// Nothing is written: openIMIS has it so, or it cannot be written.
     Settled(Record),
     /// It is written; the record says what it is if that works.
@@ -157,20 +157,20 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Asks the mapping. The error is the mapping's and of all facilities; one that fails with this facility only is a failed record.
-    pub(super) async fn decide_facility(
+    pub(super) async fn plan_facility(
         &self,
         item: &Item,
         envelope: &Envelope,
         known: &mut Known,
         settings: &Settings,
-    ) -> Result<Decided, MapperError> {
+    ) -> Result<Plan, MapperError> {
         let mut answers: Vec<Answer> = Vec::new();
         let unstorable = storable::issues(&item.document);
         for _ in 0..=ROUNDS {
             let outcome = match unless_busy!(self.clock, self.mapper.facility(&item.document, &answers, settings)) {
                 Ok(outcome) => outcome,
                 Err(error @ MapperError::Unusable(..)) => return Err(error),
-                Err(error) => return Ok(Decided::Settled(item.failed(envelope, error.to_string()))),
+                Err(error) => return Ok(Plan::Settled(item.failed(envelope, error.to_string()))),
             };
             let outcome = if unstorable.is_empty() { outcome } else { Outcome::Issues(unstorable.clone()) };
             match outcome {
@@ -183,35 +183,35 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 Outcome::Issues(issues) => {
                     let state = if is_possible_duplicate(&issues) { State::PossibleDuplicate } else { State::Failed };
                     let reason = Some(told(&issues));
-                    return Ok(Decided::Settled(Record { reason, issues, ..item.record(envelope, state) }));
+                    return Ok(Plan::Settled(Record { reason, issues, ..item.record(envelope, state) }));
                 }
                 Outcome::Mapped(mapped) => {
                     let record = Record { issues: mapped.warnings, ..item.record(envelope, State::Done) };
-                    return Ok(decided(item, envelope, record, &mapped.body, &answers, known));
+                    return Ok(planned(item, envelope, record, &mapped.body, &answers, known));
                 }
             }
         }
         let reason = format!("the mapping still asked after {ROUNDS} rounds of look-ups, or asked the same again");
-        Ok(Decided::Settled(item.failed(envelope, reason)))
+        Ok(Plan::Settled(item.failed(envelope, reason)))
     }
 }
 
 /// What the mapping wrote, as something to do.
-fn decided(
+fn planned(
     item: &Item,
     envelope: &Envelope,
     record: Record,
     body: &str,
     answers: &[Answer],
     known: &mut Known,
-) -> Decided {
-    let failed = |reason: &str| Decided::Settled(item.failed(envelope, reason.to_owned()));
+) -> Plan {
+    let failed = |reason: &str| Plan::Settled(item.failed(envelope, reason.to_owned()));
     let Ok(word) = serde_json::from_str::<Word>(body) else {
         return failed("the mapping wrote something else than action, code and input");
     };
     let record = Record { code: Some(word.code.clone()), action: Some(word.action), changes: word.changes, ..record };
     if word.action == Action::None {
-        return Decided::Settled(record);
+        return Plan::Settled(record);
     }
     let Some(input) = word.input else { return failed("the mapping wrote no input") };
     let name = input["name"].as_str().map(str::to_owned);
@@ -224,7 +224,7 @@ fn decided(
         // At once: the next facility of this name in the district is a possible duplicate of this one.
         known.put(&word.code, &name, &district.lookup.value);
     }
-    Decided::Write { mutation, record }
+    Plan::Write { mutation, record }
 }
 
 #[cfg(test)]
