@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flow::peers::Gate;
+use flow::breaker::Gate;
 use flow::ports::{Clock, Lease, Store, StoreError};
 use flow::subscription::Kept;
 use flow::{Kind, MessageId};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use flow::peers::Gate;
+use flow::breaker::Gate;
 use flow::{Kind, State};
 use futures_util::future::join_all;
 use jiff::Timestamp;

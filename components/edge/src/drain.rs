@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use flow::breaker::Gate;
 use flow::deliver::Attempted;
 use flow::http_api::{self, Answer};
 use flow::message::{Kind, Message, MessageId, Outcome, State, TrailEntry};
-use flow::peers::{Gate, Peer};
+use flow::peers::Peer;
 use flow::ports::{Clock, Lease, Store, StoreError};
 use flow::steady;
 use http::StatusCode;

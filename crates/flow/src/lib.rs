@@ -9,7 +9,8 @@
 //! - [`poll`], [`subscription`]: what openIMIS does not tell by itself, and keeping it telling what it does.
 //! - [`openhim`]: what OpenHIM is told where it stands in between.
 //! - [`eligibility`]: whether a patient is insured. [`lookups`]: what a mapping has to know of openIMIS.
-//! - [`retry`]: when to try again, when to give up; pure policy. [`peers`]: how openIMIS and CHT are spoken to.
+//! - [`retry`]: when to try again, when to give up; pure policy. [`breaker`]: when a peer is left alone.
+//! - [`peers`]: how openIMIS, CHT and the hospital are spoken to.
 //! - [`patients`]: which CHT contact an insuree is. [`facilities`]: a registry's facilities become openIMIS'.
 //! - [`agreement`], [`conflict`]: when two documents with one key are the same.
 //! - [`message`], [`proposal`], [`ports`], [`settings`]: the vocabulary. [`catalogue`]: what each problem means.
@@ -19,6 +20,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub mod agreement;
+pub mod breaker;
 pub mod catalogue;
 pub mod claims;
 pub mod conflict;
@@ -43,11 +45,12 @@ pub mod subscription;
 
 mod ways;
 
+use breaker::Healths;
 use lookups::Answers;
 pub use mapping;
 pub use message::{Kind, Message, MessageId, Origin, Outcome, State};
 use peers::graphql::Csrf;
-use peers::{Directory, Healths, Token, Turnstile};
+use peers::{Directory, Token, Turnstile};
 use ports::{Clock, Http, Mapper, Store};
 pub use settings::Settings;
 

@@ -5,9 +5,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flow::breaker::Gate;
 use flow::deliver::Attempted;
 use flow::message::{Message, Outcome, TrailEntry};
-use flow::peers::Gate;
 use flow::ports::{Clock, Store};
 use flow::retry;
 use flow::{Kind, MessageId};

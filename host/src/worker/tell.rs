@@ -4,9 +4,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use flow::Kind;
+use flow::breaker::Health;
 use flow::deliver::Attempted;
 use flow::message::{Message, Outcome};
-use flow::peers::{Health, Peer, PeerError};
+use flow::peers::{Peer, PeerError};
 use flow::poll::{Found, PollError};
 use flow::ports::{Clock, StoreError};
 use opentelemetry::KeyValue;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use flow::Kind;
-use flow::peers::{Gate, Peer};
+use flow::breaker::Gate;
+use flow::peers::Peer;
 use jiff::{SignedDuration, Timestamp};
 use mediator_tests::running::{
     Mediator, config, count, eventually, notification, reason, sample_claim, sample_feedback, states, story,

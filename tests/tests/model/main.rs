@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flow::peers::Gate;
+use flow::breaker::Gate;
 use flow::ports::{Clock, Lease, Store};
 use flow::receive::Received;
 use flow::{Flow, Kind, Message, MessageId, Origin, Settings};

@@ -5,9 +5,9 @@ use http::{Method, Request, StatusCode};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::health::Said;
 use super::{Answer, Peer, PeerError, basic, shortened};
 use crate::Flow;
+use crate::breaker::Said;
 use crate::message::Trail;
 use crate::ports::{Clock, Http, Mapper, Store};
 

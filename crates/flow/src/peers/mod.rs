@@ -6,7 +6,6 @@ mod cht_contacts;
 mod cht_report;
 pub(crate) mod error;
 pub(crate) mod graphql;
-mod health;
 mod hospital;
 mod locations;
 pub(crate) mod openimis;
@@ -22,13 +21,12 @@ use mapping::encoding;
 use url::Url;
 
 use crate::Flow;
+use crate::breaker::Said;
 use crate::message::{Trail, TrailEntry};
 use crate::ports::{Clock, Http, HttpError, Mapper, Store};
 use crate::settings::std_duration;
 
 pub use error::{Peer, PeerError};
-pub(crate) use health::Healths;
-pub use health::{Gate, Health};
 pub(crate) use locations::Directory;
 pub(crate) use openimis::Token;
 
@@ -114,6 +112,12 @@ impl Answer {
     pub fn json<'a, T: serde::Deserialize<'a>>(&'a self, peer: Peer, expected: &str) -> Result<T, PeerError> {
         serde_json::from_str(&self.text)
             .map_err(|_| PeerError::Unreadable(peer, self.status, format!("expected {expected}")))
+    }
+}
+
+impl Said for Answer {
+    fn is_the_peers_own(&self) -> bool {
+        self.text.trim_start().chars().next().is_none_or(|first| matches!(first, '{' | '[' | '"'))
     }
 }
 

@@ -3,8 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Peer, PeerError};
 use crate::message::Kind;
+use crate::peers::error::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::settings::Retry;
 use crate::{Flow, held};
@@ -198,12 +198,6 @@ pub(crate) trait Said {
 impl Said for String {
     fn is_the_peers_own(&self) -> bool {
         true
-    }
-}
-
-impl Said for super::Answer {
-    fn is_the_peers_own(&self) -> bool {
-        self.text.trim_start().chars().next().is_none_or(|first| matches!(first, '{' | '[' | '"'))
     }
 }
 
