@@ -17,7 +17,7 @@ use flow::claims::{self, CLAIM, STATUS, Standing};
 use flow::http_api::{self, Answer};
 use flow::message::MessageId;
 use flow::ports::{Clock, StoreError};
-use flow::receive::Received;
+use flow::receive::Receipt;
 use flow::{Kind, claims::NotTaken};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -69,15 +69,15 @@ async fn receive(
         host.count_in(&client.name, bytes, received);
     }
     let (id, is_new) = match &received {
-        Ok(Received::NotJson(issue)) => {
+        Ok(Receipt::NotJson(issue)) => {
             return sent(http_api::outcome(http::StatusCode::BAD_REQUEST, std::slice::from_ref(issue)));
         }
-        Ok(Received::Conflict(conflict)) => {
+        Ok(Receipt::Conflict(conflict)) => {
             tell_of_conflict(Kind::Claim, conflict);
             return sent(claims::another_claim(conflict));
         }
-        Ok(Received::Accepted(id) | Received::Unmappable(id, _)) => (*id, true),
-        Ok(Received::Duplicate(id)) => (*id, false),
+        Ok(Receipt::Accepted(id) | Receipt::Unmappable(id, _)) => (*id, true),
+        Ok(Receipt::Duplicate(id)) => (*id, false),
         Err(error) => {
             if let Some(left_out) = host.doors.is_told("claim not taken", Who::Client(client.name.clone())) {
                 match error {

@@ -16,7 +16,7 @@ use flow::Kind;
 use flow::http_api::{self, Route};
 use flow::openhim::Transaction;
 use flow::ports::Clock;
-use flow::receive::{Conflict, Journal, Received};
+use flow::receive::{Conflict, Journal, Receipt};
 use opentelemetry::KeyValue;
 
 use crate::Host;
@@ -69,14 +69,14 @@ async fn receive(
     let bytes = body.len();
     let received = host.flow.fresh().receive_told(kind, body, Some(&client.name), &mut journal).await;
     match &received {
-        Ok(Received::Accepted(_)) => host.wake.notify(kind),
-        Ok(Received::Unmappable(id, _)) => {
+        Ok(Receipt::Accepted(_)) => host.wake.notify(kind),
+        Ok(Receipt::Unmappable(id, _)) => {
             let trace_id = telemetry::trace_id();
             let trace_id = trace_id.as_deref();
             tracing::warn!(id = %id, kind = %kind, trace_id, "a message cannot be mapped: kept as a dead letter");
         }
-        Ok(Received::Conflict(conflict)) => tell_of_conflict(kind, conflict),
-        Ok(Received::Duplicate(_) | Received::NotJson(_)) => {}
+        Ok(Receipt::Conflict(conflict)) => tell_of_conflict(kind, conflict),
+        Ok(Receipt::Duplicate(_) | Receipt::NotJson(_)) => {}
         Err(error) => {
             // A disk that is full must not be filled by saying so.
             if let Some(left_out) = host.doors.is_told("not stored", Who::Client(client.name.clone())) {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use flow::http_api::{self, Answer};
-use flow::receive::Received;
+use flow::receive::Receipt;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::Host;
@@ -128,11 +128,11 @@ impl Host {
     }
 
     /// What was just stored counts at once.
-    pub(crate) fn count_in(&self, client: &str, bytes: usize, received: &Received) {
+    pub(crate) fn count_in(&self, client: &str, bytes: usize, received: &Receipt) {
         let (dead, stored) = match received {
-            Received::Accepted(_) => (0, true),
-            Received::Unmappable(..) | Received::Conflict(_) => (1, true),
-            Received::Duplicate(_) | Received::NotJson(_) => (0, false),
+            Receipt::Accepted(_) => (0, true),
+            Receipt::Unmappable(..) | Receipt::Conflict(_) => (1, true),
+            Receipt::Duplicate(_) | Receipt::NotJson(_) => (0, false),
         };
         if let Some(count) = self.room.clients().get_mut(client).filter(|_| stored) {
             count.held.dead_letters += dead;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flow::ports::{Http, HttpError};
-use flow::receive::Received;
+use flow::receive::Receipt;
 use flow::{Flow, Kind, Origin, Settings};
 use mapping::Severity;
 use serde_json::Value;
@@ -31,16 +31,16 @@ pub fn feedback(data: &[u8]) {
     body(data, Kind::Feedback, |flow| now(flow.receive_feedback(data.to_vec())));
 }
 
-fn body<E: std::fmt::Debug>(data: &[u8], kind: Kind, receive: impl Fn(&TakingIn) -> Result<Received, E>) {
+fn body<E: std::fmt::Debug>(data: &[u8], kind: Kind, receive: impl Fn(&TakingIn) -> Result<Receipt, E>) {
     let document = data.strip_prefix("\u{feff}".as_bytes()).unwrap_or(data);
     let flow = Flow::new(Nobody, MemoryStore::default(), Still, Native, Settings::default());
     let received = receive(&flow).expect("the store takes everything");
     let again = receive(&flow).expect("the store takes everything");
     let kept = flow.store.0.borrow();
-    if let Received::NotJson(issue) = &received {
+    if let Receipt::NotJson(issue) = &received {
         assert!(!is_json(document), "JSON was refused: {issue}");
         assert!(kept.messages.is_empty(), "what is not JSON was stored");
-        assert!(matches!(again, Received::NotJson(_)));
+        assert!(matches!(again, Receipt::NotJson(_)));
         assert_eq!(issue.severity, Severity::Fatal);
         return;
     }
@@ -52,11 +52,11 @@ fn body<E: std::fmt::Debug>(data: &[u8], kind: Kind, receive: impl Fn(&TakingIn)
     assert_eq!(prefix, if kind == Kind::Feedback { "feedback" } else { "claim" });
     assert!(!name.is_empty() && !message.lane.is_empty());
     match (&received, &again) {
-        (Received::Accepted(first), Received::Duplicate(second)) => {
+        (Receipt::Accepted(first), Receipt::Duplicate(second)) => {
             assert_eq!(first, second);
             assert!(message.issues.is_empty() && message.claim_uuid.is_some());
         }
-        (Received::Unmappable(first, issues), Received::Unmappable(second, same)) => {
+        (Receipt::Unmappable(first, issues), Receipt::Unmappable(second, same)) => {
             assert_eq!((first, issues), (second, same));
             assert_eq!(issues, &message.issues);
             assert!(issues.iter().any(|issue| issue.severity <= Severity::Error));

@@ -1,7 +1,7 @@
 //! The answers of openIMIS and CHT: whatever they say, the attempt ends, its outcome is written down, and a message is delivered only
 //! if the peer itself has said so.
 
-use flow::deliver::Attempted;
+use flow::deliver::AttemptResult;
 use flow::settings::{MatchBy, Policy};
 use flow::{Flow, Kind, Message, Origin, Outcome, Settings};
 use http::StatusCode;
@@ -75,7 +75,7 @@ fn deliver(flow: &Talking, uncertain: bool, attempt: u32) {
     // Long enough ago to send once more what CHT does not show.
     let since = Still.now() - jiff::SignedDuration::from_mins(3);
     let message = flow.store.leased(0, uncertain.then_some(since), attempt);
-    let Attempted::Settled(outcome) = now(flow.deliver(&message)).expect("the store takes everything") else {
+    let AttemptResult::Settled(outcome) = now(flow.deliver(&message)).expect("the store takes everything") else {
         panic!("the lease was ours");
     };
     let kept = flow.store.0.borrow();

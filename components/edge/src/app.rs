@@ -5,7 +5,7 @@ use flow::http_api::{self, Answer, Coding, Route};
 use flow::openhim::envelope::{Shown, envelope};
 use flow::openhim::{DEFAULT_URN, Transaction};
 use flow::ports::{Clock, StoreError};
-use flow::receive::{Journal, Received};
+use flow::receive::{Journal, Receipt};
 use http::{Method, StatusCode};
 use serde_json::json;
 use wasi::http::types::IncomingRequest;
@@ -104,17 +104,17 @@ async fn receive(flow: &EdgeFlow, kind: Kind, body: Vec<u8>, through_openhim: bo
     let mut journal = Journal::default();
     let received = flow.receive_told(kind, body, None, &mut journal).await.map_err(noted);
     match &received {
-        Ok(Received::Accepted(id)) => drop(drain::drain(flow, Some((kind, *id))).await),
+        Ok(Receipt::Accepted(id)) => drop(drain::drain(flow, Some((kind, *id))).await),
         // A sender that repeats itself keeps the queue moving.
-        Ok(Received::Duplicate(_)) => drop(drain::drain(flow, None).await),
-        Ok(Received::Unmappable(id, _)) => eprintln!("message {id} cannot be mapped: kept as a dead letter"),
-        Ok(Received::Conflict(conflict)) => {
+        Ok(Receipt::Duplicate(_)) => drop(drain::drain(flow, None).await),
+        Ok(Receipt::Unmappable(id, _)) => eprintln!("message {id} cannot be mapped: kept as a dead letter"),
+        Ok(Receipt::Conflict(conflict)) => {
             let (id, first) = (conflict.id, conflict.first);
             eprintln!(
                 "message {id} came with the key of message {first} and is another document: kept as a dead letter"
             );
         }
-        Ok(Received::NotJson(_)) | Err(_) => {}
+        Ok(Receipt::NotJson(_)) | Err(_) => {}
     }
     let answer = http_api::received(kind, &received);
     if !through_openhim {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flow::breaker::Gate;
-use flow::deliver::Attempted;
+use flow::deliver::AttemptResult;
 use flow::http_api::{self, Answer};
 use flow::message::{Kind, Message, MessageId, Outcome, State, TrailEntry};
 use flow::peers::Peer;
@@ -124,7 +124,7 @@ async fn attempt(flow: &EdgeFlow, leased: &Leased) -> Result<After, StoreError> 
         give_up(flow, message).await?;
         return Ok(After::Next);
     }
-    let Attempted::Settled(outcome) = flow.deliver(message).await? else { return Ok(After::Next) };
+    let AttemptResult::Settled(outcome) = flow.deliver(message).await? else { return Ok(After::Next) };
     let reason = match &outcome {
         Outcome::Delivered { note } => note,
         Outcome::Skipped { reason }

@@ -14,7 +14,7 @@ use crate::conflict::listed;
 use crate::http_api::{self, Answer};
 use crate::message::{Kind, MessageId, NewMessage, Origin, State};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
-use crate::receive::{Conflict, Journal, Received, fingerprint};
+use crate::receive::{Conflict, Journal, Receipt, fingerprint};
 use crate::{Flow, storable};
 
 /// Where a hospital posts.
@@ -78,11 +78,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Takes a hospital's claim in. The same encounter is the same claim, however often it comes and whatever changed in it: only what
     /// openIMIS has not taken yet is replaced. A claim of another insuree, facility or first day is another one. `client`: who sends it;
     /// another one's claims are none of its business. `word`: a random one, for a claim that is new.
-    pub async fn receive_claim(&self, mut body: Vec<u8>, client: &str, word: Uuid) -> Result<Received, NotTaken> {
+    pub async fn receive_claim(&self, mut body: Vec<u8>, client: &str, word: Uuid) -> Result<Receipt, NotTaken> {
         unmark(&mut body);
         let text = match json_text(&body) {
             Ok(text) => text,
-            Err(issue) => return Ok(Received::NotJson(issue)),
+            Err(issue) => return Ok(Receipt::NotJson(issue)),
         };
         let settings = &self.settings.mapping.claim;
         let code = self.mapper.claim_code(text, settings).await.map_err(NotTaken::Mapping)?;

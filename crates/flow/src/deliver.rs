@@ -7,7 +7,7 @@ use crate::retry;
 
 /// What [`Flow::deliver`] did.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Attempted {
+pub enum AttemptResult {
     /// The outcome is in the store.
     Settled(Outcome),
     /// It took longer than the lease, and another worker has the message now: it will ask the peer first.
@@ -44,7 +44,7 @@ impl From<StoreError> for Stop {
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Tries to deliver a message and settles it. After a crash the same function runs again from the top: each of its steps
     /// is safe to repeat.
-    pub async fn deliver(&self, message: &Message) -> Result<Attempted, StoreError> {
+    pub async fn deliver(&self, message: &Message) -> Result<AttemptResult, StoreError> {
         let mut attempt = Attempt { trail: Trail::default(), mapped: None, remark: None };
         let ageless = self.clock.is_doubted().then(|| Message { is_ageless: true, ..message.clone() });
         let message = ageless.as_ref().unwrap_or(message);
@@ -78,7 +78,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             attempt.trail.0.push(TrailEntry { at: now, event: event.into(), detail, status: None, duration_ms: None });
         }
         let settled = self.store.settle(message, &outcome, attempt.mapped.as_deref(), &attempt.trail.0, now).await?;
-        Ok(if settled { Attempted::Settled(outcome) } else { Attempted::LeaseLost })
+        Ok(if settled { AttemptResult::Settled(outcome) } else { AttemptResult::LeaseLost })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::Flow;
 use crate::conflict::listed;
 use crate::message::{Kind, MessageId};
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
-use crate::receive::{Conflict, Journal, Received};
+use crate::receive::{Conflict, Journal, Receipt};
 
 /// What is sent back.
 pub type Answer = Response<Vec<u8>>;
@@ -260,22 +260,22 @@ pub fn not_ready(why: &str) -> Answer {
 }
 
 /// What the sender of a message is told.
-pub fn received(kind: Kind, received: &Result<Received, StoreError>) -> Answer {
+pub fn received(kind: Kind, received: &Result<Receipt, StoreError>) -> Answer {
     let accepted = |id: MessageId, duplicate: bool| {
         let body = json!({"status": "accepted", "id": id, "duplicate": duplicate});
         json_answer(StatusCode::ACCEPTED, &body)
     };
     match received {
-        Ok(Received::Accepted(id)) => accepted(*id, false),
-        Ok(Received::Duplicate(id)) => accepted(*id, true),
-        Ok(Received::NotJson(issue)) => outcome(StatusCode::BAD_REQUEST, std::slice::from_ref(issue)),
+        Ok(Receipt::Accepted(id)) => accepted(*id, false),
+        Ok(Receipt::Duplicate(id)) => accepted(*id, true),
+        Ok(Receipt::NotJson(issue)) => outcome(StatusCode::BAD_REQUEST, std::slice::from_ref(issue)),
         // CHT would push a refused feedback again every five minutes, for ever: it is ours now.
-        Ok(Received::Unmappable(id, issues)) if kind == Kind::Feedback => {
+        Ok(Receipt::Unmappable(id, issues)) if kind == Kind::Feedback => {
             let body = json!({"status": "kept for an admin: it cannot be mapped", "id": id, "issue": issues});
             json_answer(StatusCode::ACCEPTED, &body)
         }
-        Ok(Received::Conflict(conflict)) => another_document(kind, conflict),
-        Ok(Received::Unmappable(_, issues)) => outcome(StatusCode::UNPROCESSABLE_ENTITY, issues),
+        Ok(Receipt::Conflict(conflict)) => another_document(kind, conflict),
+        Ok(Receipt::Unmappable(_, issues)) => outcome(StatusCode::UNPROCESSABLE_ENTITY, issues),
         Err(_) => {
             let text = "the message could not be stored; send it again later";
             refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
@@ -301,7 +301,7 @@ fn another_document(kind: Kind, conflict: &Conflict) -> Answer {
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Takes in what was posted to a door.
-    pub async fn receive(&self, kind: Kind, body: Vec<u8>) -> Result<Received, StoreError> {
+    pub async fn receive(&self, kind: Kind, body: Vec<u8>) -> Result<Receipt, StoreError> {
         self.receive_told(kind, body, None, &mut Journal::default()).await
     }
 }

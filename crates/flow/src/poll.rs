@@ -11,14 +11,14 @@ use crate::message::{Origin, Trail};
 use crate::peers::openimis::PAGES;
 use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
-use crate::receive::Received;
+use crate::receive::Receipt;
 
 /// Name of the watermark of [`Flow::poll_claims`].
 pub const CLAIMS: &str = "ClaimResponse";
 
 /// What a poll found.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Found {
+pub struct PollResult {
     /// Entries that openIMIS listed.
     pub listed: usize,
     /// Of these, claims that the mediator did not have.
@@ -81,7 +81,7 @@ impl CommunicationRequest {
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Takes in the claims that openIMIS got since the last poll, and some more: openIMIS searches by the time of creation, which is
     /// set before the claim can be seen.
-    pub async fn poll_claims(&self) -> Result<Found, PollError> {
+    pub async fn poll_claims(&self) -> Result<PollResult, PollError> {
         let poll = &self.settings.poll;
         let now = self.clock.now();
         let since = match self.store.watermark(CLAIMS).await? {
@@ -90,7 +90,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         };
         let since = since.unwrap_or(Timestamp::MIN);
         let since = self.settings.openimis.search_time(unrepeated(since, now));
-        let mut found = Found::default();
+        let mut found = PollResult::default();
         let mut seen = std::collections::HashSet::new();
         let mut total = 0;
         let mut read_up_to = now;
@@ -109,7 +109,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 let text = entry.resource.get();
                 let uuid = mapping::claim_response::envelope(text).claim_uuid;
                 seen.insert(uuid.map_or_else(|| text.to_owned(), |uuid| uuid.to_string()));
-                if let Received::Accepted(_) = self.receive_claim_response(text.into(), Origin::Poll).await? {
+                if let Receipt::Accepted(_) = self.receive_claim_response(text.into(), Origin::Poll).await? {
                     found.new += 1;
                 }
             }
@@ -127,12 +127,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     /// Takes in the claims that an officer selected for feedback. openIMIS lists every claim that ever was, by the claim's creation,
     /// and an old claim may be selected late: only the horizon bounds the list.
-    pub async fn poll_selected(&self) -> Result<Found, PollError> {
+    pub async fn poll_selected(&self) -> Result<PollResult, PollError> {
         let now = self.clock.now();
         let since = now.saturating_add(-self.settings.poll.selected_horizon).unwrap_or(Timestamp::MIN);
         let since = self.settings.openimis.search_time(unrepeated(since, now));
         let page_size = self.settings.poll.page_size;
-        let mut found = Found { complete: true, ..Found::default() };
+        let mut found = PollResult { complete: true, ..PollResult::default() };
         for page in 1..=PAGES {
             let path = format!("CommunicationRequest/?_lastUpdated=ge{since}&_count={page_size}&page-offset={page}");
             let answer = match self.openimis(Method::GET, &path, None, &mut Trail::default()).await {

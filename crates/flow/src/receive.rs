@@ -14,7 +14,7 @@ use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
 
 /// What became of something that came in.
 #[derive(Clone, Debug)]
-pub enum Received {
+pub enum Receipt {
     /// Stored; it will be delivered.
     Accepted(MessageId),
     /// It was there before.
@@ -38,7 +38,7 @@ pub struct Conflict {
     pub differs: Vec<&'static str>,
 }
 
-impl Received {
+impl Receipt {
     /// The stored message.
     pub fn id(&self) -> Option<MessageId> {
         match self {
@@ -64,7 +64,7 @@ pub struct Journal {
 #[derive(Clone, Debug)]
 pub struct Step {
     /// What it was, and how it went.
-    pub done: Done,
+    pub done: StepResult,
     /// When it began.
     pub from: Timestamp,
     /// When it ended.
@@ -73,7 +73,7 @@ pub struct Step {
 
 /// What a step was, and how it went.
 #[derive(Clone, Debug)]
-pub enum Done {
+pub enum StepResult {
     /// The mapping was tried; this is wrong with the document.
     Mapped(Vec<Issue>),
     /// The mapping failed by itself.
@@ -95,7 +95,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         body: Vec<u8>,
         sender: Option<&str>,
         journal: &mut Journal,
-    ) -> Result<Received, StoreError> {
+    ) -> Result<Receipt, StoreError> {
         match kind {
             Kind::ClaimResponse => self.take_claim_response(body, Origin::Push, sender, journal).await,
             Kind::Feedback => self.take_feedback(body, sender, journal).await,
@@ -106,7 +106,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Takes a `ClaimResponse` in.
-    pub async fn receive_claim_response(&self, body: Vec<u8>, origin: Origin) -> Result<Received, StoreError> {
+    pub async fn receive_claim_response(&self, body: Vec<u8>, origin: Origin) -> Result<Receipt, StoreError> {
         self.take_claim_response(body, origin, None, &mut Journal::default()).await
     }
 
@@ -116,11 +116,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         origin: Origin,
         sender: Option<&str>,
         journal: &mut Journal,
-    ) -> Result<Received, StoreError> {
+    ) -> Result<Receipt, StoreError> {
         encoding::unmark(&mut body); // not of the document: with or without it, it is the same message
         let text = match json_text(&body) {
             Ok(text) => text,
-            Err(issue) => return Ok(Received::NotJson(issue)),
+            Err(issue) => return Ok(Receipt::NotJson(issue)),
         };
         let envelope = claim_response::envelope(text);
         let agreement =
@@ -156,7 +156,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Takes the answers of a feedback form in.
-    pub async fn receive_feedback(&self, body: Vec<u8>) -> Result<Received, StoreError> {
+    pub async fn receive_feedback(&self, body: Vec<u8>) -> Result<Receipt, StoreError> {
         self.take_feedback(body, None, &mut Journal::default()).await
     }
 
@@ -165,11 +165,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         mut body: Vec<u8>,
         sender: Option<&str>,
         journal: &mut Journal,
-    ) -> Result<Received, StoreError> {
+    ) -> Result<Receipt, StoreError> {
         encoding::unmark(&mut body);
         let text = match json_text(&body) {
             Ok(text) => text,
-            Err(issue) => return Ok(Received::NotJson(issue)),
+            Err(issue) => return Ok(Receipt::NotJson(issue)),
         };
         let envelope = feedback::envelope(text);
         let facts = agreement::of_feedback(&envelope, text);
@@ -209,33 +209,33 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// the reason.
     fn tried(&self, tried: Result<MapResult, MapperError>, from: Timestamp, journal: &mut Journal) -> Vec<Issue> {
         let (done, issues) = match tried {
-            Ok(Ok(_)) => (Done::Mapped(Vec::new()), Vec::new()),
-            Ok(Err(issues)) => (Done::Mapped(issues.clone()), issues),
-            Err(error) => (Done::NotMapped(error.to_string()), Vec::new()),
+            Ok(Ok(_)) => (StepResult::Mapped(Vec::new()), Vec::new()),
+            Ok(Err(issues)) => (StepResult::Mapped(issues.clone()), issues),
+            Err(error) => (StepResult::NotMapped(error.to_string()), Vec::new()),
         };
         journal.steps.push(Step { done, from, to: self.clock.now() });
         issues
     }
 
     /// Stores what came in.
-    pub(crate) async fn keep(&self, new: NewMessage, journal: &mut Journal) -> Result<Received, StoreError> {
+    pub(crate) async fn keep(&self, new: NewMessage, journal: &mut Journal) -> Result<Receipt, StoreError> {
         let issues = new.issues.clone();
         (journal.claim_uuid, journal.claim_code) = (new.claim_uuid.clone(), new.claim_code.clone());
         let from = self.clock.now();
         let accepted = self.store.accept(new, from).await;
         let done = match &accepted {
-            Ok(Accepted::Duplicate(..)) => Done::Stored { new: false },
-            Ok(Accepted::New(_) | Accepted::Revived(_) | Accepted::Conflict { .. }) => Done::Stored { new: true },
-            Err(_) => Done::NotStored,
+            Ok(Accepted::Duplicate(..)) => StepResult::Stored { new: false },
+            Ok(Accepted::New(_) | Accepted::Revived(_) | Accepted::Conflict { .. }) => StepResult::Stored { new: true },
+            Err(_) => StepResult::NotStored,
         };
         journal.steps.push(Step { done, from, to: self.clock.now() });
         let accepted = accepted?;
         Ok(match accepted {
-            Accepted::Duplicate(id, State::Dead) if !issues.is_empty() => Received::Unmappable(id, issues),
-            Accepted::Duplicate(id, _) => Received::Duplicate(id),
-            Accepted::Conflict { id, first, differs } => Received::Conflict(Conflict { id, first, differs }),
-            Accepted::New(id) | Accepted::Revived(id) if issues.is_empty() => Received::Accepted(id),
-            Accepted::New(id) | Accepted::Revived(id) => Received::Unmappable(id, issues),
+            Accepted::Duplicate(id, State::Dead) if !issues.is_empty() => Receipt::Unmappable(id, issues),
+            Accepted::Duplicate(id, _) => Receipt::Duplicate(id),
+            Accepted::Conflict { id, first, differs } => Receipt::Conflict(Conflict { id, first, differs }),
+            Accepted::New(id) | Accepted::Revived(id) if issues.is_empty() => Receipt::Accepted(id),
+            Accepted::New(id) | Accepted::Revived(id) => Receipt::Unmappable(id, issues),
         })
     }
 }

@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use flow::Kind;
-use flow::deliver::Attempted;
+use flow::deliver::AttemptResult;
 use flow::message::{Message, Origin, Outcome};
 use flow::ports::StoreError;
 use jiff::Timestamp;
@@ -131,11 +131,11 @@ impl Metrics {
     }
 
     /// An attempt to deliver ended.
-    pub fn attempted(&self, message: &Message, attempted: &Result<Attempted, StoreError>, now: Timestamp) {
+    pub fn attempted(&self, message: &Message, attempted: &Result<AttemptResult, StoreError>, now: Timestamp) {
         let kind = message.kind.word();
         let outcome = match attempted {
-            Ok(Attempted::Settled(outcome)) => word(outcome),
-            Ok(Attempted::LeaseLost) => "lease-lost",
+            Ok(AttemptResult::Settled(outcome)) => word(outcome),
+            Ok(AttemptResult::LeaseLost) => "lease-lost",
             Err(_) => "not-stored",
         };
         self.deliveries.get_or_create(&[("kind", kind), ("outcome", outcome)]).inc();

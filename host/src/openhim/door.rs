@@ -8,7 +8,7 @@ use axum::response::Response;
 use flow::openhim::Transaction;
 use flow::openhim::envelope::{Shown, envelope};
 use flow::ports::{Clock, StoreError};
-use flow::receive::{Journal, Received};
+use flow::receive::{Journal, Receipt};
 use flow::{Kind, MessageId};
 use jiff::Timestamp;
 
@@ -30,11 +30,11 @@ pub(crate) async fn told(
     host: &Host,
     client: &Client,
     transaction: Option<&Transaction>,
-    received: &Result<Received, StoreError>,
+    received: &Result<Receipt, StoreError>,
     journal: Journal,
 ) -> Option<Told> {
     let transaction = transaction?;
-    let id = received.as_ref().ok().and_then(Received::id);
+    let id = received.as_ref().ok().and_then(Receipt::id);
     let told_later = match (id, transaction.id()) {
         (Some(id), Some(transaction)) if is_believed(host, client) => {
             let came = journal.steps.first().map_or_else(|| host.flow.clock.now(), |step| step.from);

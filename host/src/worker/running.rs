@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow::breaker::Gate;
-use flow::deliver::Attempted;
+use flow::deliver::AttemptResult;
 use flow::message::{Message, Outcome, TrailEntry};
 use flow::ports::{Clock, Store};
 use flow::retry;
@@ -186,7 +186,7 @@ async fn unfinished(host: &Host, message: &Message, what: &str) {
     let line =
         TrailEntry { at: now, event: "left".to_owned(), detail: what.to_owned(), status: None, duration_ms: None };
     let settled = host.flow.store.settle(message, &outcome, None, &[line], now).await;
-    let attempted = settled.map(|kept| if kept { Attempted::Settled(outcome) } else { Attempted::LeaseLost });
+    let attempted = settled.map(|kept| if kept { AttemptResult::Settled(outcome) } else { AttemptResult::LeaseLost });
     host.metrics.attempted(message, &attempted, now);
     if let Err(error) = attempted {
         tracing::error!(id = %message.id, %error, "the outcome could not be stored");

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use flow::Kind;
 use flow::breaker::Health;
-use flow::deliver::Attempted;
+use flow::deliver::AttemptResult;
 use flow::message::{Message, Outcome};
 use flow::peers::{Peer, PeerError};
-use flow::poll::{Found, PollError};
+use flow::poll::{PollError, PollResult};
 use flow::ports::{Clock, StoreError};
 use opentelemetry::KeyValue;
 
@@ -17,18 +17,18 @@ use crate::Host;
 use crate::telemetry::{ATTEMPT, MESSAGE_ID, MESSAGE_KIND, OUTCOME, Parent, SpanKind, Work};
 
 /// Ids and outcomes only; the reason is on the trail.
-pub(super) fn tell_of_delivery(message: &Message, delivered: Result<Attempted, StoreError>, work: &Work) {
+pub(super) fn tell_of_delivery(message: &Message, delivered: Result<AttemptResult, StoreError>, work: &Work) {
     let (id, kind, attempt) = (message.id, message.kind, message.attempt);
     let trace_id = work.trace_id();
     let trace_id = trace_id.as_deref();
     let outcome = match &delivered {
-        Ok(Attempted::Settled(outcome)) => outcome.state().word(),
-        Ok(Attempted::LeaseLost) => "lease lost",
+        Ok(AttemptResult::Settled(outcome)) => outcome.state().word(),
+        Ok(AttemptResult::LeaseLost) => "lease lost",
         Err(_) => "not stored",
     };
     work.attribute(OUTCOME, outcome);
     match delivered {
-        Ok(Attempted::Settled(outcome)) => match outcome {
+        Ok(AttemptResult::Settled(outcome)) => match outcome {
             Outcome::Delivered { .. } => tracing::info!(%id, %kind, attempt, trace_id, "delivered"),
             Outcome::Skipped { .. } => tracing::info!(%id, %kind, trace_id, "skipped by the task policy"),
             Outcome::Waiting { at, .. } => tracing::debug!(%id, %kind, %at, trace_id, "waiting"),
@@ -41,7 +41,7 @@ pub(super) fn tell_of_delivery(message: &Message, delivered: Result<Attempted, S
                 tracing::error!(%id, %kind, trace_id, "dead letter: see `messages show {id}`")
             }
         },
-        Ok(Attempted::LeaseLost) => {
+        Ok(AttemptResult::LeaseLost) => {
             tracing::warn!(%id, %kind, trace_id, "another mediator has it by now and will ask the peer")
         }
         Err(error) => tracing::error!(%id, %kind, trace_id, %error, "the outcome could not be stored"),
@@ -86,13 +86,13 @@ pub(super) async fn tell_of_peers(host: &Host) {
     }
 }
 
-pub(super) fn tell_of_poll(host: &Host, what: &str, polled: Result<Found, PollError>) {
+pub(super) fn tell_of_poll(host: &Host, what: &str, polled: Result<PollResult, PollError>) {
     match polled {
-        Ok(Found { listed, new, .. }) if new > 0 => {
+        Ok(PollResult { listed, new, .. }) if new > 0 => {
             tracing::info!(listed, new, "polled {what}");
             host.wake.notify_one();
         }
-        Ok(Found { listed, complete, .. }) => tracing::debug!(listed, complete, "polled {what}"),
+        Ok(PollResult { listed, complete, .. }) => tracing::debug!(listed, complete, "polled {what}"),
         Err(PollError::Peer(error)) => warn_of(&error, &format!("{what} were not polled")),
         Err(PollError::Store(error)) => tracing::error!(%error, "{what} were not polled"),
     }
@@ -134,8 +134,8 @@ pub(super) async fn polling(
     host: &Host,
     name: &'static str,
     interval: Duration,
-    poll: impl Future<Output = Result<Found, PollError>>,
-) -> Result<Option<Found>, PollError> {
+    poll: impl Future<Output = Result<PollResult, PollError>>,
+) -> Result<Option<PollResult>, PollError> {
     if !is_our_turn(host, name, interval).await? {
         return Ok(None);
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use flow::breaker::Gate;
 use flow::ports::{Clock, Lease, Store};
-use flow::receive::Received;
+use flow::receive::Receipt;
 use flow::{Flow, Kind, Message, MessageId, Origin, Settings};
 use fuzz_targets::memory::Native;
 use jiff::{SignedDuration, Timestamp};
@@ -205,9 +205,9 @@ impl Model {
         }
     }
 
-    fn note(&mut self, what: &'static str, number: usize, received: Received) {
+    fn note(&mut self, what: &'static str, number: usize, received: Receipt) {
         match received {
-            Received::Accepted(id) | Received::Duplicate(id) => {
+            Receipt::Accepted(id) | Receipt::Duplicate(id) => {
                 let before = self.accepted.insert((what, number), id);
                 assert!(before.is_none_or(|before| before == id), "{what} {number} became another message");
             }

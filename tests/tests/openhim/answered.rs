@@ -3,7 +3,7 @@
 use flow::Kind;
 use flow::http_api::Answer;
 use flow::openhim::envelope::{Shown, envelope as wrap};
-use flow::receive::{Done, Journal, Step};
+use flow::receive::{StepResult, Journal, Step};
 use jiff::Timestamp;
 use mediator_tests::running::{sample_claim, sample_feedback};
 use openimis_mediator::sandbox::Fault;
@@ -129,7 +129,7 @@ async fn who_is_refused_at_the_door_is_refused_in_plain_json() {
 #[test]
 fn what_a_mapping_says_as_it_stops_stays_here() {
     let now = Timestamp::UNIX_EPOCH;
-    let done = Done::NotMapped("mapping map-feedback stopped: no rating of Sita Rai".to_owned());
+    let done = StepResult::NotMapped("mapping map-feedback stopped: no rating of Sita Rai".to_owned());
     let journal = Journal { steps: vec![Step { done, from: now, to: now }], ..Journal::default() };
     let shown = Shown { urn: URN, kind: Kind::Feedback, journal: &journal, id: None, told_later: false };
     let wrapped = String::from_utf8(wrap(&Answer::new(Vec::new()), &shown, now).into_body()).expect("text");

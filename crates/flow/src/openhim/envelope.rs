@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Status;
 use crate::http_api::Answer;
 use crate::message::{Kind, MessageId};
-use crate::receive::{Done, Journal, Step};
+use crate::receive::{Journal, Step, StepResult};
 
 /// What OpenHIM wants to see.
 pub const CONTENT_TYPE: &str = "application/json+openhim";
@@ -61,7 +61,7 @@ pub fn envelope(answer: &Answer, shown: &Shown<'_>, now: Timestamp) -> Answer {
 
 /// As the core would judge the status, but for what is not at its end and for what was taken though nobody can use it.
 fn word(status: StatusCode, shown: &Shown<'_>) -> Status {
-    let unmappable = |step: &Step| matches!(&step.done, Done::Mapped(issues) if !issues.is_empty());
+    let unmappable = |step: &Step| matches!(&step.done, StepResult::Mapped(issues) if !issues.is_empty());
     match status.as_u16() {
         200..=299 if shown.told_later => Status::Processing,
         200..=299 if !shown.journal.steps.iter().any(unmappable) => Status::Successful,
@@ -91,23 +91,23 @@ fn short(code: &str) -> String {
 /// mapped to is not final before it is delivered.
 fn orchestration(step: &Step, shown: &Shown<'_>) -> Value {
     let (name, path, status, body) = match &step.done {
-        Done::Mapped(issues) => {
+        StepResult::Mapped(issues) => {
             let path = format!("/map-{}", shown.kind);
             let status = if issues.is_empty() { 200 } else { 422 };
             let body = if issues.is_empty() { String::new() } else { mapping::issue::operation_outcome(issues) };
             (format!("mapped (trial) by map-{}", shown.kind), path, status, body)
         }
-        Done::NotMapped(error) => {
+        StepResult::NotMapped(error) => {
             // What a mapping says as it stops may quote the document.
             let error = own_words(error).to_owned();
             (format!("not mapped by map-{}", shown.kind), format!("/map-{}", shown.kind), 503, error)
         }
-        Done::Stored { new } => {
+        StepResult::Stored { new } => {
             let (status, body) =
                 if *new { (201, json!({"id": shown.id})) } else { (200, json!({"id": shown.id, "duplicate": true})) };
             ("stored".to_owned(), "/store".to_owned(), status, body.to_string())
         }
-        Done::NotStored => ("not stored".to_owned(), "/store".to_owned(), 503, String::new()),
+        StepResult::NotStored => ("not stored".to_owned(), "/store".to_owned(), 503, String::new()),
     };
     asked_and_answered(&name, &path, step.from, status, &body, step.to)
 }
