@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::post;
-use flow::eligibility::{self, NoAnswer};
+use flow::eligibility::{self, EligibilityError};
 use flow::http_api;
 use mapping::encoding::json_text;
 use opentelemetry::KeyValue;
@@ -70,19 +70,23 @@ async fn answer(
     };
     let told = match tokio::time::timeout(within, asked).await {
         Ok(Ok(told)) => told,
-        Ok(Err(_)) | Err(_) => Err(NoAnswer::TimeUp),
+        Ok(Err(_)) | Err(_) => Err(EligibilityError::TimeUp),
     };
-    let outcome = told.as_ref().map_or_else(NoAnswer::word, |_| "answered");
+    let outcome = told.as_ref().map_or_else(EligibilityError::word, |_| "answered");
     host.metrics.eligibility(outcome, begun.elapsed());
     match &told {
         Ok(_) => tracing::info!(client = client.name, "a question about eligibility was answered"),
-        Err(NoAnswer::Issues(_)) => tracing::info!(client = client.name, "a question about eligibility has issues"),
-        Err(NoAnswer::Peer(error)) => {
+        Err(EligibilityError::Issues(_)) => {
+            tracing::info!(client = client.name, "a question about eligibility has issues")
+        }
+        Err(EligibilityError::Peer(error)) => {
             let error = error.unquoted();
             tracing::warn!(client = client.name, error, "a question about eligibility: no answer of openIMIS");
         }
-        Err(NoAnswer::Mapping(error)) => tracing::error!(%error, "a question about eligibility: the mapping failed"),
-        Err(NoAnswer::TimeUp) => {
+        Err(EligibilityError::Mapping(error)) => {
+            tracing::error!(%error, "a question about eligibility: the mapping failed")
+        }
+        Err(EligibilityError::TimeUp) => {
             tracing::warn!(client = client.name, "a question about eligibility: no answer in time")
         }
     }

@@ -5,7 +5,7 @@ use mapping::lookup::Outcome;
 use mapping::{Issue, Mapped, Severity};
 
 use crate::http_api::{self, Answer};
-use crate::lookups::{Known, Unanswered};
+use crate::lookups::{LookupError, LookupSession};
 use crate::message::Trail;
 use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, MapperError, Store};
@@ -13,7 +13,7 @@ use crate::{Flow, storable};
 
 /// Why a question has no answer.
 #[derive(Debug)]
-pub enum NoAnswer {
+pub enum EligibilityError {
     /// It cannot be answered as it is.
     Issues(Vec<Issue>),
     /// openIMIS cannot be asked, or not this.
@@ -24,37 +24,37 @@ pub enum NoAnswer {
     TimeUp,
 }
 
-impl From<Unanswered> for NoAnswer {
-    fn from(error: Unanswered) -> Self {
+impl From<LookupError> for EligibilityError {
+    fn from(error: LookupError) -> Self {
         match error {
-            Unanswered::Peer(error) => Self::Peer(error),
-            Unanswered::Mapping(error) => Self::Mapping(error),
+            LookupError::Peer(error) => Self::Peer(error),
+            LookupError::Mapping(error) => Self::Mapping(error),
         }
     }
 }
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Answers a `CoverageEligibilityRequest` with a `CoverageEligibilityResponse`.
-    pub async fn eligibility(&self, request: &str) -> Result<Mapped, NoAnswer> {
+    pub async fn eligibility(&self, request: &str) -> Result<Mapped, EligibilityError> {
         let unstorable = storable::issues(request);
         if !unstorable.is_empty() {
-            return Err(NoAnswer::Issues(unstorable));
+            return Err(EligibilityError::Issues(unstorable));
         }
         let received = self.clock.now().to_string();
         let settings = &self.settings.mapping.eligibility;
-        let (mut known, mut trail) = (Known::default(), Trail::default());
+        let (mut known, mut trail) = (LookupSession::default(), Trail::default());
         loop {
             let told = self.mapper.eligibility(request, Some(&received), known.answers(), settings).await;
-            match told.map_err(NoAnswer::Mapping)? {
+            match told.map_err(EligibilityError::Mapping)? {
                 Outcome::Mapped(mapped) => return Ok(mapped),
-                Outcome::Issues(issues) => return Err(NoAnswer::Issues(issues)),
+                Outcome::Issues(issues) => return Err(EligibilityError::Issues(issues)),
                 Outcome::Needs(wanted) => self.find_out(&mut known, wanted, &mut trail).await?,
             }
         }
     }
 }
 
-impl NoAnswer {
+impl EligibilityError {
     /// One word for a metric.
     pub fn word(&self) -> &'static str {
         match self {
@@ -67,27 +67,27 @@ impl NoAnswer {
 }
 
 /// What the hospital is sent. What openIMIS said of a failure stays in the log: it may quote the patient.
-pub fn answer(told: &Result<Mapped, NoAnswer>) -> Answer {
+pub fn answer(told: &Result<Mapped, EligibilityError>) -> Answer {
     match told {
         Ok(mapped) => http_api::fhir(StatusCode::OK, mapped.body.clone()),
-        Err(NoAnswer::Issues(issues)) => {
+        Err(EligibilityError::Issues(issues)) => {
             let unreadable = issues.iter().any(|issue| issue.severity == Severity::Fatal);
             let status = if unreadable { StatusCode::BAD_REQUEST } else { StatusCode::UNPROCESSABLE_ENTITY };
             http_api::outcome(status, issues)
         }
-        Err(NoAnswer::Peer(PeerError::Refused(..))) => {
+        Err(EligibilityError::Peer(PeerError::Refused(..))) => {
             let text = "openIMIS did not take the question; the mediator's log says why";
             http_api::refusal(StatusCode::BAD_GATEWAY, "processing", text)
         }
-        Err(NoAnswer::Peer(_) | NoAnswer::TimeUp) => {
+        Err(EligibilityError::Peer(_) | EligibilityError::TimeUp) => {
             let text = "openIMIS does not answer now; ask again later";
             later(http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
         }
-        Err(NoAnswer::Mapping(MapperError::Busy(_))) => {
+        Err(EligibilityError::Mapping(MapperError::Busy(_))) => {
             let text = "too many questions at a time; ask again later";
             later(http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text))
         }
-        Err(NoAnswer::Mapping(_)) => {
+        Err(EligibilityError::Mapping(_)) => {
             let text = "the mediator's mapping failed; its log says why";
             http_api::refusal(StatusCode::INTERNAL_SERVER_ERROR, "exception", text)
         }

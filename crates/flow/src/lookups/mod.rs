@@ -34,12 +34,12 @@ const MAX_VALUE: usize = 100;
 
 /// What one document's mapping was told so far.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct LookupSession {
     answers: Vec<Answer>,
     rounds: u8,
 }
 
-impl Known {
+impl LookupSession {
     /// The answers, for the mapping.
     pub fn answers(&self) -> &[Answer] {
         &self.answers
@@ -48,7 +48,7 @@ impl Known {
 
 /// Why a mapping is not told what it asked.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Unanswered {
+pub enum LookupError {
     /// openIMIS did not answer.
     #[error(transparent)]
     Peer(#[from] PeerError),
@@ -61,13 +61,13 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Answers what a mapping wants to know, beside what it was told before.
     pub(crate) async fn find_out(
         &self,
-        known: &mut Known,
+        known: &mut LookupSession,
         wanted: Vec<Lookup>,
         trail: &mut Trail,
-    ) -> Result<(), Unanswered> {
+    ) -> Result<(), LookupError> {
         let fault = |what: String| {
             let name = wanted.first().map_or_else(|| "claim".to_owned(), |lookup| format!("{:?}", lookup.resource));
-            Err(Unanswered::Mapping(MapperError::Trap(format!("(look-up of {name})"), what)))
+            Err(LookupError::Mapping(MapperError::Trap(format!("(look-up of {name})"), what)))
         };
         known.rounds += 1;
         if known.rounds > ROUNDS {

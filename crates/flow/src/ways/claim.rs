@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::agreement::Agreement;
 use crate::deliver::{Attempt, Stop, unmappable};
-use crate::lookups::{Known, Unanswered};
+use crate::lookups::{LookupError, LookupSession};
 use crate::message::{Accepted, Kind, Message, NewMessage, Origin, Outcome};
 use crate::peers::graphql::nodes;
 use crate::peers::{Peer, PeerError};
@@ -65,7 +65,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let original = String::from_utf8_lossy(&message.body);
         let received = message.received_at.to_string();
         let settings = &self.settings.mapping.claim;
-        let mut known = Known::default();
+        let mut known = LookupSession::default();
         let mapped = loop {
             match self.mapper.claim(&original, Some(&received), known.answers(), settings).await {
                 Ok(lookup::Outcome::Mapped(mapped)) => break mapped,
@@ -117,10 +117,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Ok(Outcome::Delivered { note: format!("{how} {uuid}") })
     }
 
-    pub(super) fn unanswered(&self, error: &Unanswered, message: &Message) -> Stop {
+    pub(super) fn unanswered(&self, error: &LookupError, message: &Message) -> Stop {
         match error {
-            Unanswered::Peer(error) => self.stop(error, false, message),
-            Unanswered::Mapping(error) => self.parked(error, message),
+            LookupError::Peer(error) => self.stop(error, false, message),
+            LookupError::Mapping(error) => self.parked(error, message),
         }
     }
 
