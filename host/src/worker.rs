@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flow::breaker::Gate;
 use flow::ports::{Clock, Lease, Store, StoreError};
-use flow::subscription::Kept;
+use flow::subscription::SubscriptionChange;
 use flow::{Kind, MessageId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
@@ -278,15 +278,15 @@ pub async fn keep_subscription(host: Arc<Host>, mut stop: Stop) {
         host.metrics.subscription(kept.is_ok());
         // Until it is in place we ask more often: openIMIS may just be starting.
         let wait = match kept {
-            Ok(Kept::Unchanged(id)) => {
+            Ok(SubscriptionChange::Unchanged(id)) => {
                 tracing::debug!(subscription = id, "subscription is in place");
                 interval
             }
-            Ok(Kept::Renewed(id)) => {
+            Ok(SubscriptionChange::Renewed(id)) => {
                 tracing::info!(subscription = id, "subscription renewed");
                 interval
             }
-            Ok(Kept::Created(id)) => {
+            Ok(SubscriptionChange::Created(id)) => {
                 tracing::info!(subscription = id, "subscription created");
                 interval
             }

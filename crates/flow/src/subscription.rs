@@ -18,7 +18,7 @@ const CRITERIA: &str = "Claim";
 
 /// A subscription as openIMIS lists it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Listed {
+pub struct ListedSubscription {
     /// Its id.
     pub id: String,
     /// `active` or `off`.
@@ -57,12 +57,12 @@ struct Link {
 
 #[derive(Deserialize)]
 struct Entry {
-    resource: Listed,
+    resource: ListedSubscription,
 }
 
 /// What [`Flow::keep_subscription`] did.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Kept {
+pub enum SubscriptionChange {
     /// It was as it should be. Its id.
     Unchanged(String),
     /// Its end, credentials or state were renewed. Its id.
@@ -73,7 +73,7 @@ pub enum Kept {
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// All subscriptions that openIMIS lists, everybody's.
-    pub async fn subscriptions(&self) -> Result<Vec<Listed>, PeerError> {
+    pub async fn subscriptions(&self) -> Result<Vec<ListedSubscription>, PeerError> {
         let since = unused_search_time(self.clock.now());
         let mut all = Vec::new();
         for page in 1..=PAGES {
@@ -90,7 +90,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Those of them that post claims to our callback.
-    pub async fn own_subscriptions(&self) -> Result<Vec<Listed>, PeerError> {
+    pub async fn own_subscriptions(&self) -> Result<Vec<ListedSubscription>, PeerError> {
         let callback = self.callback()?.to_string();
         let mut all = self.subscriptions().await?;
         all.retain(|listed| listed.criteria.eq_ignore_ascii_case(CRITERIA) && listed.channel.endpoint == callback);
@@ -98,27 +98,27 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Leaves exactly one subscription in place, active, with our credentials and far enough from its end.
-    pub async fn keep_subscription(&self) -> Result<Kept, PeerError> {
+    pub async fn keep_subscription(&self) -> Result<SubscriptionChange, PeerError> {
         let wanted = self.wanted()?;
         let mut own = self.own_subscriptions().await?.into_iter();
         let Some(first) = own.next() else {
             let answer =
                 self.openimis(Method::POST, "Subscription/", Some(wanted.to_string()), &mut Trail::default()).await?;
-            let created: Listed = answer.json(Peer::OpenImis, "the Subscription")?;
-            return Ok(Kept::Created(created.id));
+            let created: ListedSubscription = answer.json(Peer::OpenImis, "the Subscription")?;
+            return Ok(SubscriptionChange::Created(created.id));
         };
         // A second one with our endpoint would send each claim twice.
         for extra in own {
             self.remove(&extra.id).await?;
         }
         if self.is_as_wanted(&first, &wanted) {
-            return Ok(Kept::Unchanged(first.id));
+            return Ok(SubscriptionChange::Unchanged(first.id));
         }
         let mut body = wanted;
         body["id"] = first.id.clone().into();
         let path = format!("Subscription/{}/", first.id);
         self.openimis(Method::PUT, &path, Some(body.to_string()), &mut Trail::default()).await?;
-        Ok(Kept::Renewed(first.id))
+        Ok(SubscriptionChange::Renewed(first.id))
     }
 
     /// Removes our subscriptions. Returns how many there were.
@@ -166,7 +166,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         }))
     }
 
-    fn is_as_wanted(&self, listed: &Listed, wanted: &serde_json::Value) -> bool {
+    fn is_as_wanted(&self, listed: &ListedSubscription, wanted: &serde_json::Value) -> bool {
         let object = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
         let listed_header = listed.channel.header.first().and_then(|header| object(header.as_deref()?));
         let wanted_header = wanted["channel"]["header"][0].as_str().and_then(object);

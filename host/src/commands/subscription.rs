@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use flow::subscription::Kept;
+use flow::subscription::SubscriptionChange;
 use openimis_mediator::clock::SystemClock;
 use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::store::SqlStore;
@@ -39,9 +39,9 @@ impl Subscription {
                 out!("{} subscription(s)", all.len());
             }
             Self::Create => match flow.keep_subscription().await.context("the subscription cannot be created")? {
-                Kept::Created(id) => out!("created {id}"),
-                Kept::Renewed(id) => out!("renewed {id}"),
-                Kept::Unchanged(id) => out!("{id} was in place"),
+                SubscriptionChange::Created(id) => out!("created {id}"),
+                SubscriptionChange::Renewed(id) => out!("renewed {id}"),
+                SubscriptionChange::Unchanged(id) => out!("{id} was in place"),
             },
             Self::Delete => {
                 let count = flow.delete_subscriptions().await.context("the subscription cannot be deleted")?;

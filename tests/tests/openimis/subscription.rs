@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Output;
 
-use flow::subscription::Kept;
+use flow::subscription::SubscriptionChange;
 use mediator_tests::running::{Process, program, store_path};
 use openimis_mediator::Host;
 use openimis_mediator::config::StoreSettings;
@@ -33,8 +33,10 @@ async fn what_was_created_just_now_is_found_at_once() {
         Host::build(world.config(&[("subscription.callback", callback)])).await.expect("a mediator that does not run");
     let flow = &host.flow;
     for _ in 0..3 {
-        let Kept::Created(id) = flow.keep_subscription().await.expect("an answer") else { panic!("there was none") };
-        assert_eq!(flow.keep_subscription().await.expect("an answer"), Kept::Unchanged(id));
+        let SubscriptionChange::Created(id) = flow.keep_subscription().await.expect("an answer") else {
+            panic!("there was none")
+        };
+        assert_eq!(flow.keep_subscription().await.expect("an answer"), SubscriptionChange::Unchanged(id));
         assert_eq!(flow.delete_subscriptions().await.expect("an answer"), 1);
     }
     assert_eq!(world.openimis.subscriptions_at(callback).await, [] as [serde_json::Value; 0]);
