@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use flow::facilities::{Action, Asked, Counts, Event, Record, State};
+use flow::facilities::{Action, Counts, Event, Record, RunRequest, State};
 use flow::ports::Clock;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
@@ -131,13 +131,13 @@ impl Sync {
     async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
         let config = source.config()?;
         let flow = flow(&config).await?;
-        let asked = Asked { whole: self.full, dry_run: self.dry_run, actor: actor() };
+        let asked = RunRequest { whole: self.full, dry_run: self.dry_run, actor: actor() };
         let bar = bar(None, "facilities read");
         let done = sync(&flow, &config, &asked, &mut |event| report(&bar, event), interrupted()).await;
         bar.finish_and_clear();
         let counts = match done {
             Ok(counts) => counts,
-            Err(SyncError::Stopped(flow::facilities::Stopped::Interrupted { reason, next_at, counts, .. })) => {
+            Err(SyncError::Stopped(flow::facilities::RunError::Interrupted { reason, next_at, counts, .. })) => {
                 out!("{}", summary(counts, self.dry_run));
                 let further = if self.dry_run {
                     String::new()

@@ -7,7 +7,7 @@ mod schedule;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use flow::facilities::{Asked, Counts, Stopped, Tell};
+use flow::facilities::{Counts, RunError, RunRequest, Tell};
 use flow::ports::{Clock, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
@@ -36,7 +36,7 @@ pub enum SyncError {
     Asked,
     /// It goes on later.
     #[error(transparent)]
-    Stopped(#[from] Stopped),
+    Stopped(#[from] RunError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,7 +46,7 @@ impl SyncError {
     /// Without the own words of the registry and of openIMIS, which may name people: for the log.
     pub fn unquoted(&self) -> String {
         match self {
-            Self::Stopped(Stopped::Interrupted { unquoted, .. }) => unquoted.clone(),
+            Self::Stopped(RunError::Interrupted { unquoted, .. }) => unquoted.clone(),
             other => other.to_string(),
         }
     }
@@ -82,7 +82,7 @@ impl Wishes {
 pub async fn sync(
     flow: &HostFlow,
     config: &Config,
-    asked: &Asked,
+    asked: &RunRequest,
     tell: Tell<'_>,
     stopped: impl Future<Output = ()>,
 ) -> Result<Counts, SyncError> {
@@ -108,7 +108,7 @@ pub async fn retry(
 /// What is left in the middle is taken up later.
 async fn unless(
     stopped: impl Future<Output = ()>,
-    work: impl Future<Output = Result<Counts, Stopped>>,
+    work: impl Future<Output = Result<Counts, RunError>>,
 ) -> Result<Counts, SyncError> {
     tokio::select! {
         biased;

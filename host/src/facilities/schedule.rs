@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cronexpr::{Crontab, MakeTimestamp};
-use flow::facilities::{Asked, Counts, Event};
+use flow::facilities::{Counts, Event, RunRequest};
 use flow::ports::{Clock, StoreError};
 use jiff::Timestamp;
 use tokio::time::sleep;
@@ -83,7 +83,7 @@ fn next(schedule: Option<Crontab>, after: Timestamp) -> Timestamp {
 }
 
 async fn run(host: &Host, whole: bool, actor: &str, stop: &mut Stop) {
-    let wanted = Asked { whole, dry_run: false, actor: actor.to_owned() };
+    let wanted = RunRequest { whole, dry_run: false, actor: actor.to_owned() };
     let done = sync(&host.flow.fresh(), &host.config, &wanted, &mut heard, asked(stop)).await;
     tell(if whole { "all facilities" } else { "changed facilities" }, done);
 }

@@ -5,7 +5,9 @@
 mod lease;
 mod shown;
 
-use flow::facilities::{Asked, Counts, Decision, Kept, Ledger, Record, Run, RunEnd, State, Unsettled};
+use flow::facilities::{
+    Counts, Decision, Ledger, Record, Run, RunEnd, RunRequest, State, StoredFacility, UnsettledFacility,
+};
 use flow::ports::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::any::AnyRow;
@@ -105,7 +107,7 @@ impl Tables {
         tx.commit().await.map_err(failed)
     }
 
-    async fn begin_run(&self, asked: &Asked, since: Option<Timestamp>, now: Timestamp) -> Result<Run, StoreError> {
+    async fn begin_run(&self, asked: &RunRequest, since: Option<Timestamp>, now: Timestamp) -> Result<Run, StoreError> {
         let mut connection = self.write().await?;
         let mut tx = connection.begin_with(self.dialect.begin()).await.map_err(failed)?;
         let open = sqlx::query(
@@ -219,7 +221,7 @@ impl Ledger for SqlStore {
 
     async fn begin_facility_run(
         &self,
-        asked: &Asked,
+        asked: &RunRequest,
         since: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Run, StoreError> {
@@ -234,7 +236,7 @@ impl Ledger for SqlStore {
         bounded(self.tables.record(run, records, now)).await
     }
 
-    async fn kept_facilities(&self, sources: &[String]) -> Result<Vec<Kept>, StoreError> {
+    async fn kept_facilities(&self, sources: &[String]) -> Result<Vec<StoredFacility>, StoreError> {
         bounded(async {
             let mut kept = Vec::new();
             for piece in pieces(sources) {
@@ -250,7 +252,7 @@ impl Ledger for SqlStore {
                 let found = query.fetch_all(&self.tables.reader).await.map_err(failed)?;
                 for (source, code, national_id, fingerprint, state) in found {
                     let state = State::from_word(&state).unwrap_or(State::Failed);
-                    kept.push(Kept { source, code, national_id, fingerprint, state });
+                    kept.push(StoredFacility { source, code, national_id, fingerprint, state });
                 }
             }
             Ok(kept)
@@ -282,7 +284,7 @@ impl Ledger for SqlStore {
         before: Timestamp,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<Unsettled>, StoreError> {
+    ) -> Result<Vec<UnsettledFacility>, StoreError> {
         let statement = match only_due {
             // When it was asked for again is another clock's time, perhaps.
             true => "SELECT id, source, document FROM facility WHERE state = 'due' AND id > $1 AND $2 > 0 ORDER BY id LIMIT $3",
@@ -298,7 +300,7 @@ impl Ledger for SqlStore {
         let rows = bounded(async { asked.fetch_all(&self.tables.reader).await.map_err(failed) }).await?;
         let opened = |(id, source, document): (i64, String, Option<Vec<u8>>)| {
             let document = self.tables.seal.open(document.unwrap_or_default(), &source).map_err(StoreError)?;
-            Ok(Unsettled { id, source, document: String::from_utf8_lossy(&document).into_owned() })
+            Ok(UnsettledFacility { id, source, document: String::from_utf8_lossy(&document).into_owned() })
         };
         rows.into_iter().map(opened).collect()
     }

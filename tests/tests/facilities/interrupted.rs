@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flow::facilities::Stopped;
+use flow::facilities::RunError;
 use jiff::{SignedDuration, Timestamp};
 use mediator_tests::raw_peer::{Scripted, http};
 use mediator_tests::running::{Mediator, config, eventually};
@@ -25,7 +25,7 @@ fn first_pages(world: &World) -> usize {
 
 fn reason(stopped: &SyncError) -> &str {
     match stopped {
-        SyncError::Stopped(Stopped::Interrupted { reason, .. }) => reason,
+        SyncError::Stopped(RunError::Interrupted { reason, .. }) => reason,
         other => panic!("{other:?}"),
     }
 }

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use flow::facilities::{Action, Asked, Counts, Event, Record, State};
+use flow::facilities::{Action, Counts, Event, Record, RunRequest, State};
 use mediator_tests::running::{config, sandbox};
 use openimis_mediator::Host;
 use openimis_mediator::facilities::{SyncError, retry, sync};
@@ -73,8 +73,8 @@ impl World {
 /// What became of a facility, as a run told it: source, what, why.
 pub type Told = Vec<(String, String, String)>;
 
-pub fn asked(whole: bool, dry_run: bool) -> Asked {
-    Asked { whole, dry_run, actor: "a test".to_owned() }
+pub fn asked(whole: bool, dry_run: bool) -> RunRequest {
+    RunRequest { whole, dry_run, actor: "a test".to_owned() }
 }
 
 fn hear(told: &Mutex<Told>, event: Event<'_>) {

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use flow::facilities::{Action, Asked, Counts, Event, State};
+use flow::facilities::{Action, Counts, Event, RunRequest, State};
 use openimis_mediator::Host;
 use openimis_mediator::facilities::{SyncError, national_id, retry, sync};
 use openimis_mediator::sandbox::{REGISTRY_TOKEN, Registry};
@@ -104,7 +104,7 @@ fn mark() -> String {
 
 async fn run(host: &Host, whole: bool) -> (Result<Counts, SyncError>, Vec<String>) {
     let told: Mutex<Vec<String>> = Mutex::default();
-    let asked = Asked { whole, dry_run: false, actor: "a test".to_owned() };
+    let asked = RunRequest { whole, dry_run: false, actor: "a test".to_owned() };
     let mut hear = |event: Event<'_>| {
         if let Event::Facility(record) = event {
             let what = record.action.map_or(record.state.word(), Action::word);

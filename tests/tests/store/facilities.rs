@@ -1,6 +1,6 @@
 //! Facilities of a registry: what was last sent, how far a run is, whose turn it is.
 
-use flow::facilities::{Action, Asked, Counts, Decision, Ledger, Record, RunEnd, State as Where};
+use flow::facilities::{Action, Counts, Decision, Ledger, Record, RunEnd, RunRequest, State as Where};
 use openimis_mediator::store::{FacilityFilter, FacilityLine};
 
 use super::*;
@@ -21,8 +21,8 @@ fn record(source: &str, state: Where) -> Record {
     }
 }
 
-fn asked(whole: bool) -> Asked {
-    Asked { whole, dry_run: false, actor: "ann".to_owned() }
+fn asked(whole: bool) -> RunRequest {
+    RunRequest { whole, dry_run: false, actor: "ann".to_owned() }
 }
 
 async fn open(store: &SqlStore) -> Vec<FacilityLine> {

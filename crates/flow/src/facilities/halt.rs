@@ -9,7 +9,7 @@ use crate::ports::{MapperError, StoreError};
 
 /// Why a run was interrupted, or was not begun.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Stopped {
+pub enum RunError {
     /// The registry or openIMIS cannot be used at the moment.
     #[error("{reason}")]
     Interrupted {

@@ -3,7 +3,7 @@
 use mapping::facility::{Envelope, Settings, national_id};
 
 use super::plan::{Item, Plan};
-use super::{Kept, Ledger, Record};
+use super::{Ledger, Record, StoredFacility};
 use crate::Flow;
 use crate::ports::{Clock, Http, Mapper, Store, StoreError};
 
@@ -33,7 +33,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
     pub(super) async fn in_the_way(
         &self,
         item: &Item,
-        kept: Option<&Kept>,
+        kept: Option<&StoredFacility>,
         envelope: &Envelope,
         identity: &Identity,
         is_whole: bool,
@@ -54,7 +54,7 @@ pub(super) fn same_code(other: &str) -> String {
     format!("{other} of the registry has the same code: which of the two is it?")
 }
 
-impl Kept {
+impl StoredFacility {
     /// What the settings or an admin say of its number goes first.
     fn is_another(&self, envelope: &Envelope, Identity(identity): &Identity) -> Option<String> {
         if self.fingerprint.is_none() || identity.as_ref().is_some_and(|(_, is_decided)| *is_decided) {

@@ -30,7 +30,7 @@ const INPUT: &str =
 
 /// What openIMIS has.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct KnownFacilities {
     /// Code to nodes; a code may be there twice.
     districts: HashMap<String, Vec<String>>,
     /// Code to nodes.
@@ -43,7 +43,7 @@ pub(super) struct Known {
     pub elements: Vec<String>,
 }
 
-impl Known {
+impl KnownFacilities {
     /// Answers a mapping's question from memory.
     pub fn answer(&self, lookup: Lookup) -> Answer {
         let of = |nodes: &HashMap<String, Vec<String>>| nodes.get(&lookup.value).cloned().unwrap_or_default();
@@ -101,15 +101,15 @@ impl Known {
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Reads what openIMIS has.
-    pub(super) async fn known_facilities(&self, tell: Tell<'_>) -> Result<Known, PeerError> {
-        let mut known = Known { elements: self.facility_elements(tell).await?, ..Known::default() };
+    pub(super) async fn known_facilities(&self, tell: Tell<'_>) -> Result<KnownFacilities, PeerError> {
+        let mut known = KnownFacilities { elements: self.facility_elements(tell).await?, ..KnownFacilities::default() };
         self.all_nodes(DISTRICTS, "locations", tell, |node| known.keep_district(node)).await?;
         self.all_nodes(FACILITIES, "healthFacilities", tell, |node| known.keep_facility(node)).await?;
         Ok(known)
     }
 
     /// Reads one facility again that was written in this run: only openIMIS knows the uuid that an update needs.
-    pub(super) async fn know_again(&self, code: &str, known: &mut Known) -> Result<(), PeerError> {
+    pub(super) async fn know_again(&self, code: &str, known: &mut KnownFacilities) -> Result<(), PeerError> {
         let lookup = Lookup { resource: Resource::HealthFacility, by: By::Code, value: code.to_owned() };
         let told = self.look_up_nodes(&[&lookup], &mut Trail::default()).await?;
         known.replace(code, told.into_iter().flat_map(|answer| answer.found).collect());
@@ -154,13 +154,13 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 mod tests {
     use super::*;
 
-    fn asked(known: &Known, resource: Resource, by: By, value: &str) -> usize {
+    fn asked(known: &KnownFacilities, resource: Resource, by: By, value: &str) -> usize {
         known.answer(Lookup { resource, by, value: value.to_owned() }).found.len()
     }
 
     #[test]
     fn what_is_written_in_a_run_is_seen_by_what_comes_after_it() {
-        let mut known = Known::default();
+        let mut known = KnownFacilities::default();
         known.keep_district(&json!({"id": "1", "code": "R1D1"}));
         known.keep_facility(&json!({"code": "HF1", "name": "One", "location": {"code": "R1D1"}}));
         assert_eq!(asked(&known, Resource::Location, By::Code, "R1D1"), 1);

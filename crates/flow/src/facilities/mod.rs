@@ -25,7 +25,7 @@ use url::Url;
 
 use crate::ports::StoreError;
 
-pub use halt::Stopped;
+pub use halt::RunError;
 
 /// A registry that speaks mCSD (FHIR R4), and how it is asked.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub struct Registry {
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct RunRequest {
     /// All facilities, each compared with what openIMIS has; not only those that changed.
     pub whole: bool,
     /// Nothing is written, neither to openIMIS nor to the ledger.
@@ -202,7 +202,7 @@ pub enum RunEnd {
 
 /// What the ledger has of a facility.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct StoredFacility {
     /// The registry's name for it.
     pub source: String,
     /// openIMIS' code of it, as last read.
@@ -217,7 +217,7 @@ pub struct Kept {
 
 /// A facility that is not done, as it was last received.
 #[derive(Clone, Debug)]
-pub struct Unsettled {
+pub struct UnsettledFacility {
     /// Its number in the ledger.
     pub id: i64,
     /// The registry's name for it.
@@ -244,7 +244,7 @@ pub trait Ledger {
     /// changed facilities begins.
     async fn begin_facility_run(
         &self,
-        asked: &Asked,
+        asked: &RunRequest,
         since: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Run, StoreError>;
@@ -256,7 +256,7 @@ pub trait Ledger {
     async fn record_facilities(&self, run: Option<&Run>, records: &[Record], now: Timestamp) -> Result<(), StoreError>;
 
     /// What is kept of these.
-    async fn kept_facilities(&self, sources: &[String]) -> Result<Vec<Kept>, StoreError>;
+    async fn kept_facilities(&self, sources: &[String]) -> Result<Vec<StoredFacility>, StoreError>;
 
     /// Which facilities openIMIS has with these codes: code and the registry's name.
     async fn facilities_with_codes(&self, codes: &[String]) -> Result<Vec<(String, String)>, StoreError>;
@@ -269,7 +269,7 @@ pub trait Ledger {
         before: Timestamp,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<Unsettled>, StoreError>;
+    ) -> Result<Vec<UnsettledFacility>, StoreError>;
 
     /// What admins decided.
     async fn facility_decisions(&self) -> Result<Vec<Decision>, StoreError>;

@@ -8,7 +8,7 @@ use mapping::{Issue, IssueType, Severity};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::known::Known;
+use super::known::KnownFacilities;
 use super::write::Mutation;
 use super::{Action, Decision, Record, State};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store};
@@ -161,7 +161,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         &self,
         item: &Item,
         envelope: &Envelope,
-        known: &mut Known,
+        known: &mut KnownFacilities,
         settings: &Settings,
     ) -> Result<Plan, MapperError> {
         let mut answers: Vec<Answer> = Vec::new();
@@ -203,7 +203,7 @@ fn planned(
     record: Record,
     body: &str,
     answers: &[Answer],
-    known: &mut Known,
+    known: &mut KnownFacilities,
 ) -> Plan {
     let failed = |reason: &str| Plan::Settled(item.failed(envelope, reason.to_owned()));
     let Ok(word) = serde_json::from_str::<Word>(body) else {

@@ -5,14 +5,14 @@ use std::collections::{HashMap, HashSet};
 use mapping::facility::{Envelope, Settings};
 
 use super::identity::same_code;
-use super::known::Known;
-use super::{Kept, State};
+use super::known::KnownFacilities;
+use super::{State, StoredFacility};
 
 /// What one process knows during a run.
 pub(super) struct Session {
     pub settings: Settings,
     /// Read when the first facility needs it.
-    pub known: Option<Known>,
+    pub known: Option<KnownFacilities>,
     /// Which entry of the registry came with a code: a second one would undo the first.
     codes: HashMap<String, String>,
     /// What came with a page: a dry run, which writes nothing down, must not tell it twice.
@@ -66,7 +66,7 @@ impl Treated {
     }
 }
 
-impl Kept {
+impl StoredFacility {
     pub(super) fn is_so(&self, envelope: &Envelope) -> bool {
         self.state == State::Done && envelope.fingerprint.is_some() && self.fingerprint == envelope.fingerprint
     }

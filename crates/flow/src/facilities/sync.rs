@@ -7,13 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use mapping::facility::Envelope;
 use url::Url;
 
-use super::halt::{Halt, Stopped};
+use super::halt::{Halt, RunError};
 use super::identity::Identity;
 use super::plan::{Item, Plan, with_decisions};
 use super::registry::RegistryError;
 use super::session::Session;
 use super::write::Mutation;
-use super::{Action, Asked, Counts, Event, Kept, Ledger, Record, Registry, Run, RunEnd, State, Tell};
+use super::{Action, Counts, Event, Ledger, Record, Registry, Run, RunEnd, RunRequest, State, StoredFacility, Tell};
 use crate::Flow;
 use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
@@ -40,7 +40,12 @@ impl Counts {
 
 impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Brings the registry's facilities to openIMIS: those that changed since the last run, or all. Takes up a run that was interrupted.
-    pub async fn sync_facilities(&self, registry: &Registry, asked: &Asked, tell: Tell<'_>) -> Result<Counts, Stopped> {
+    pub async fn sync_facilities(
+        &self,
+        registry: &Registry,
+        asked: &RunRequest,
+        tell: Tell<'_>,
+    ) -> Result<Counts, RunError> {
         let now = self.clock.now();
         let last = self.store.last_facility_sync().await?;
         let since = last.filter(|_| !asked.whole).map(|last| last.saturating_add(-registry.overlap).unwrap_or(last));
@@ -69,13 +74,13 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         match end {
             RunEnd::Done => Ok(run.counts),
             RunEnd::Interrupted { reason, next_at } => {
-                Err(Stopped::Interrupted { reason, unquoted, next_at, counts: run.counts })
+                Err(RunError::Interrupted { reason, unquoted, next_at, counts: run.counts })
             }
         }
     }
 
     /// Tries those again that an admin wants to be tried again.
-    pub async fn retry_facilities(&self, tell: Tell<'_>) -> Result<Counts, Stopped> {
+    pub async fn retry_facilities(&self, tell: Tell<'_>) -> Result<Counts, RunError> {
         let mut session = self.session(false, true).await?;
         let mut run = Run::dry(false, None, self.clock.now());
         let done = self.again(true, &mut run, &mut session, tell).await;
@@ -85,7 +90,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Err(Halt::Store(error)) => Err(error.into()),
             Err(halt) => match self.interrupted(halt, WAIT) {
                 RunEnd::Interrupted { reason, next_at } => {
-                    Err(Stopped::Interrupted { reason, unquoted, next_at, counts: run.counts })
+                    Err(RunError::Interrupted { reason, unquoted, next_at, counts: run.counts })
                 }
                 RunEnd::Done => Ok(run.counts),
             },
@@ -218,7 +223,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         tell: Tell<'_>,
     ) -> Result<Vec<Record>, Halt> {
         let sources: Vec<String> = items.iter().map(|item| item.source.clone()).collect();
-        let kept: HashMap<String, Kept> =
+        let kept: HashMap<String, StoredFacility> =
             self.store.kept_facilities(&sources).await?.into_iter().map(|kept| (kept.source.clone(), kept)).collect();
         let (mut records, mut writes) = (Vec::new(), Vec::new());
         for item in &items {
@@ -243,7 +248,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
     async fn treat_one(
         &self,
         item: &Item,
-        kept: Option<&Kept>,
+        kept: Option<&StoredFacility>,
         session: &mut Session,
         counts: &mut Counts,
         tell: Tell<'_>,
