@@ -2,7 +2,7 @@
 
 use flow::Kind;
 use flow::http_api::{self, Answer, Coding, Route};
-use flow::openhim::envelope::{Shown, envelope};
+use flow::openhim::envelope::{Details, envelope};
 use flow::openhim::{DEFAULT_URN, Transaction};
 use flow::ports::{Clock, StoreError};
 use flow::receive::{Journal, Receipt};
@@ -121,7 +121,7 @@ async fn receive(flow: &EdgeFlow, kind: Kind, body: Vec<u8>, through_openhim: bo
         return Ok(answer);
     }
     let id = received.ok().and_then(|received| received.id());
-    let shown = Shown { urn: DEFAULT_URN, kind, journal: &journal, id, told_later: false };
+    let shown = Details { urn: DEFAULT_URN, kind, journal: &journal, id, told_later: false };
     Ok(envelope(&answer, &shown, flow.clock.now()))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flow::openhim::core::{Call, Refused};
+use flow::openhim::core::{Call, CoreError};
 use flow::ports::StoreError;
 
 use super::api::{CallError, Core, Login};
@@ -67,7 +67,7 @@ pub async fn adopt_file(config: &Config) -> Result<(), AdoptError> {
     let core = Core { openhim, http: &http, clock: &clock, login: &login };
     match core.call(&Call::Configure(&openhim.urn, &values)).await {
         Ok(_) => {}
-        Err(CallError::Refused(Refused::Unknown(_))) => return Err(AdoptError::NotRegistered(openhim.urn.clone())),
+        Err(CallError::Refused(CoreError::Unknown(_))) => return Err(AdoptError::NotRegistered(openhim.urn.clone())),
         Err(error) => return Err(AdoptError::Core(error)),
     }
     // Also where no mediator runs now: the next start begins with them.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
-use flow::openhim::core::{Call, Refused, read};
+use flow::openhim::core::{Call, CoreError, read};
 use flow::ports::{Clock, Http, HttpError};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +21,7 @@ use crate::http::ReqwestHttp;
 pub enum CallError {
     /// The core said no.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] CoreError),
     /// It said nothing.
     #[error("the core is away: {0}")]
     Away(#[from] HttpError),
@@ -89,7 +89,7 @@ impl Core<'_> {
     pub async fn call(&self, call: &Call<'_>) -> Result<Value, CallError> {
         let called = attempt(self, call).await;
         // The password may have been set anew, with another salt, or one of the clocks set right: both are asked for once more.
-        if matches!(called, Err(CallError::Refused(Refused::Credentials))) && self.openhim.auth == Auth::Token {
+        if matches!(called, Err(CallError::Refused(CoreError::Credentials))) && self.openhim.auth == Auth::Token {
             let known = self.login.known();
             self.login.know(None);
             let salt = salt(self).await?;
@@ -130,13 +130,13 @@ async fn salt(core: &Core<'_>) -> Result<Salt, CallError> {
     let Some(username) = &core.openhim.username else { return Err(CallError::Unusable("username")) };
     let told = send(core, &Call::Salt(username), HeaderMap::new()).await;
     let told = told.map_err(|error| match error {
-        CallError::Refused(Refused::Unknown(_)) => CallError::Refused(Refused::Credentials),
+        CallError::Refused(CoreError::Unknown(_)) => CallError::Refused(CoreError::Credentials),
         other => other,
     })?;
     let now = core.clock.now();
     let theirs = told["ts"].as_str().and_then(|ts| ts.parse::<Timestamp>().ok());
     let Some(salt) = told["salt"].as_str() else {
-        return Err(Refused::Strange(200, "no salt for the user".to_owned()).into());
+        return Err(CoreError::Strange(200, "no salt for the user".to_owned()).into());
     };
     let salt = Salt { salt: salt.to_owned(), ahead: theirs.map_or(SignedDuration::ZERO, |at| at.duration_since(now)) };
     core.login.know(Some(salt.clone()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use flow::openhim::Transaction;
-use flow::openhim::envelope::{Shown, envelope};
+use flow::openhim::envelope::{Details, envelope};
 use flow::ports::{Clock, StoreError};
 use flow::receive::{Journal, Receipt};
 use flow::{Kind, MessageId};
@@ -77,7 +77,7 @@ pub(crate) async fn enveloped(host: &Host, kind: Kind, mut response: Response) -
     // A body of our own, which is in memory.
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let answer = Response::from_parts(parts, body.to_vec());
-    let shown = Shown { urn: &host.config.openhim.urn, kind, journal: &journal, id, told_later };
+    let shown = Details { urn: &host.config.openhim.urn, kind, journal: &journal, id, told_later };
     let mut wrapped = sent(envelope(&answer, &shown, host.flow.clock.now()));
     *wrapped.extensions_mut() = answer.into_parts().0.extensions;
     wrapped.map(Body::new)

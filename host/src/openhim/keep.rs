@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow::Kind;
-use flow::openhim::core::{Call, Refused};
+use flow::openhim::core::{Call, CoreError};
 use flow::openhim::registration::Registration;
 use flow::ports::Clock;
 use serde_json::Value;
@@ -57,7 +57,7 @@ async fn alive(host: &Host) -> Result<(), CallError> {
     }
     match heartbeat(host).await {
         // Its database was emptied, or somebody deleted the mediator.
-        Err(CallError::Refused(Refused::Unknown(_))) => {
+        Err(CallError::Refused(CoreError::Unknown(_))) => {
             tracing::warn!("OpenHIM's core has forgotten this mediator: it is registered anew");
             register(host).await?;
             heartbeat(host).await
@@ -98,7 +98,7 @@ async fn heartbeat(host: &Host) -> Result<(), CallError> {
     let config = match call(host, &Call::Heartbeat { urn: &openhim.urn, uptime, config: openhim.configure }).await {
         Ok(config) => config,
         Err(error) => {
-            if matches!(error, CallError::Refused(Refused::Unknown(_))) {
+            if matches!(error, CallError::Refused(CoreError::Unknown(_))) {
                 host.openhim.state().registered_at = None;
             }
             return Err(error);
@@ -135,7 +135,7 @@ fn tell(host: &Host, error: &CallError) {
 fn wait(error: &CallError, beat: Duration, failures: u32) -> Duration {
     let doubled = |first: Duration| first.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let wait = match error {
-        CallError::Refused(Refused::Failed(..)) | CallError::Away(_) => doubled(beat.min(AWAY)).min(AWAY),
+        CallError::Refused(CoreError::Failed(..)) | CallError::Away(_) => doubled(beat.min(AWAY)).min(AWAY),
         _ => doubled(REFUSED.0.min(beat * 3)).min(REFUSED.1),
     };
     let spread = RandomState::new().hash_one(failures) % 100; // in containers all have the same process id

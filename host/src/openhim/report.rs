@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow::message::{State, TrailEntry};
-use flow::openhim::core::{Call, Refused};
+use flow::openhim::core::{Call, CoreError};
 use flow::openhim::report::Report;
 use flow::ports::{Clock, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -149,7 +149,7 @@ async fn one(host: &Host, report: &Pending) -> Result<bool, StoreError> {
             let wait = FIRST_WAIT * (1 << report.tries.saturating_sub(1).min(8));
             store.put_report_off(report, after(now, wait.min(LONGEST)), report.told, true).await?;
             // A failure of the core may be about this one transaction; a refusal or silence is about all.
-            Ok(matches!(error, CallError::Refused(Refused::Failed(..))))
+            Ok(matches!(error, CallError::Refused(CoreError::Failed(..))))
         }
         Told::NotYet(error) | Told::Never(error) => {
             note(host, &error, now);
@@ -202,7 +202,7 @@ async fn told(host: &Host, report: &Pending, view: &View) -> Told {
 /// Credentials can be corrected and a core comes back; a transaction that is not there, or a document that it does not take, stay so.
 fn judged(error: CallError) -> Told {
     match error {
-        CallError::Refused(Refused::Unknown(_) | Refused::Invalid(_)) => Told::Never(error),
+        CallError::Refused(CoreError::Unknown(_) | CoreError::Invalid(_)) => Told::Never(error),
         error => Told::NotYet(error),
     }
 }

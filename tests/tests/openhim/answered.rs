@@ -2,8 +2,8 @@
 
 use flow::Kind;
 use flow::http_api::Answer;
-use flow::openhim::envelope::{Shown, envelope as wrap};
-use flow::receive::{StepResult, Journal, Step};
+use flow::openhim::envelope::{Details, envelope as wrap};
+use flow::receive::{Journal, Step, StepResult};
 use jiff::Timestamp;
 use mediator_tests::running::{sample_claim, sample_feedback};
 use openimis_mediator::sandbox::Fault;
@@ -131,7 +131,7 @@ fn what_a_mapping_says_as_it_stops_stays_here() {
     let now = Timestamp::UNIX_EPOCH;
     let done = StepResult::NotMapped("mapping map-feedback stopped: no rating of Sita Rai".to_owned());
     let journal = Journal { steps: vec![Step { done, from: now, to: now }], ..Journal::default() };
-    let shown = Shown { urn: URN, kind: Kind::Feedback, journal: &journal, id: None, told_later: false };
+    let shown = Details { urn: URN, kind: Kind::Feedback, journal: &journal, id: None, told_later: false };
     let wrapped = String::from_utf8(wrap(&Answer::new(Vec::new()), &shown, now).into_body()).expect("text");
     assert!(wrapped.contains("mapping map-feedback stopped") && !wrapped.contains("Sita"), "{wrapped}");
 }

@@ -64,7 +64,7 @@ impl Call<'_> {
 
 /// Why the core did not do it, and what to do.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Refused {
+pub enum CoreError {
     /// 401.
     #[error(
         "the core refused the credentials (401): correct openhim.username and openhim.password; a core that takes tokens only needs openhim.auth = \"token\""
@@ -89,7 +89,7 @@ pub enum Refused {
     Failed(u16, String),
 }
 
-impl Refused {
+impl CoreError {
     /// Without the core's own words, which may be those of a document.
     pub fn unquoted(&self) -> String {
         match self {
@@ -104,18 +104,18 @@ impl Refused {
 }
 
 /// What an answer means. `Ok` holds its JSON; null where it has none.
-pub fn read(call: &Call<'_>, response: &Response<Vec<u8>>) -> Result<Value, Refused> {
+pub fn read(call: &Call<'_>, response: &Response<Vec<u8>>) -> Result<Value, CoreError> {
     // Its 404 sends what was asked back: a registration holds a password.
     let is_echo = content_type(response).starts_with("application/octet-stream");
     let (status, text) = (response.status().as_u16(), if is_echo { String::new() } else { text(response.body()) });
     match status {
-        401 => Err(Refused::Credentials),
-        403 => Err(Refused::Forbidden(text)),
-        404 if matches!(call, Call::Register(_)) => Err(Refused::Strange(status, text)), // nothing is asked for
-        404 => Err(Refused::Unknown(text)),
-        400 => Err(Refused::Invalid(text)),
-        500.. => Err(Refused::Failed(status, text)),
-        200 | 201 if is_page(response) => Err(Refused::Strange(status, "a page for people".to_owned())),
+        401 => Err(CoreError::Credentials),
+        403 => Err(CoreError::Forbidden(text)),
+        404 if matches!(call, Call::Register(_)) => Err(CoreError::Strange(status, text)), // nothing is asked for
+        404 => Err(CoreError::Unknown(text)),
+        400 => Err(CoreError::Invalid(text)),
+        500.. => Err(CoreError::Failed(status, text)),
+        200 | 201 if is_page(response) => Err(CoreError::Strange(status, "a page for people".to_owned())),
         201 if matches!(call, Call::Register(_)) => Ok(Value::Null),
         200 if matches!(call, Call::Update(..) | Call::Configure(..)) => Ok(Value::Null),
         // Of a mediator that was registered without settings the core says "OK".
@@ -125,10 +125,10 @@ pub fn read(call: &Call<'_>, response: &Response<Vec<u8>>) -> Result<Value, Refu
         200 if !matches!(call, Call::Register(_)) => {
             match serde_json::from_slice(encoding::unmarked(response.body())) {
                 Ok(json @ (Value::Object(_) | Value::Null)) => Ok(json),
-                _ => Err(Refused::Strange(status, text)),
+                _ => Err(CoreError::Strange(status, text)),
             }
         }
-        _ => Err(Refused::Strange(status, text)),
+        _ => Err(CoreError::Strange(status, text)),
     }
 }
 

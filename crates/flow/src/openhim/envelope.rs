@@ -17,7 +17,7 @@ pub const CONTENT_TYPE: &str = "application/json+openhim";
 
 /// What a transaction shows beside the answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct Details<'a> {
     /// The mediator's name in OpenHIM.
     pub urn: &'a str,
     /// What came in.
@@ -31,7 +31,7 @@ pub struct Shown<'a> {
 }
 
 /// Wraps an answer. The outer status is 200: what counts for the client is inside.
-pub fn envelope(answer: &Answer, shown: &Shown<'_>, now: Timestamp) -> Answer {
+pub fn envelope(answer: &Answer, shown: &Details<'_>, now: Timestamp) -> Answer {
     let status = answer.status();
     let headers: Map<String, Value> = answer
         .headers()
@@ -60,7 +60,7 @@ pub fn envelope(answer: &Answer, shown: &Shown<'_>, now: Timestamp) -> Answer {
 }
 
 /// As the core would judge the status, but for what is not at its end and for what was taken though nobody can use it.
-fn word(status: StatusCode, shown: &Shown<'_>) -> Status {
+fn word(status: StatusCode, shown: &Details<'_>) -> Status {
     let unmappable = |step: &Step| matches!(&step.done, StepResult::Mapped(issues) if !issues.is_empty());
     match status.as_u16() {
         200..=299 if shown.told_later => Status::Processing,
@@ -71,7 +71,7 @@ fn word(status: StatusCode, shown: &Shown<'_>) -> Status {
 }
 
 /// Transactions can be searched for by these.
-fn properties(shown: &Shown<'_>) -> Value {
+fn properties(shown: &Details<'_>) -> Value {
     let mut properties = Map::new();
     let mut put = |name: &str, value: Option<String>| {
         properties.extend(value.map(|value| (name.to_owned(), value.into())));
@@ -89,7 +89,7 @@ fn short(code: &str) -> String {
 
 /// A step as something that was asked of a part of the mediator. Without the documents: OpenHIM has the one that came in, and what it is
 /// mapped to is not final before it is delivered.
-fn orchestration(step: &Step, shown: &Shown<'_>) -> Value {
+fn orchestration(step: &Step, shown: &Details<'_>) -> Value {
     let (name, path, status, body) = match &step.done {
         StepResult::Mapped(issues) => {
             let path = format!("/map-{}", shown.kind);
