@@ -160,7 +160,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Learns from what became of a request.
-    pub(crate) fn learn<T: Said>(&self, peer: Peer, answer: &Result<T, PeerError>) {
+    pub(crate) fn learn<T: PeerAnswer>(&self, peer: Peer, answer: &Result<T, PeerError>) {
         let failed = match answer {
             Ok(answer) if answer.is_the_peers_own() => None,
             Ok(_) => Some("an answer that is not JSON".to_owned()),
@@ -189,13 +189,13 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 }
 
 /// What can be told of an answer before it is read.
-pub(crate) trait Said {
+pub(crate) trait PeerAnswer {
     /// A proxy's page is not; neither peer says anything but JSON, or nothing.
     fn is_the_peers_own(&self) -> bool;
 }
 
 /// A login that could be read.
-impl Said for String {
+impl PeerAnswer for String {
     fn is_the_peers_own(&self) -> bool {
         true
     }

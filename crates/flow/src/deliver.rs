@@ -24,18 +24,18 @@ pub(crate) struct Attempt {
 }
 
 /// Why a way ends before its end.
-pub(crate) enum Stop {
+pub(crate) enum Interruption {
     Outcome(Outcome),
     Store(StoreError),
 }
 
-impl From<Outcome> for Stop {
+impl From<Outcome> for Interruption {
     fn from(outcome: Outcome) -> Self {
         Self::Outcome(outcome)
     }
 }
 
-impl From<StoreError> for Stop {
+impl From<StoreError> for Interruption {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
@@ -57,9 +57,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         };
         let now = self.clock.now();
         let outcome = match way {
-            Ok(outcome) | Err(Stop::Outcome(outcome)) => outcome,
+            Ok(outcome) | Err(Interruption::Outcome(outcome)) => outcome,
             // The mediator's own trouble, never a reason to give up.
-            Err(Stop::Store(error)) => Outcome::Retry {
+            Err(Interruption::Store(error)) => Outcome::Retry {
                 at: retry::retry_at(now, message.id, message.attempt, &self.settings.retry),
                 reason: error.to_string(),
                 uncertain: attempt.trail.has_sent().then_some(now).or(message.uncertain),
@@ -84,8 +84,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// A mapping that failed by itself: the message is parked, others go on.
-    pub(crate) fn parked(&self, error: &MapperError, message: &Message) -> Stop {
-        Stop::Outcome(match error {
+    pub(crate) fn parked(&self, error: &MapperError, message: &Message) -> Interruption {
+        Interruption::Outcome(match error {
             MapperError::Busy(_) => {
                 let (now, retry) = (self.clock.now(), &self.settings.retry);
                 retry::again(error.to_string(), message.uncertain, message, now, retry)

@@ -79,7 +79,7 @@ pub struct Shared<H, S, C, M> {
     login: Turnstile,
     cht: Turnstile,
     /// Contacts that insurees are linked to, as CHT last told.
-    linked: patients::Linked,
+    linked: patients::LinkChecks,
     /// CHT is older than 4.18: contacts are looked up in its view.
     old_search: std::sync::atomic::AtomicBool,
     healths: Mutex<Healths>,
@@ -105,7 +105,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             answers: Mutex::default(),
             login: Turnstile::default(),
             cht: Turnstile::default(),
-            linked: patients::Linked::default(),
+            linked: patients::LinkChecks::default(),
             old_search: std::sync::atomic::AtomicBool::default(),
             healths: Mutex::default(),
             directory: Mutex::default(),

@@ -11,7 +11,7 @@ use mapping::lookup::{self, Answer};
 use mapping::patient::PlaceLink;
 
 use crate::message::{Accepted, Kind, Message, MessageId, NewMessage, Outcome, TrailEntry};
-use crate::proposal::{Person, Possible};
+use crate::proposal::{Person, PossibleMatch};
 
 /// Sends requests. Redirects are not followed: credentials must not travel to where a peer points.
 pub trait Http {
@@ -270,7 +270,7 @@ pub trait Store {
         &self,
         _message: MessageId,
         _insuree: &Person,
-        _possible: &[Possible],
+        _possible: &[PossibleMatch],
         _now: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(true)

@@ -70,15 +70,15 @@ impl Contact {
     }
 
     /// As a proposal.
-    pub fn possible(&self, exact: bool, score: f64, why: String) -> Possible {
+    pub fn possible(&self, exact: bool, score: f64, why: String) -> PossibleMatch {
         let score = (score.clamp(0.0, 1.0) * 1000.0).round() as u16;
-        Possible { contact_id: self.id(), exact, score, why, contact: shown(&self.0, self.place()) }
+        PossibleMatch { contact_id: self.id(), exact, score, why, contact: shown(&self.0, self.place()) }
     }
 }
 
 /// A contact that may be an insuree; a person decides.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Possible {
+pub struct PossibleMatch {
     /// `_id` of the contact.
     pub contact_id: String,
     /// Whether it fits exactly, but is not the only one.

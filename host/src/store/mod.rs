@@ -60,7 +60,7 @@ use std::time::Duration;
 use flow::MessageId;
 use flow::message::{Accepted, Kind, Message, NewMessage, Outcome, TrailEntry};
 use flow::ports::{Lease, Store, StoreError};
-use flow::proposal::{Person, Possible};
+use flow::proposal::{Person, PossibleMatch};
 use jiff::Timestamp;
 use mapping::patient::PlaceLink;
 use sqlx::any::{AnyArguments, AnyRow};
@@ -315,7 +315,7 @@ impl Store for SqlStore {
         &self,
         message: MessageId,
         insuree: &Person,
-        possible: &[Possible],
+        possible: &[PossibleMatch],
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         bounded(self.tables.propose(message, insuree, possible, now)).await

@@ -10,7 +10,7 @@ pub use unlink::Unlinked;
 
 use flow::MessageId;
 use flow::ports::StoreError;
-use flow::proposal::{Person, Possible};
+use flow::proposal::{Person, PossibleMatch};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -110,7 +110,7 @@ impl Tables {
         &self,
         message: MessageId,
         insuree: &Person,
-        possible: &[Possible],
+        possible: &[PossibleMatch],
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let uuid = insuree.insuree.to_string();

@@ -1,7 +1,7 @@
 //! Whether the clock may decide on what cannot be undone, and what is told of that.
 
 use flow::ports::{Clock, StoreError};
-use flow::steady::{self, Judged};
+use flow::steady::{self, ClockVerdict};
 use jiff::SignedDuration;
 
 use crate::Host;
@@ -17,15 +17,15 @@ impl Host {
         let judged = steady::look(store, now, ran, steady::allowed(self.config.retention.documents)).await?;
         let was_doubted = self.flow.clock.is_doubted();
         match judged {
-            Judged::Jumped { newest, by } => {
+            ClockVerdict::Jumped { newest, by } => {
                 let hours = by.as_hours();
                 tracing::error!(%now, %newest, hours, "the clock is far ahead of the newest time in the store: {WHAT_TO_DO}");
             }
-            Judged::Doubted { since } if !was_doubted => {
+            ClockVerdict::Doubted { since } if !was_doubted => {
                 tracing::error!(%now, %since, "the clock was far ahead of the newest time in the store: {WHAT_TO_DO}");
             }
-            Judged::Trusted if was_doubted => tracing::info!(%now, "the clock is trusted again"),
-            Judged::Doubted { .. } | Judged::Trusted => {}
+            ClockVerdict::Trusted if was_doubted => tracing::info!(%now, "the clock is trusted again"),
+            ClockVerdict::Doubted { .. } | ClockVerdict::Trusted => {}
         }
         self.flow.clock.doubt(!judged.is_trusted());
         Ok(judged.is_trusted())

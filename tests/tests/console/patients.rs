@@ -2,7 +2,7 @@
 
 use flow::MessageId;
 use flow::ports::Store;
-use flow::proposal::{Person, Possible};
+use flow::proposal::{Person, PossibleMatch};
 use mapping::ids::InsureeUuid;
 
 use super::*;
@@ -16,7 +16,7 @@ async fn desk() -> Desk {
     let person = json!({"name": NAME, "date_of_birth": "1984-05-12", "phone": PHONE});
     let person = Person::read(&person.to_string(), InsureeUuid::parse(INSUREE).expect("a uuid"));
     let contact = json!({"name": "Sita K. Tamang", "date_of_birth": "1984-05-12", "phone": PHONE});
-    let possible = Possible {
+    let possible = PossibleMatch {
         contact_id: "contact-7".into(),
         score: 930,
         why: "name 0.93, same birth date".into(),

@@ -1,6 +1,6 @@
 //! Possible matches, what waits for them, and imported places.
 
-use flow::proposal::{Person, Possible};
+use flow::proposal::{Person, PossibleMatch};
 use mapping::ids::InsureeUuid;
 use mapping::patient::PlaceLink;
 use openimis_mediator::store::{Decided, Imported, Proposal, ProposalFilter};
@@ -15,10 +15,10 @@ fn insuree() -> Person {
     Person::read(&json!({"name": "Kalpana Udaharan", "phone": "+9779800000000"}).to_string(), uuid)
 }
 
-fn possible(contact: &str, score: u16) -> Possible {
+fn possible(contact: &str, score: u16) -> PossibleMatch {
     let contact_id = contact.to_owned();
     let why = "name alike by 0.93".to_owned();
-    Possible { contact_id, exact: false, score, why, contact: json!({"name": "Kalpna Udaharan"}) }
+    PossibleMatch { contact_id, exact: false, score, why, contact: json!({"name": "Kalpna Udaharan"}) }
 }
 
 async fn listed(store: &SqlStore, state: Option<&str>) -> Vec<Proposal> {
@@ -88,7 +88,7 @@ pub async fn a_message_does_not_wait_for_what_is_decided_by_then<K: Kind<Store =
     let (early, late) = (in_state(&store, message("early"), State::Dead).await, MessageId(2));
     assert_eq!(in_state(&store, message("late"), State::Dead).await, late);
     let propose =
-        async |id, contacts: &[Possible]| store.propose(id, &insuree(), contacts, at(1)).await.expect("a store");
+        async |id, contacts: &[PossibleMatch]| store.propose(id, &insuree(), contacts, at(1)).await.expect("a store");
     assert!(propose(early, &[possible("one", 900)]).await, "it waits");
     let [one] = &listed(&store, Some("open")).await[..] else { panic!("one proposal") };
     store.refuse_match(one.id, "ann", at(2)).await.expect("a store");

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::text;
-use crate::proposal::{Contact, Person, Possible};
+use crate::proposal::{Contact, Person, PossibleMatch};
 
 /// Names that are less alike are not proposed.
 const ALIKE: f64 = 0.85;
@@ -75,7 +75,7 @@ fn is_somebody_else(person: &Person, contact: &Contact) -> bool {
 
 /// The contact as a proposal, if it is almost the insuree: a like name, and the same date of birth or the same phone without another
 /// date of birth. A family shares a phone and a name; what tells its members apart is the date.
-pub fn almost(person: &Person, contact: &Contact, prefix: &str) -> Option<Possible> {
+pub fn almost(person: &Person, contact: &Contact, prefix: &str) -> Option<PossibleMatch> {
     if is_somebody_else(person, contact) {
         return None;
     }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::deliver::{Attempt, Stop};
+use crate::deliver::{Attempt, Interruption};
 use crate::message::{Message, MessageId, Outcome, Trail, TrailEntry};
 use crate::peers::{Peer, PeerError, Turnstile};
 use crate::ports::{Clock, Http, Mapper, Store};
@@ -39,7 +39,7 @@ enum Standing {
 }
 
 /// A report that was sent.
-struct Sent {
+struct SentReport {
     message: MessageId,
     report: String,
     contact: String,
@@ -48,19 +48,19 @@ struct Sent {
 
 /// What is known of linked contacts, and who waits to know.
 #[derive(Default)]
-pub(crate) struct Linked {
+pub(crate) struct LinkChecks {
     turn: Turnstile,
-    known: Mutex<Known>,
+    known: Mutex<LinkedContacts>,
 }
 
 #[derive(Default)]
-struct Known {
+struct LinkedContacts {
     seen: HashMap<String, (Timestamp, Standing)>,
     wanted: BTreeSet<String>,
-    sent: VecDeque<Sent>,
+    sent: VecDeque<SentReport>,
 }
 
-impl Known {
+impl LinkedContacts {
     /// What CHT said at this moment or later.
     fn said_since(&self, contact: &str, moment: Timestamp) -> Option<Standing> {
         self.seen.get(contact).filter(|(at, _)| *at >= moment).map(|(_, standing)| standing.clone())
@@ -74,7 +74,7 @@ impl Known {
     }
 
     /// Ids that the next request asks for, this one among them, and the reports that it looks at.
-    fn next(&mut self, contact: &str, now: Timestamp, rest: SignedDuration) -> (Vec<String>, Vec<Sent>) {
+    fn next(&mut self, contact: &str, now: Timestamp, rest: SignedDuration) -> (Vec<String>, Vec<SentReport>) {
         let mut ids = vec![contact.to_owned()];
         self.wanted.remove(contact);
         while ids.len() < CONTACTS
@@ -95,7 +95,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         insuree: &str,
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<bool, Stop> {
+    ) -> Result<bool, Interruption> {
         let standing = self.standing(contact, &mut attempt.trail).await;
         match standing.map_err(|error| self.stop(&error, false, message))? {
             Standing::Here(remark) => {
@@ -119,7 +119,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Nobody fits an insuree whose contact is gone: whether one may be created.
-    pub(super) fn may_create_again(&self, contact: &str, insuree: &str) -> Result<(), Stop> {
+    pub(super) fn may_create_again(&self, contact: &str, insuree: &str) -> Result<(), Interruption> {
         match self.settings.cht.contact_gone {
             ContactGone::MatchOrCreate => Ok(()),
             ContactGone::Match | ContactGone::Hold => Err(gone(contact, insuree, ", and no other contact fits")),
@@ -157,7 +157,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Asks CHT for contacts and learns how they stand; looks at reports along with that.
-    async fn ask_for_contacts(&self, ids: &[String], sent: Vec<Sent>, trail: &mut Trail) -> Result<(), PeerError> {
+    async fn ask_for_contacts(
+        &self,
+        ids: &[String],
+        sent: Vec<SentReport>,
+        trail: &mut Trail,
+    ) -> Result<(), PeerError> {
         let also = sent.iter().flat_map(|sent| [&sent.report, &sent.contact]);
         let all: Vec<String> = ids.iter().chain(also).cloned().collect::<BTreeSet<_>>().into_iter().collect();
         let documents = match self.cht_documents(&all, trail).await {
@@ -202,7 +207,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             known.sent.pop_front();
         }
         let (report, contact, at) = (report.to_owned(), contact.to_owned(), self.clock.now());
-        known.sent.push_back(Sent { message, report, contact, at });
+        known.sent.push_back(SentReport { message, report, contact, at });
     }
 
     /// What is found too late to change the outcome. That the line is not stored harms nothing.
@@ -213,7 +218,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 }
 
-fn gone(contact: &str, insuree: &str, more: &str) -> Stop {
+fn gone(contact: &str, insuree: &str, more: &str) -> Interruption {
     let next = format!("`patients unlink {insuree}` lets the insuree be looked for and created again");
     Outcome::dead(format!("the CHT contact {contact} of the insuree is gone, deleted or merged{more}: {next}")).into()
 }
@@ -235,8 +240,8 @@ fn standing_of(contact: &Value) -> Standing {
 }
 
 /// Why nobody gets a task of a report that CHT took.
-fn what_is_wrong(sent: &Sent, there: &HashMap<&str, &Value>) -> Option<String> {
-    let Sent { report, contact, .. } = sent;
+fn what_is_wrong(sent: &SentReport, there: &HashMap<&str, &Value>) -> Option<String> {
+    let SentReport { report, contact, .. } = sent;
     let Some(document) = there.get(report.as_str()) else {
         return Some(format!("CHT no longer has report {report}"));
     };
@@ -273,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_report_that_reaches_nobody_is_noticed() {
-        let sent = Sent {
+        let sent = SentReport {
             message: MessageId(1),
             report: "report".to_owned(),
             contact: "contact".to_owned(),

@@ -18,15 +18,15 @@ use jiff::Timestamp;
 use mapping::ids::InsureeUuid;
 
 use crate::Flow;
-use crate::deliver::{Attempt, Stop, unmappable};
+use crate::deliver::{Attempt, Interruption, unmappable};
 use crate::message::{Message, Outcome};
 use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, Store};
-use crate::proposal::{Person, Possible};
+use crate::proposal::{Person, PossibleMatch};
 use crate::settings::MatchBy;
 
 pub use linked::CONTACT;
-pub(crate) use linked::Linked;
+pub(crate) use linked::LinkChecks;
 pub(crate) use search::Search;
 
 /// With this the reason of a claim begins that waits for a person's decision.
@@ -39,7 +39,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         insuree: InsureeUuid,
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<String, Stop> {
+    ) -> Result<String, Interruption> {
         let uuid = insuree.to_string();
         let gone = match self.store.link(&uuid).await? {
             Some(contact) if self.still_linked(&contact, &uuid, message, attempt).await? => return Ok(contact),
@@ -76,7 +76,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         gone: Option<String>,
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<String, Stop> {
+    ) -> Result<String, Interruption> {
         let uuid = wanted.insuree.to_string();
         let stop = |error: PeerError| self.stop(&error, false, message);
         let mut refused = self.store.refused_contacts(&uuid).await?;
@@ -101,7 +101,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                     Some(contact) => (contact, how),
                     None => {
                         let why = format!("{}, but linked to another insuree", found.why);
-                        let possible = [Possible { why, ..found }];
+                        let possible = [PossibleMatch { why, ..found }];
                         return Err(self.left_to_a_person(&wanted, &possible, message, attempt).await?);
                     }
                 }
@@ -123,10 +123,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     async fn left_to_a_person(
         &self,
         insuree: &Person,
-        possible: &[Possible],
+        possible: &[PossibleMatch],
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<Stop, Stop> {
+    ) -> Result<Interruption, Interruption> {
         for one in possible {
             attempt.trail.note(
                 self.clock.now(),

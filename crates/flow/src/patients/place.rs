@@ -6,7 +6,7 @@ use mapping::patient::{PlaceLink, Settings};
 use serde::Deserialize;
 
 use crate::Flow;
-use crate::deliver::{Attempt, Stop};
+use crate::deliver::{Attempt, Interruption};
 use crate::message::Message;
 use crate::ports::{Clock, Http, Mapper, Store};
 
@@ -30,7 +30,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         patient: &str,
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<(Vec<String>, Cow<'_, Settings>), Stop> {
+    ) -> Result<(Vec<String>, Cow<'_, Settings>), Interruption> {
         let settings = &self.settings.mapping.patient;
         if settings.places.is_empty() && !self.store.has_places().await? {
             return Ok((Vec::new(), Cow::Borrowed(settings)));
@@ -52,7 +52,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         ))
     }
 
-    async fn rows_for(&self, codes: &[String]) -> Result<Vec<PlaceLink>, Stop> {
+    async fn rows_for(&self, codes: &[String]) -> Result<Vec<PlaceLink>, Interruption> {
         let own = &self.settings.mapping.patient.places;
         let mut rows: Vec<PlaceLink> = own.iter().filter(|own| codes.contains(&own.location_code)).cloned().collect();
         let imported = self.store.places(codes).await?;
@@ -61,7 +61,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Code of the claim's health facility, where openIMIS tells it.
-    async fn facility(&self, message: &Message, attempt: &mut Attempt) -> Result<Option<String>, Stop> {
+    async fn facility(&self, message: &Message, attempt: &mut Attempt) -> Result<Option<String>, Interruption> {
         let Some(uuid) = message.claim_uuid.as_deref() else { return Ok(None) };
         match self.openimis_resource("Claim", uuid, &mut attempt.trail).await {
             Ok(answer) => {

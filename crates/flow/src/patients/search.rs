@@ -9,17 +9,17 @@ use crate::Flow;
 use crate::message::Trail;
 use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, Store};
-use crate::proposal::{Contact, Person, Possible};
+use crate::proposal::{Contact, Person, PossibleMatch};
 use crate::settings::MatchBy;
 
 /// What came of the search.
 pub(crate) enum Search {
     /// One contact is the insuree.
-    Found(Possible, MatchBy),
+    Found(PossibleMatch, MatchBy),
     /// CHT does not have the insuree.
     Nobody,
     /// A person has to decide; the best first.
-    Unsure(Vec<Possible>),
+    Unsure(Vec<PossibleMatch>),
 }
 
 /// More are shown to nobody.

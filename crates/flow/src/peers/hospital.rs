@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Answer, Peer, PeerError, basic, shortened};
 use crate::Flow;
-use crate::breaker::Said;
+use crate::breaker::PeerAnswer;
 use crate::message::Trail;
 use crate::ports::{Clock, Http, Mapper, Store};
 
@@ -15,9 +15,9 @@ const PEER: Peer = Peer::Hospital;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What is known of the hospital by its answer: whatever it says, it is there.
-struct There;
+struct HospitalAnswer;
 
-impl Said for There {
+impl PeerAnswer for HospitalAnswer {
     fn is_the_peers_own(&self) -> bool {
         true
     }
@@ -42,7 +42,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             }
             sent => sent.and_then(judge),
         };
-        let learnt = judged.as_ref().map(|_| There).map_err(Clone::clone);
+        let learnt = judged.as_ref().map(|_| HospitalAnswer).map_err(Clone::clone);
         self.learn(PEER, &learnt);
         judged
     }

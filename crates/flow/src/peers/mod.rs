@@ -21,7 +21,7 @@ use mapping::encoding;
 use url::Url;
 
 use crate::Flow;
-use crate::breaker::Said;
+use crate::breaker::PeerAnswer;
 use crate::message::{Trail, TrailEntry};
 use crate::ports::{Clock, Http, HttpError, Mapper, Store};
 use crate::settings::std_duration;
@@ -115,7 +115,7 @@ impl Answer {
     }
 }
 
-impl Said for Answer {
+impl PeerAnswer for Answer {
     fn is_the_peers_own(&self) -> bool {
         self.text.trim_start().chars().next().is_none_or(|first| matches!(first, '{' | '[' | '"'))
     }

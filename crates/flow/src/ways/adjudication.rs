@@ -8,13 +8,17 @@ use mapping::ids::ClaimUuid;
 
 use super::claim::{Followed, Sent};
 use crate::Flow;
-use crate::deliver::{Attempt, Stop};
+use crate::deliver::{Attempt, Interruption};
 use crate::message::{Message, Outcome};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::retry;
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
-    pub(crate) async fn follow_adjudication(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {
+    pub(crate) async fn follow_adjudication(
+        &self,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<Outcome, Interruption> {
         self.following.store(true, Ordering::Relaxed);
         let body = String::from_utf8_lossy(&message.body);
         let followed = serde_json::from_str::<Followed>(&body).ok();

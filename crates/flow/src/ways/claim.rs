@@ -14,7 +14,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::agreement::Agreement;
-use crate::deliver::{Attempt, Stop, unmappable};
+use crate::deliver::{Attempt, Interruption, unmappable};
 use crate::lookups::{LookupError, LookupSession};
 use crate::message::{Accepted, Kind, Message, NewMessage, Origin, Outcome};
 use crate::peers::graphql::nodes;
@@ -61,7 +61,11 @@ pub(super) struct Told {
 }
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
-    pub(crate) async fn deliver_claim(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {
+    pub(crate) async fn deliver_claim(
+        &self,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<Outcome, Interruption> {
         let original = String::from_utf8_lossy(&message.body);
         let received = message.received_at.to_string();
         let settings = &self.settings.mapping.claim;
@@ -117,7 +121,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Ok(Outcome::Delivered { note: format!("{how} {uuid}") })
     }
 
-    pub(super) fn unanswered(&self, error: &LookupError, message: &Message) -> Stop {
+    pub(super) fn unanswered(&self, error: &LookupError, message: &Message) -> Interruption {
         match error {
             LookupError::Peer(error) => self.stop(error, false, message),
             LookupError::Mapping(error) => self.parked(error, message),
@@ -141,7 +145,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         sent: &str,
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<Option<Told>, Stop> {
+    ) -> Result<Option<Told>, Interruption> {
         let failed = |error: PeerError| self.stop(&error, false, message);
         let data = self.graphql(BY_CODE, json!({"code": code}), &mut attempt.trail).await.map_err(failed)?;
         let uuid = nodes(&data["claims"])
@@ -184,7 +188,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         sent: &Sent<'_>,
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Interruption> {
         let valuated = match told.envelope.status {
             Some(ClaimStatus::Valuated) => {
                 self.valuated(uuid, attempt).await.map_err(|error| self.stop(&error, false, message))?
@@ -224,7 +228,13 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Stores that the claim is followed until openIMIS has decided.
-    async fn follow(&self, told: &Told, uuid: ClaimUuid, sent: &Sent<'_>, message: &Message) -> Result<(), Stop> {
+    async fn follow(
+        &self,
+        told: &Told,
+        uuid: ClaimUuid,
+        sent: &Sent<'_>,
+        message: &Message,
+    ) -> Result<(), Interruption> {
         let raw = |text| serde_json::from_str::<&RawValue>(text);
         let warnings = sent.warnings.to_vec();
         let (Ok(sent), Ok(original)) = (raw(sent.claim), raw(sent.original)) else {
@@ -255,9 +265,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Ok(())
     }
 
-    fn stop_again(&self, reason: &str, message: &Message) -> Stop {
+    fn stop_again(&self, reason: &str, message: &Message) -> Interruption {
         let (now, retry) = (self.clock.now(), &self.settings.retry);
-        Stop::Outcome(retry::again(reason.to_owned(), Some(now), message, now, retry))
+        Interruption::Outcome(retry::again(reason.to_owned(), Some(now), message, now, retry))
     }
 }
 

@@ -1,12 +1,16 @@
 //! openIMIS' word on a claim: posted to the hospital that made it.
 
 use crate::Flow;
-use crate::deliver::{Attempt, Stop};
+use crate::deliver::{Attempt, Interruption};
 use crate::message::{Message, Outcome};
 use crate::ports::{Clock, Http, Mapper, Store};
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
-    pub(crate) async fn deliver_claim_answer(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {
+    pub(crate) async fn deliver_claim_answer(
+        &self,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<Outcome, Interruption> {
         let Some(url) = &self.settings.claims.callback.url else {
             let reason = "no address takes answers (claims.callback.url): the hospital asks for them".to_owned();
             return Ok(Outcome::Skipped { reason });

@@ -8,7 +8,7 @@ use mapping::ids::ClaimUuid;
 use serde::Deserialize;
 
 use crate::Flow;
-use crate::deliver::{Attempt, Stop, unmappable};
+use crate::deliver::{Attempt, Interruption, unmappable};
 use crate::message::{Message, Origin, Outcome};
 use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
@@ -20,7 +20,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         &self,
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<Outcome, Stop> {
+    ) -> Result<Outcome, Interruption> {
         let received = String::from_utf8_lossy(&message.body);
         let claim_response = self.select(message, received, attempt).await?;
         let claim = envelope(&claim_response);
@@ -64,7 +64,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         claim: Option<ClaimUuid>,
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<Option<Outcome>, Stop> {
+    ) -> Result<Option<Outcome>, Interruption> {
         let (Some(since), Some(contact), Some(claim)) = (message.uncertain, contact, claim) else { return Ok(None) };
         let found = self.find_record(contact, claim, &mut attempt.trail).await;
         Ok(match found.map_err(|error| self.stop(&error, false, message))? {
@@ -99,8 +99,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         })
     }
 
-    pub(crate) fn stop(&self, error: &PeerError, effect: bool, message: &Message) -> Stop {
-        Stop::Outcome(retry::after(error, effect, message, self.clock.now(), &self.settings.retry))
+    pub(crate) fn stop(&self, error: &PeerError, effect: bool, message: &Message) -> Interruption {
+        Interruption::Outcome(retry::after(error, effect, message, self.clock.now(), &self.settings.retry))
     }
 
     /// Whether the claim becomes a task. Returns the claim as it is now.
@@ -109,12 +109,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         message: &Message,
         received: Cow<'m, str>,
         attempt: &mut Attempt,
-    ) -> Result<Cow<'m, str>, Stop> {
+    ) -> Result<Cow<'m, str>, Interruption> {
         let tasks = &self.settings.tasks;
         if message.origin == Origin::Selected {
             return Ok(received); // an officer asked for this one
         }
-        let skip = |reason: &str| Err(Stop::Outcome(Outcome::Skipped { reason: reason.to_owned() }));
+        let skip = |reason: &str| Err(Interruption::Outcome(Outcome::Skipped { reason: reason.to_owned() }));
         const REJECTED: &str = "openIMIS rejected the claim (tasks.include_rejected is off)";
         let status = envelope(&received).status;
         if status == Some(ClaimStatus::Rejected) && !tasks.include_rejected {
@@ -130,7 +130,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 let Some(at) = retry::recheck_at(now, message.counted_from(now), retry) else {
                     return skip("entered and not submitted for half a year");
                 };
-                let wait = Stop::Outcome(Outcome::Waiting { at, reason: "entered, not submitted yet".to_owned() });
+                let wait =
+                    Interruption::Outcome(Outcome::Waiting { at, reason: "entered, not submitted yet".to_owned() });
                 if message.attempt == 1 && now.duration_since(message.received_at) < retry.recheck {
                     return Err(wait);
                 }
@@ -156,7 +157,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         uuid: ClaimUuid,
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<Option<String>, Stop> {
+    ) -> Result<Option<String>, Interruption> {
         #[derive(Deserialize)]
         struct Claim {
             created: Option<String>,

@@ -4,13 +4,17 @@ use http::Method;
 use serde::Deserialize;
 
 use crate::Flow;
-use crate::deliver::{Attempt, Stop, unmappable};
+use crate::deliver::{Attempt, Interruption, unmappable};
 use crate::message::{Message, Outcome};
 use crate::ports::{Clock, Http, Mapper, Store};
 use crate::retry;
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
-    pub(crate) async fn deliver_feedback(&self, message: &Message, attempt: &mut Attempt) -> Result<Outcome, Stop> {
+    pub(crate) async fn deliver_feedback(
+        &self,
+        message: &Message,
+        attempt: &mut Attempt,
+    ) -> Result<Outcome, Interruption> {
         let text = String::from_utf8_lossy(&message.body);
         let insuree = self.insuree_of(&mapping::feedback::envelope(&text)).await?;
         let mapped = match self.mapper.feedback(&text, insuree.as_deref(), &self.settings.mapping.feedback).await {

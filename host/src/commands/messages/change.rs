@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use flow::steady::{self, Judged};
+use flow::steady::{self, ClockVerdict};
 use flow::{MessageId, State};
 use jiff::{SignedDuration, Timestamp};
 use openimis_mediator::config::Retention;
@@ -106,7 +106,7 @@ async fn check_clock(store: &SqlStore, retention: &Retention, now: Timestamp) ->
         return Ok(());
     }
     let newest = match judged {
-        Judged::Doubted { since } => format!("and since {since} it is doubted because it jumped ahead"),
+        ClockVerdict::Doubted { since } => format!("and since {since} it is doubted because it jumped ahead"),
         _ => known.newest.map(|newest| format!("and the newest time in the store is {newest}")).unwrap_or_default(),
     };
     bail!(
