@@ -152,7 +152,8 @@ fn every_image_that_is_built_upon_is_pinned_by_digest() {
     for stage in stages {
         let image = stage.split(' ').next().expect("an image");
         let argument = image.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-        let image = argument.map_or(image, |name| default_of(name).unwrap_or_else(|| panic!("ARG {name} has no default")));
+        let image =
+            argument.map_or(image, |name| default_of(name).unwrap_or_else(|| panic!("ARG {name} has no default")));
         let (_, digest) = image.split_once("@sha256:").unwrap_or_else(|| panic!("{image} is not pinned by digest"));
         assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{image}");
     }
