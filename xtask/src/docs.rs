@@ -1,7 +1,7 @@
 //! The documentation: what is made from the sources, and the book.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{Done, MEDIATOR, cargo_with, check, deploy, root, say, target_dir};
@@ -24,14 +24,22 @@ pub fn book() -> Done {
     let (from, source, out) = (root().join("docs"), target_dir().join("book-source"), target_dir().join("book"));
     std::fs::create_dir_all(&source).map_err(|error| format!("{}: {error}", source.display()))?;
     deploy::copy_all(&from, &source)?;
-    let pages = std::fs::read_dir(&source).map_err(|error| format!("{}: {error}", source.display()))?;
-    for page in pages.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "md"))
-    {
-        let told = |error: std::io::Error| format!("{}: {error}", page.display());
-        let text = std::fs::read_to_string(&page).map_err(told)?;
-        std::fs::write(&page, text.replace("](../", &format!("]({REPOSITORY}"))).map_err(told)?;
-    }
+    link_to_repository(&source, "](../")?;
+    link_to_repository(&source.join("decisions"), "](../../")?;
     check(Command::new(mdbook).args(["build", "--dest-dir"]).arg(&out).arg(&source), "mdbook")?;
     say(&format!("  {}", out.join("index.html").display()));
+    Ok(())
+}
+
+/// Makes the links of a folder's pages that leave `docs/`, those that begin with `outward`, absolute.
+fn link_to_repository(folder: &Path, outward: &str) -> Done {
+    let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    let pages = std::fs::read_dir(folder).map_err(|error| failed(folder, error))?;
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    for page in pages.flatten().map(|entry| entry.path()).filter(is_page) {
+        let text = std::fs::read_to_string(&page).map_err(|error| failed(&page, error))?;
+        let linked = text.replace(outward, &format!("]({REPOSITORY}"));
+        std::fs::write(&page, linked).map_err(|error| failed(&page, error))?;
+    }
     Ok(())
 }

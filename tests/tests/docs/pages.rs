@@ -84,8 +84,10 @@ fn slug(title: &str) -> String {
 
 /// Every page for readers: the book's, and those beside what they are about.
 pub fn pages() -> Vec<PathBuf> {
-    let mut pages: Vec<PathBuf> = std::fs::read_dir(workspace().join("docs"))
-        .expect("docs")
+    let folders = ["docs", "docs/decisions"].map(|name| std::fs::read_dir(workspace().join(name)).expect("a folder"));
+    let mut pages: Vec<PathBuf> = folders
+        .into_iter()
+        .flatten()
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .collect();
@@ -116,8 +118,8 @@ fn the_book_lists_every_page_once() {
     assert_eq!(once.len(), listed.len(), "{listed:?}");
     let there: BTreeSet<String> = pages()
         .iter()
-        .filter(|path| path.parent() == Some(&docs))
-        .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        .filter_map(|path| path.strip_prefix(&docs).ok())
+        .map(|path| path.display().to_string())
         .filter(|name| name != "SUMMARY.md")
         .collect();
     assert_eq!(once, there.iter().map(String::as_str).collect());
