@@ -4,12 +4,15 @@ mod bench;
 mod chaos;
 mod cht;
 mod components;
+mod decisions;
 mod deny;
 mod deploy;
 mod docs;
 mod edge;
 mod fuzz;
 mod instructions;
+mod lint;
+mod msrv;
 mod npm;
 mod openimis;
 mod playground;
@@ -27,7 +30,8 @@ Usage: cargo xtask <command>
   chaos [filter]  kills, restarts and failing peers under load, many rounds of each, with a report: a quarter to half an hour
   build           builds the mapping components into target/components, the edge app into target/edge, the npm package into
                   npm/dist, and the host
-  lint            rustfmt and clippy, warnings are errors
+  lint            rustfmt and clippy, warnings are errors; decisions, the Rust version; spelling and TOML where typos
+                  and taplo are installed
   deny            licences, sources and known holes of all that is built in and of the fuzz targets (deny.toml); says what it had to
                   skip
   dist [folder]   the program for use, with its mappings, the playground and its bill of materials (CycloneDX) beside it; into
@@ -58,7 +62,7 @@ fn main() -> ExitCode {
         Some("test") => test(rest),
         Some("chaos") => chaos::command(rest),
         Some("build") => build(),
-        Some("lint") => lint(),
+        Some("lint") => lint::command(),
         Some("deny") => deny::command(rest),
         Some("dist") => deploy::dist(rest),
         Some("docs") => docs::command(),
@@ -109,14 +113,6 @@ fn run(options: &[String]) -> Done {
     let mut serve = Command::new(target_dir().join("debug/openimis-mediator"));
     serve.args(["serve", "--sandbox"]).args(options).current_dir(root());
     check(&mut serve, "the mediator")
-}
-
-fn lint() -> Done {
-    cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    components::install_std()?;
-    say("the pure rooms build for WebAssembly");
-    cargo(&["check", "--package", "flow", "--target", components::TARGET])
 }
 
 fn test(filter: &[String]) -> Done {

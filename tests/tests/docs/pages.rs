@@ -95,6 +95,9 @@ pub fn pages() -> Vec<PathBuf> {
     for other in [
         "README.md",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "RELEASE.md",
+        "SECURITY.md",
         "cht/README.md",
         "deploy/README.md",
         "npm/package/README.md",
