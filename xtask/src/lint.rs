@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{Done, cargo, check, components, decisions, msrv, root, say, system};
+use crate::{Done, cargo, check, components, decisions, msrv, root, say, style, system};
 
 /// Programs that check what rustfmt and clippy do not. They are optional: a missing one is reported as skipped.
 const TOOLS: [Tool; 2] = [
@@ -32,6 +32,7 @@ pub fn command() -> Done {
     cargo(&["fmt", "--all", "--check"])?;
     decisions::check()?;
     msrv::check()?;
+    style::check()?;
     let mut skipped = Vec::new();
     for tool in TOOLS {
         if system::succeeds(tool.program, &["--version"]) {

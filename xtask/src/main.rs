@@ -17,6 +17,7 @@ mod npm;
 mod openimis;
 mod playground;
 mod sbom;
+mod style;
 mod system;
 
 use std::path::{Path, PathBuf};
@@ -30,8 +31,10 @@ Usage: cargo xtask <command>
   chaos [filter]  kills, restarts and failing peers under load, many rounds of each, with a report: a quarter to half an hour
   build           builds the mapping components into target/components, the edge app into target/edge, the npm package into
                   npm/dist, and the host
-  lint            rustfmt and clippy, warnings are errors; decisions, the Rust version; spelling and TOML where typos
+  lint            rustfmt and clippy, warnings are errors; decisions, the Rust version, style of texts; spelling and TOML where typos
                   and taplo are installed
+  style [--bless] [--list [path]]   words that docs/style.md advises against: files that have more than docs/style-debt.toml allows;
+                  --bless lowers what it allows, --list shows all
   deny            licences, sources and known holes of all that is built in and of the fuzz targets (deny.toml); says what it had to
                   skip
   dist [folder]   the program for use, with its mappings, the playground and its bill of materials (CycloneDX) beside it; into
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Some("chaos") => chaos::command(rest),
         Some("build") => build(),
         Some("lint") => lint::command(),
+        Some("style") => style::command(rest),
         Some("deny") => deny::command(rest),
         Some("dist") => deploy::dist(rest),
         Some("docs") => docs::command(),
