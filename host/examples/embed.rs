@@ -25,6 +25,6 @@ pub fn map(components: &Path, document: &Path) -> Result<String, Box<dyn std::er
     let text = std::fs::read_to_string(document)?;
     Ok(match host.map_claim_response(&text, None, None, &settings)? {
         Ok(mapped) => mapped.body,
-        Err(issues) => mapping::issue::operation_outcome(&issues),
+        Err(issues) => mapping::outcome::operation_outcome(&issues),
     })
 }

@@ -8,7 +8,7 @@ mod settings;
 use std::cell::RefCell;
 
 use mapping::claim_response::ContactLink;
-use mapping::{Issue, claim_response, feedback, issue, patient};
+use mapping::{Issue, claim_response, feedback, outcome, patient};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use exchange::{input, put_problems, put_result, put_text};
@@ -77,9 +77,9 @@ pub fn map_patient(settings: u32, document: i32, location_codes: i32) {
 /// Issues (JSON, as they were given out) as a FHIR R4 `OperationOutcome`; empty if they are no issues.
 #[wasm_bindgen(js_name = operationOutcome)]
 pub fn operation_outcome(issues: i32) {
-    let outcome = input(&[issues], |[issues]| {
+    let text = input(&[issues], |[issues]| {
         let issues = issues.given().and_then(|issues| serde_json::from_str::<Vec<Issue>>(issues).ok());
-        issues.map(|issues| issue::operation_outcome(&issues)).unwrap_or_default()
+        issues.map(|issues| outcome::operation_outcome(&issues)).unwrap_or_default()
     });
-    put_text(&outcome);
+    put_text(&text);
 }

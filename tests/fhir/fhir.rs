@@ -5,7 +5,7 @@ use std::path::Path;
 use fhirbolt::model::r4::resources::{
     Claim, ClaimResponse, Communication, CommunicationPayloadContent, CoverageEligibilityResponse, OperationOutcome,
 };
-use mapping::issue::operation_outcome;
+use mapping::outcome::operation_outcome;
 use mapping::{Issue, IssueType};
 use serde_json::Value;
 

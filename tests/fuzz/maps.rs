@@ -171,7 +171,8 @@ fn checked(text: &str, short: bool, map: impl Fn(&str) -> MapResult) -> MapResul
         assert!(!short || issue.diagnostics.len() < 300, "{issue}");
         assert!(!short || issue.diagnostics.is_ascii(), "{issue}");
     }
-    let outcome: Value = serde_json::from_str(&mapping::issue::operation_outcome(issues)).expect("an OperationOutcome");
+    let outcome: Value =
+        serde_json::from_str(&mapping::outcome::operation_outcome(issues)).expect("an OperationOutcome");
     assert!(!outcome["issue"].as_array().expect("issues").is_empty());
 
     // How a document is set makes no difference. (A refusal that names a line does; a fraction may lose its last digit.)

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use mapping::{Issue, issue::operation_outcome};
+use mapping::{Issue, outcome::operation_outcome};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 

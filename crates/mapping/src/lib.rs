@@ -9,7 +9,7 @@
 //! - [`lookup`]: what a map asks to know; [`codes`]: code tables.
 //! - [`bikram_sambat`]: the calendar of Nepal.
 //! - [`encoding`]: from bytes to text; what is there instead of JSON.
-//! - [`issue`]: what a map says of an input it cannot use; [`ids`]: identifiers as types.
+//! - [`issue`]: what a map says of an input it cannot use; [`outcome`]: issues as an `OperationOutcome`; [`ids`]: identifiers as types.
 //! - [`phone`]: telephone numbers; [`text`]: characters that cannot be seen; [`in_use`]: which of several elements counts.
 //! - `json`: reading JSON leniently and without copies, and writing it; `fhir`: the few FHIR elements that the maps read;
 //!   `modifiers`: those that change the meaning of a resource.
@@ -29,6 +29,7 @@ pub mod ids;
 pub mod in_use;
 pub mod issue;
 pub mod lookup;
+pub mod outcome;
 pub mod patient;
 pub mod phone;
 pub mod text;

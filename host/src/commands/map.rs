@@ -13,7 +13,7 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use flow::ports::MapperError;
 use mapping::claim_response::ContactLink;
-use mapping::issue::operation_outcome;
+use mapping::outcome::operation_outcome;
 use mapping::{MapResult, Severity, encoding};
 use openimis_mediator::files;
 use openimis_mediator::load_mappings;

@@ -94,7 +94,7 @@ fn orchestration(step: &Step, shown: &Details<'_>) -> Value {
         StepResult::Mapped(issues) => {
             let path = format!("/map-{}", shown.kind);
             let status = if issues.is_empty() { 200 } else { 422 };
-            let body = if issues.is_empty() { String::new() } else { mapping::issue::operation_outcome(issues) };
+            let body = if issues.is_empty() { String::new() } else { mapping::outcome::operation_outcome(issues) };
             (format!("mapped (trial) by map-{}", shown.kind), path, status, body)
         }
         StepResult::NotMapped(error) => {

@@ -66,7 +66,7 @@ impl Report<'_> {
     fn end(&self) -> Value {
         let (status, body) = match self.state {
             State::Delivered => (200, String::new()),
-            _ if !self.issues.is_empty() => (422, mapping::issue::operation_outcome(self.issues)),
+            _ if !self.issues.is_empty() => (422, mapping::outcome::operation_outcome(self.issues)),
             State::Dead => (502, format!("{}; see message {} of the mediator", own_words(self.reason), self.id)),
             _ => (200, format!("{}; see message {} of the mediator", own_words(self.reason), self.id)),
         };

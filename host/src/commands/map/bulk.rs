@@ -12,7 +12,7 @@ use std::thread;
 use anyhow::{Context, ensure};
 use flow::ports::MapperError;
 use indicatif::{ProgressBar, ProgressStyle};
-use mapping::issue::operation_outcome;
+use mapping::outcome::operation_outcome;
 use mapping::{Issue, MapResult};
 use openimis_mediator::mapper::Batch;
 use openimis_mediator::shown;
