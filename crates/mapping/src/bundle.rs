@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::fhir::{instant, without_hash};
+use crate::fhir::elements::{Identifier, List, plain};
+use crate::fhir::openimis::{instant, without_hash};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Kind, Node, Shape, Text, document, object_shape, to_json, without_mark};
-use crate::r4::{Identifier, List, plain};
 use crate::shapes::{At, Told, explain};
 
 pub(crate) use modifiers::tell as tell_modifiers;
@@ -191,7 +191,7 @@ impl<'a> Documents<'a> {
             let text = "rules that change what the Bundle means, and that are not known here; expected none";
             issues.push(Issue::error(IssueType::NotSupported, "Bundle.implicitRules", text));
         }
-        for (path, entry) in crate::r4::each(&bundle.entry, "Bundle.entry", "entries", issues) {
+        for (path, entry) in crate::fhir::elements::each(&bundle.entry, "Bundle.entry", "entries", issues) {
             let method = entry.request.value().and_then(|request| plain(&request.method));
             if matches!(method, Some("DELETE" | "GET" | "HEAD")) {
                 continue;
@@ -390,12 +390,12 @@ impl Entry<'_> {
 /// An id or address as it is looked for: some servers write the same uuid in capitals here and in small letters there.
 fn folded(id: &str) -> String {
     let start = id.len().saturating_sub(36);
-    match id.get(start..).filter(|end| end.len() == 36 && crate::fhir::uuid(end).is_some()) {
+    match id.get(start..).filter(|end| end.len() == 36 && crate::fhir::openimis::uuid(end).is_some()) {
         Some(end) => [&id[..start], &end.to_ascii_lowercase()].concat(),
         None => id.to_owned(),
     }
 }
 
 fn shape(text: &str) -> String {
-    crate::fhir::shape_of(text)
+    crate::fhir::openimis::shape_of(text)
 }

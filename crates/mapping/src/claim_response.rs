@@ -8,7 +8,8 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::bikram_sambat;
-use crate::fhir::{
+use crate::fhir::elements::plain;
+use crate::fhir::openimis::{
     CODE, CodeableConcept, Contained, Identifier, Reference, UUID, day, identifier, midnight_ms, require_resource,
     shape_of, unusable_identifier,
 };
@@ -16,7 +17,6 @@ use crate::ids::{ClaimUuid, InsureeUuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, document, object_shape, to_json};
 use crate::modifiers::{ModifierExtension, expect_code, refuse_extension, refuse_rules};
-use crate::r4::plain;
 use crate::{MapResult, Mapped};
 
 pub use settings::{Calendar, FieldNames, Settings};

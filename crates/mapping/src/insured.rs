@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::bundle::{Condition, Documents, Entry, parts, told};
-use crate::fhir::{UUID, uuid};
+use crate::fhir::elements::{Identifier, List, MANY, Period, Reference, plain};
+use crate::fhir::openimis::{UUID, uuid};
 use crate::in_use::{NO_LONGER, best, may_be_meant};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, object_shape};
-use crate::r4::{Identifier, List, MANY, Period, Reference, plain};
 use crate::shapes::told;
 
 /// Among the names: the id of a reference to a patient is the insurance number.

@@ -11,9 +11,9 @@
 //! - [`encoding`]: from bytes to text; what is there instead of JSON.
 //! - [`issue`]: what a map says of an input it cannot use; [`outcome`]: issues as an `OperationOutcome`; [`ids`]: identifiers as types.
 //! - [`phone`]: telephone numbers; [`text`]: characters that cannot be seen; [`in_use`]: which of several elements counts.
-//! - `json`: reading JSON leniently and without copies, and writing it; `fhir`: the few FHIR elements that the maps read;
-//!   `modifiers`: those that change the meaning of a resource.
-//! - `bundle`: resources and their references; `r4`: elements with code systems; `decimal`: amounts; `insured`: insurance numbers;
+//! - `json`: reading JSON leniently and without copies, and writing it; `fhir`: FHIR elements;
+//!   `modifiers`: elements that change the meaning of a resource.
+//! - `bundle`: resources and their references; `decimal`: amounts; `insured`: insurance numbers;
 //!   `shapes`: elements of another kind than FHIR's.
 #![forbid(unsafe_code)]
 
@@ -41,7 +41,6 @@ mod insured;
 mod json;
 mod modifiers;
 mod policy;
-mod r4;
 mod shapes;
 
 pub use issue::{Issue, IssueType, Severity};

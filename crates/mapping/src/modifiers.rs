@@ -3,9 +3,9 @@
 
 use serde::Deserialize;
 
+use crate::fhir::elements::{List, plain};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Kind, Node, Scalar, Text, object_shape};
-use crate::r4::{List, plain};
 
 /// An extension of which only its being there is read.
 #[derive(Clone, Debug, Deserialize)]

@@ -5,14 +5,14 @@ mod source;
 
 use serde::Serialize;
 
-use crate::fhir::{CODE, UUID, identifier, require_resource, shape_of, unusable_identifier};
+use crate::fhir::elements::{ContactPoint, plain};
+use crate::fhir::openimis::{CODE, UUID, identifier, require_resource, shape_of, unusable_identifier};
 use crate::ids::{InsureeUuid, contact_id};
 use crate::in_use::{Repeated, best, in_use};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Words, document, to_json};
 use crate::modifiers::{flag, refuse_extension, refuse_rules};
 use crate::phone::{self, Unusable};
-use crate::r4::{ContactPoint, plain};
 use crate::{MapResult, Mapped};
 use source::{Link, Patient};
 
@@ -213,7 +213,7 @@ impl Patient<'_> {
         let found = match &self.birth_date {
             Node::Absent => return None,
             Node::Other(kind) => kind.to_string(),
-            Node::Value(text) => match crate::fhir::day(&text.0, jiff::tz::Offset::UTC) {
+            Node::Value(text) => match crate::fhir::openimis::day(&text.0, jiff::tz::Offset::UTC) {
                 Ok(_) => return text.trimmed().get(..10),
                 Err(found) => found,
             },

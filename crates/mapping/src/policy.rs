@@ -6,9 +6,11 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::decimal::Number;
-use crate::fhir::uuid;
+use crate::fhir::elements::{
+    Identifier, List, OpenImisId, Period, Reference, openimis_identifier, optional_day, plain,
+};
+use crate::fhir::openimis::uuid;
 use crate::json::{Node, Scalar, Text, document, object_shape};
-use crate::r4::{Identifier, List, OpenImisId, Period, Reference, openimis_identifier, optional_day, plain};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

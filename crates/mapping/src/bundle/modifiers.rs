@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Documents, Entry};
+use crate::fhir::elements::{plain, shown};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, document, object_shape};
-use crate::r4::{plain, shown};
 
 const EXTENSION: &str = "modifierExtension";
 const RULES: &str = "implicitRules";

@@ -11,9 +11,9 @@ use super::source::{Act, Medication};
 use super::status::Standing;
 use super::{Subject, Work};
 use crate::bundle::{Documents, Entry};
+use crate::fhir::elements::{Concept, Reference, plain};
 use crate::issue::{Issue, IssueType};
 use crate::json::Node;
-use crate::r4::{Concept, Reference, plain};
 
 /// What is claimed of an encounter.
 pub(super) const KINDS: [&str; 5] =

@@ -3,8 +3,8 @@
 use super::dates::clock;
 use super::{Settings, Subject, Work};
 use crate::bundle::Documents;
+use crate::fhir::elements::{offset, optional_day};
 use crate::lookup::{Questions, Resource};
-use crate::r4::{offset, optional_day};
 
 /// The facts of a claim, each with its name; what cannot be read without asking openIMIS is left out. A number and openIMIS' uuid of the same
 /// insuree or facility have names of their own, since nobody can compare them here.

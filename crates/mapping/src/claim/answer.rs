@@ -11,11 +11,11 @@ use super::{Settings, Subject};
 use crate::bundle::{Documents, parts, tell_modifiers};
 use crate::claim_response::{ClaimStatus, envelope};
 use crate::decimal::{Number, decimal, fitting};
-use crate::fhir::{CODE, require_resource, shape_of};
+use crate::fhir::elements::{Concept, Identifier, List, Money, Reference, each, of_openimis, plain};
+use crate::fhir::openimis::{CODE, require_resource, shape_of};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
 use crate::lookup::shorten;
-use crate::r4::{Concept, Identifier, List, Money, Reference, each, of_openimis, plain};
 use crate::{MapResult, Mapped};
 
 const NAME: &str = "ClaimResponse";

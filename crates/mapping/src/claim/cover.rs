@@ -7,11 +7,11 @@ use super::insuree::Insuree;
 use super::parties::openimis_code;
 use super::settings::WithoutCoverage;
 use super::{Subject, Work};
+use crate::fhir::elements::{MANY, OpenImisId, each, openimis_identifier, optional_day, plain};
 use crate::insured::Coverage;
 use crate::issue::{Issue, IssueType};
 use crate::lookup::{By, Resource};
 use crate::policy::policies;
-use crate::r4::{MANY, OpenImisId, each, openimis_identifier, optional_day, plain};
 
 impl<'w> Work<'w> {
     /// The claim's own coverage where it names openIMIS', else the latest policy of the insuree that holds on the first day.
@@ -81,7 +81,9 @@ impl<'w> Work<'w> {
                 }
                 None => {
                     let own = reference.identifier.value();
-                    let own = own.and_then(|found| found.of_openimis(crate::fhir::UUID)).and_then(crate::fhir::uuid);
+                    let own = own
+                        .and_then(|found| found.of_openimis(crate::fhir::openimis::UUID))
+                        .and_then(crate::fhir::openimis::uuid);
                     if let Some(uuid) = own {
                         return Some(uuid.to_string());
                     }

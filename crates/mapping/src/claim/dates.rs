@@ -6,10 +6,10 @@ use jiff::tz::Offset;
 
 use super::{Subject, Work};
 use crate::bundle::Documents;
-use crate::fhir::day;
+use crate::fhir::elements::{Period, optional_day, plain};
+use crate::fhir::openimis::day;
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text};
-use crate::r4::{Period, optional_day, plain};
 
 /// The claim's days.
 pub(super) struct Dates {

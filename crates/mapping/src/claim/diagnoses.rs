@@ -7,9 +7,9 @@ use super::source::{Condition, whole};
 use super::{Subject, Work};
 use crate::bundle::Entry;
 use crate::codes;
+use crate::fhir::elements::{Concept, Reference, each, own_system, plain, same_system, shown};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::Node;
-use crate::r4::{Concept, Reference, each, own_system, plain, same_system, shown};
 
 /// openIMIS holds a main diagnosis and four more; it drops the others without a word.
 const MAX: usize = 5;

@@ -5,10 +5,10 @@ use uuid::Uuid;
 use super::places::scope;
 use super::{Settings, Subject};
 use crate::bundle::{Documents, parts};
-use crate::fhir::{CODE, IG, shape_of, uuid};
+use crate::fhir::elements::{Identifier, List, plain};
+use crate::fhir::openimis::{CODE, IG, shape_of, uuid};
 use crate::in_use::best;
 use crate::issue::Issue;
-use crate::r4::{Identifier, List, plain};
 
 /// Longest claim code that openIMIS' own screens take.
 const MAX_CODE: usize = 20;

@@ -3,12 +3,12 @@
 use super::parties::{Named, named, of_openimis, openimis_code};
 use super::{Subject, Work};
 use crate::bundle::{Entry, parts};
-use crate::fhir::uuid;
+use crate::fhir::elements::{MANY, OpenImisId, Reference, openimis_identifier_on, optional_day, plain};
+use crate::fhir::openimis::uuid;
 use crate::insured::{Patient, insurance_number, unnamed};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, document};
 use crate::lookup::Resource;
-use crate::r4::{MANY, OpenImisId, Reference, openimis_identifier_on, optional_day, plain};
 
 /// The insuree, as openIMIS knows her.
 pub(super) struct Insuree {

@@ -8,9 +8,9 @@ use super::products::Coded;
 use super::source::{Item, Quantity, whole};
 use super::{Subject, Work};
 use crate::decimal::{Number, PLACES, fits, is_bounded, rounded};
+use crate::fhir::elements::{Money, each, plain, shown};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::Node;
-use crate::r4::{Money, each, plain, shown};
 
 /// More items than the bill of any hospital stay.
 const MAX_LINES: usize = 1000;

@@ -25,10 +25,10 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use crate::bundle::{Documents, Entry};
-use crate::fhir::shape_of;
+use crate::fhir::elements::{each, offset, plain};
+use crate::fhir::openimis::shape_of;
 use crate::issue::{Issue, IssueType};
 use crate::lookup::{Answer, Outcome, Questions};
-use crate::r4::{each, offset, plain};
 use source::{Claim, Encounter};
 
 pub use agreement::agreement;

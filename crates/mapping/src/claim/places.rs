@@ -7,10 +7,10 @@ use super::settings::FacilityRow;
 use super::source::Place;
 use super::{Settings, Subject, Work};
 use crate::bundle::{Documents, Entry, parts};
+use crate::fhir::elements::{Identifier, MANY, OpenImisId, Reference, openimis_identifier, plain, shown};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar};
 use crate::lookup::Resource;
-use crate::r4::{Identifier, MANY, OpenImisId, Reference, openimis_identifier, plain, shown};
 
 /// How far up `partOf` and `managingOrganization` a ward's hospital is looked for.
 const MAX_STEPS: usize = 12;

@@ -7,11 +7,11 @@ use super::settings::{ItemKind, ItemRow};
 use super::source::{Found, Item};
 use crate::bundle::parts;
 use crate::decimal::{decimal, fitting};
-use crate::fhir::{UUID, uuid};
+use crate::fhir::elements::{Concept, MANY, OpenImisId, plain, shown};
+use crate::fhir::openimis::{UUID, uuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::document;
 use crate::lookup::Resource;
-use crate::r4::{Concept, MANY, OpenImisId, plain, shown};
 
 /// Longest code of an item or service in openIMIS.
 const MAX_CODE: usize = 6;

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::decimal::Number;
+use crate::fhir::elements::{Coding, Concept, Identifier, List, Money, Period, Reference};
 use crate::json::{Node, Scalar, Text, Words, object_shape};
-use crate::r4::{Coding, Concept, Identifier, List, Money, Period, Reference};
 use crate::shapes::{Told, told};
 
 macro_rules! resources {

@@ -3,9 +3,9 @@
 use super::source::{Act, Condition, Quantity};
 use super::{Subject, Work};
 use crate::bundle::Entry;
+use crate::fhir::elements::{Concept, plain};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar};
-use crate::r4::{Concept, plain};
 
 /// The statuses of what is claimed: those that count, and those that do not.
 const STATUSES: [(&str, &[&str], &[&str]); 5] = [

@@ -6,8 +6,8 @@ use super::acts::{KINDS, based_on};
 use super::source::Other;
 use super::{Subject, Work};
 use crate::bundle::{Entry, told};
+use crate::fhir::elements::{plain, shown};
 use crate::issue::IssueType;
-use crate::r4::{plain, shown};
 
 /// What other resources refer to, and what says nothing of the visit.
 const NOTHING_DONE: [&str; 29] = [

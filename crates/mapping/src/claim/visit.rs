@@ -3,8 +3,8 @@
 use super::settings::VISIT_TYPES;
 use super::{Subject, Work};
 use crate::codes;
+use crate::fhir::elements::{Coding, Concept, plain, shown};
 use crate::issue::IssueType;
-use crate::r4::{Coding, Concept, plain, shown};
 
 /// Classes of FHIR's encounters that say where a patient was treated. None of them but EMER is a visit type of its own in openIMIS.
 const CLASSES: [&str; 13] =

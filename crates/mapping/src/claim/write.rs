@@ -7,10 +7,10 @@ use super::lines::{Line, sum};
 use super::settings::VISIT_TYPES;
 use crate::Mapped;
 use crate::decimal::Amount;
-use crate::fhir::{CODE, IG};
+use crate::fhir::elements::{ConceptOut, IdentifierOut, MoneyOut, ReferenceOut, system};
+use crate::fhir::openimis::{CODE, IG};
 use crate::issue::Issue;
 use crate::json::to_json;
-use crate::r4::{ConceptOut, IdentifierOut, MoneyOut, ReferenceOut, system};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

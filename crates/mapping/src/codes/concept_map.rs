@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use super::CodeRow;
+use crate::fhir::elements::{List, each, plain, shown};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
-use crate::r4::{List, each, plain, shown};
 
 #[derive(Debug, Deserialize)]
 struct ConceptMap<'a> {

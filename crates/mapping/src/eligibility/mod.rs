@@ -13,14 +13,14 @@ use serde::Deserialize;
 use crate::Mapped;
 use crate::bundle::{Documents, Entry};
 use crate::claim::zone;
-use crate::fhir::{CODE, UUID, day, shape_of, uuid};
+use crate::fhir::elements::{Concept, List, MANY, Period, Reference, each, of_openimis, offset, optional_day, plain};
+use crate::fhir::openimis::{CODE, UUID, day, shape_of, uuid};
 use crate::in_use::best;
 use crate::insured::{Patient, insurance_number, unnamed};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
 use crate::lookup::{Answer, By, Lookup, MAX_CODE, Outcome, Questions, Resource, is_askable, with_code};
 use crate::policy::policies;
-use crate::r4::{Concept, List, MANY, Period, Reference, each, of_openimis, offset, optional_day, plain};
 use crate::shapes::told;
 
 pub use settings::Settings;

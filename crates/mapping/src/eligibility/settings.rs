@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::r4::offset;
+use crate::fhir::elements::offset;
 
 /// How questions for an insuree's coverage are read and answered.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -4,9 +4,9 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::decimal::Amount;
+use crate::fhir::elements::{MoneyOut, ReferenceOut};
 use crate::json::{Unwritable, to_json};
 use crate::policy::Policy;
-use crate::r4::{MoneyOut, ReferenceOut};
 
 /// What is written.
 pub(super) struct Answer<'a> {

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::wanted::Complete;
+use crate::fhir::elements::{List, plain};
 use crate::json::{Node, Scalar, Text, Words, object_shape};
-use crate::r4::{List, plain};
 
 /// A node of openIMIS' GraphQL with its id: a number, or in base64 `<type>:<number>`.
 #[derive(Debug, Deserialize)]

@@ -13,11 +13,11 @@ use uuid::Uuid;
 
 use crate::Mapped;
 use crate::bundle::Documents;
-use crate::fhir::IG;
+use crate::fhir::elements::shown;
+use crate::fhir::openimis::IG;
 use crate::issue::{Issue, IssueType};
 use crate::json::{document, to_json};
 use crate::lookup::{Answer, By, Outcome, Questions, Resource, with_code};
-use crate::r4::shown;
 use compare::{Existing, GraphNode, Input};
 use names::Name;
 use wanted::Wanted;

@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use super::source::{Location, is_facility};
 use crate::bundle::Documents;
+use crate::fhir::elements::{List, Reference, plain};
 use crate::issue::Issue;
 use crate::json::{Node, Text, document, object_shape};
 use crate::lookup::shorten;
-use crate::r4::{List, Reference, plain};
 
 /// How many steps from a facility its organizations and areas are taken along.
 const MAX_STEPS: usize = 24;

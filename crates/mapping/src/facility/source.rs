@@ -4,9 +4,9 @@ use serde::Deserialize;
 
 use super::settings::Settings;
 use crate::codes;
+use crate::fhir::elements::{Address, Concept, ContactPoint, Identifier, List, Reference, plain, shown};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, Words, object_shape};
-use crate::r4::{Address, Concept, ContactPoint, Identifier, List, Reference, plain, shown};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,11 +7,11 @@ use super::settings::{MAX_CODE, Settings};
 use super::source::{Location, NationalId, Organization, day, is_facility, is_paired, tell_unknown_types};
 use crate::bundle::{Documents, Entry, parts};
 use crate::codes::{self, CodeRow};
+use crate::fhir::elements::{Concept, ContactPoint, Identifier, List, MANY, misshapen, plain, shown, tell_misshapen};
 use crate::in_use::best;
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Scalar, Words};
 use crate::modifiers::other_than_flag;
-use crate::r4::{Concept, ContactPoint, Identifier, List, MANY, misshapen, plain, shown, tell_misshapen};
 use crate::text;
 
 /// How far up a facility's areas and owners are followed.

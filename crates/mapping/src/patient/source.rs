@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::fhir::{Contained, Identifier, Reference, identifier};
+use crate::fhir::elements::{ContactPoint, Period, plain};
+use crate::fhir::openimis::{Contained, Identifier, Reference, identifier};
 use crate::in_use::{Repeated, Repetition, best, repetition};
 use crate::json::{Node, Scalar, Text, Words, document, object_shape};
 use crate::modifiers::ModifierExtension;
-use crate::r4::{ContactPoint, Period, plain};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Patient<'a> {

@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::{Decision, Names};
 use crate::claim_response::ClaimStatus;
 use crate::decimal::Amount;
-use crate::fhir::{CODE, UUID};
+use crate::fhir::elements::{IdentifierOut, MoneyOut, ReferenceOut, system};
+use crate::fhir::openimis::{CODE, UUID};
 use crate::json::{Unwritable, to_json};
-use crate::r4::{IdentifierOut, MoneyOut, ReferenceOut, system};
 
 const ADJUDICATION: &str = "http://terminology.hl7.org/CodeSystem/adjudication";
 /// FHIR has no element for the encounter in a `ClaimResponse`; this is its extension for resources without one.

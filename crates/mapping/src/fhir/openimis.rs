@@ -1,4 +1,4 @@
-//! The few FHIR R4 elements that the maps read. Narrow on purpose: ten fields, not R4.
+//! FHIR R4 elements as openIMIS writes them. Narrow on purpose: ten fields, not R4.
 
 mod contained;
 
@@ -9,10 +9,10 @@ use jiff::tz::Offset;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::fhir::elements::{Period, plain};
 use crate::in_use::{NO_LONGER, Repeated, Repetition, best, repetition};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, object_shape};
-use crate::r4::{Period, plain};
 use crate::text;
 pub(crate) use contained::{Contained, without_hash};
 

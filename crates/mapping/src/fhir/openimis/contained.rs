@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{Identifier, UUID, identifier, of_another_type, read_reference, uuid};
+use crate::fhir::elements::plain;
 use crate::json::{Node, Text, object_shape, part};
-use crate::r4::plain;
 
 /// What a resource contains. It is read when a reference names it, and not before.
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,7 @@ use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
 use crate::decimal::Number;
-use crate::fhir::{CODE, IG, UUID, day, shape_of};
+use crate::fhir::openimis::{CODE, IG, UUID, day, shape_of};
 use crate::in_use::{NO_LONGER, Repeated, Repetition, best, repetition};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Kind, Node, Scalar, Text, Words, object_shape};
@@ -212,7 +212,7 @@ impl Identifier<'_> {
         self.value().filter(|value| {
             kind.codes().any(|found| found == code)
                 || match code {
-                    UUID => self.is_older(&["ACSN"]) && crate::fhir::uuid(value).is_some(),
+                    UUID => self.is_older(&["ACSN"]) && crate::fhir::openimis::uuid(value).is_some(),
                     CODE => self.is_older(&["SB", "FI", "FILL"]),
                     _ => false,
                 }
@@ -268,7 +268,7 @@ pub(crate) fn openimis_identifier(identifiers: &List<Identifier>) -> Option<Open
 
 /// The same on a day.
 pub(crate) fn openimis_identifier_on(identifiers: &List<Identifier>, on: Option<&str>) -> Option<OpenImisId> {
-    match of_openimis(identifiers, UUID, on).and_then(crate::fhir::uuid) {
+    match of_openimis(identifiers, UUID, on).and_then(crate::fhir::openimis::uuid) {
         Some(uuid) => Some(OpenImisId::Uuid(uuid.to_string())),
         None => of_openimis(identifiers, CODE, on).map(|code| OpenImisId::Code(code.to_owned())),
     }
@@ -285,7 +285,7 @@ impl OpenImisId {
     /// What a table says: a uuid, else a code.
     pub fn parse(text: &str) -> Self {
         let text = crate::text::plain(text);
-        match crate::fhir::uuid(&text).filter(|_| text.len() == 36) {
+        match crate::fhir::openimis::uuid(&text).filter(|_| text.len() == 36) {
             Some(uuid) => Self::Uuid(uuid.to_string()),
             None => Self::Code(text.into_owned()),
         }
