@@ -40,7 +40,7 @@ pub fn page() -> String {
         ("Why a message was skipped", "It was left out on purpose.", Box::new(reasons(Stage::Skipped))),
         (
             "Answers of the mediator",
-            "Status and issue code of a refusal. All others are in the README.",
+            "Status and issue code of a refusal. All other statuses are in [HTTP API](http-api.md).",
             Box::new(|sign| matches!(sign, Sign::Refusal(..))),
         ),
     ];
