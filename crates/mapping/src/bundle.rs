@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::fhir::elements::{Identifier, List, plain};
-use crate::fhir::openimis::{instant, without_hash};
+use crate::fhir::elements::{Identifier, List};
+use crate::fhir::openimis::without_hash;
+use crate::fhir::primitives::{instant, plain};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Kind, Node, Shape, Text, document, object_shape, to_json, without_mark};
 use crate::shapes::{At, Told, explain};
@@ -390,12 +391,12 @@ impl Entry<'_> {
 /// An id or address as it is looked for: some servers write the same uuid in capitals here and in small letters there.
 fn folded(id: &str) -> String {
     let start = id.len().saturating_sub(36);
-    match id.get(start..).filter(|end| end.len() == 36 && crate::fhir::openimis::uuid(end).is_some()) {
+    match id.get(start..).filter(|end| end.len() == 36 && crate::fhir::primitives::uuid(end).is_some()) {
         Some(end) => [&id[..start], &end.to_ascii_lowercase()].concat(),
         None => id.to_owned(),
     }
 }
 
 fn shape(text: &str) -> String {
-    crate::fhir::openimis::shape_of(text)
+    crate::fhir::primitives::shape_of(text)
 }

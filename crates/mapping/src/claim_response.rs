@@ -8,11 +8,9 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::bikram_sambat;
-use crate::fhir::elements::plain;
-use crate::fhir::openimis::{
-    CODE, CodeableConcept, Contained, Identifier, Reference, UUID, day, identifier, midnight_ms, require_resource,
-    shape_of, unusable_identifier,
-};
+use crate::fhir::codes::{CODE, UUID, require_resource};
+use crate::fhir::openimis::{CodeableConcept, Contained, Identifier, Reference, identifier, unusable_identifier};
+use crate::fhir::primitives::{day, midnight_ms, plain, shape_of};
 use crate::ids::{ClaimUuid, InsureeUuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, document, object_shape, to_json};

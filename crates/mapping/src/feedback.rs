@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fhir::openimis::{ig, shape_of};
+use crate::fhir::codes::ig;
+use crate::fhir::primitives::shape_of;
 use crate::ids::{ClaimUuid, InsureeUuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, document, object_shape, to_json};

@@ -13,7 +13,7 @@ macro_rules! uuid_id {
         impl $name {
             /// Reads any spelling (upper case, without hyphens, `urn:uuid:`, with characters that cannot be seen); none if it is not a UUID.
             pub fn parse(text: &str) -> Option<Self> {
-                crate::fhir::openimis::uuid(text).map(Self)
+                crate::fhir::primitives::uuid(text).map(Self)
             }
 
             /// As openIMIS finds it: lower case with hyphens.

@@ -6,7 +6,8 @@
 //! - Of the others: `official` before `usual`, before those that say nothing or where the number is answered, before `temp` and
 //!   `secondary`, before `nickname`, before `maiden` and `anonymous`; then FHIR's `rank`; then the order of the document.
 
-use crate::fhir::elements::{Period, plain};
+use crate::fhir::period::Period;
+use crate::fhir::primitives::plain;
 use crate::json::{Node, Scalar, Text};
 
 /// What an issue says that found nothing else.

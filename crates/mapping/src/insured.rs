@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::bundle::{Condition, Documents, Entry, parts, told};
-use crate::fhir::elements::{Identifier, List, MANY, Period, Reference, plain};
-use crate::fhir::openimis::{UUID, uuid};
+use crate::fhir::codes::UUID;
+use crate::fhir::elements::{Identifier, List, MANY, Reference};
+use crate::fhir::period::Period;
+use crate::fhir::primitives::{plain, uuid};
 use crate::in_use::{NO_LONGER, best, may_be_meant};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, object_shape};

@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 
-use crate::fhir::elements::{List, plain};
+use crate::fhir::elements::List;
+use crate::fhir::primitives::plain;
 use crate::issue::{Issue, IssueType};
 use crate::json::{Kind, Node, Scalar, Text, object_shape};
 

@@ -5,8 +5,10 @@ mod source;
 
 use serde::Serialize;
 
-use crate::fhir::elements::{ContactPoint, plain};
-use crate::fhir::openimis::{CODE, UUID, identifier, require_resource, shape_of, unusable_identifier};
+use crate::fhir::codes::{CODE, UUID, require_resource};
+use crate::fhir::elements::ContactPoint;
+use crate::fhir::openimis::{identifier, unusable_identifier};
+use crate::fhir::primitives::{plain, shape_of};
 use crate::ids::{InsureeUuid, contact_id};
 use crate::in_use::{Repeated, best, in_use};
 use crate::issue::{Issue, IssueType, Severity};
@@ -213,7 +215,7 @@ impl Patient<'_> {
         let found = match &self.birth_date {
             Node::Absent => return None,
             Node::Other(kind) => kind.to_string(),
-            Node::Value(text) => match crate::fhir::openimis::day(&text.0, jiff::tz::Offset::UTC) {
+            Node::Value(text) => match crate::fhir::primitives::day(&text.0, jiff::tz::Offset::UTC) {
                 Ok(_) => return text.trimmed().get(..10),
                 Err(found) => found,
             },

@@ -6,10 +6,9 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::decimal::Number;
-use crate::fhir::elements::{
-    Identifier, List, OpenImisId, Period, Reference, openimis_identifier, optional_day, plain,
-};
-use crate::fhir::openimis::uuid;
+use crate::fhir::elements::{Identifier, List, OpenImisId, Reference, openimis_identifier};
+use crate::fhir::period::Period;
+use crate::fhir::primitives::{optional_day, plain, uuid};
 use crate::json::{Node, Scalar, Text, document, object_shape};
 
 #[derive(Debug, Deserialize)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Documents, Entry};
-use crate::fhir::elements::{plain, shown};
+use crate::fhir::primitives::{plain, shown};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, document, object_shape};
 

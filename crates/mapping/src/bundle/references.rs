@@ -1,8 +1,8 @@
 //! Which resource a reference means, as FHIR resolves references in Bundles.
 
 use super::{Documents, Entry, folded};
-use crate::fhir::elements::{Reference, plain};
-use crate::fhir::openimis::after_urn;
+use crate::fhir::elements::Reference;
+use crate::fhir::primitives::{after_urn, plain};
 
 impl<'a> Documents<'a> {
     /// The resource of the document that a reference in `from` names, if it is of one of the kinds: contained, by fullUrl, relative to the

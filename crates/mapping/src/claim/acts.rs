@@ -11,7 +11,8 @@ use super::source::{Act, Medication};
 use super::status::Standing;
 use super::{Subject, Work};
 use crate::bundle::{Documents, Entry};
-use crate::fhir::elements::{Concept, Reference, plain};
+use crate::fhir::elements::{Concept, Reference};
+use crate::fhir::primitives::plain;
 use crate::issue::{Issue, IssueType};
 use crate::json::Node;
 

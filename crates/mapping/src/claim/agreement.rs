@@ -3,7 +3,7 @@
 use super::dates::clock;
 use super::{Settings, Subject, Work};
 use crate::bundle::Documents;
-use crate::fhir::elements::{offset, optional_day};
+use crate::fhir::primitives::{offset, optional_day};
 use crate::lookup::{Questions, Resource};
 
 /// The facts of a claim, each with its name; what cannot be read without asking openIMIS is left out. A number and openIMIS' uuid of the same

@@ -7,7 +7,8 @@ use super::insuree::Insuree;
 use super::parties::openimis_code;
 use super::settings::WithoutCoverage;
 use super::{Subject, Work};
-use crate::fhir::elements::{MANY, OpenImisId, each, openimis_identifier, optional_day, plain};
+use crate::fhir::elements::{MANY, OpenImisId, each, openimis_identifier};
+use crate::fhir::primitives::{optional_day, plain};
 use crate::insured::Coverage;
 use crate::issue::{Issue, IssueType};
 use crate::lookup::{By, Resource};
@@ -82,8 +83,8 @@ impl<'w> Work<'w> {
                 None => {
                     let own = reference.identifier.value();
                     let own = own
-                        .and_then(|found| found.of_openimis(crate::fhir::openimis::UUID))
-                        .and_then(crate::fhir::openimis::uuid);
+                        .and_then(|found| found.of_openimis(crate::fhir::codes::UUID))
+                        .and_then(crate::fhir::primitives::uuid);
                     if let Some(uuid) = own {
                         return Some(uuid.to_string());
                     }

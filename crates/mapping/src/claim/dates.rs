@@ -6,8 +6,8 @@ use jiff::tz::Offset;
 
 use super::{Subject, Work};
 use crate::bundle::Documents;
-use crate::fhir::elements::{Period, optional_day, plain};
-use crate::fhir::openimis::day;
+use crate::fhir::period::Period;
+use crate::fhir::primitives::{day, optional_day, plain};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text};
 

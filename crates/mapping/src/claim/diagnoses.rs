@@ -7,7 +7,9 @@ use super::source::{Condition, whole};
 use super::{Subject, Work};
 use crate::bundle::Entry;
 use crate::codes;
-use crate::fhir::elements::{Concept, Reference, each, own_system, plain, same_system, shown};
+use crate::fhir::codes::{own_system, same_system};
+use crate::fhir::elements::{Concept, Reference, each};
+use crate::fhir::primitives::{plain, shown};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::Node;
 

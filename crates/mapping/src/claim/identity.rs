@@ -5,8 +5,9 @@ use uuid::Uuid;
 use super::places::scope;
 use super::{Settings, Subject};
 use crate::bundle::{Documents, parts};
-use crate::fhir::elements::{Identifier, List, plain};
-use crate::fhir::openimis::{CODE, IG, shape_of, uuid};
+use crate::fhir::codes::{CODE, IG};
+use crate::fhir::elements::{Identifier, List};
+use crate::fhir::primitives::{plain, shape_of, uuid};
 use crate::in_use::best;
 use crate::issue::Issue;
 

@@ -3,8 +3,8 @@
 use super::parties::{Named, named, of_openimis, openimis_code};
 use super::{Subject, Work};
 use crate::bundle::{Entry, parts};
-use crate::fhir::elements::{MANY, OpenImisId, Reference, openimis_identifier_on, optional_day, plain};
-use crate::fhir::openimis::uuid;
+use crate::fhir::elements::{MANY, OpenImisId, Reference, openimis_identifier_on};
+use crate::fhir::primitives::{optional_day, plain, uuid};
 use crate::insured::{Patient, insurance_number, unnamed};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, document};

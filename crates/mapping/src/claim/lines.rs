@@ -8,7 +8,8 @@ use super::products::Coded;
 use super::source::{Item, Quantity, whole};
 use super::{Subject, Work};
 use crate::decimal::{Number, PLACES, fits, is_bounded, rounded};
-use crate::fhir::elements::{Money, each, plain, shown};
+use crate::fhir::elements::{Money, each};
+use crate::fhir::primitives::{plain, shown};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::Node;
 

@@ -25,8 +25,8 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use crate::bundle::{Documents, Entry};
-use crate::fhir::elements::{each, offset, plain};
-use crate::fhir::openimis::shape_of;
+use crate::fhir::elements::each;
+use crate::fhir::primitives::{offset, plain, shape_of};
 use crate::issue::{Issue, IssueType};
 use crate::lookup::{Answer, Outcome, Questions};
 use source::{Claim, Encounter};

@@ -5,8 +5,8 @@ use super::source::{Found, Person};
 use super::{Subject, Work};
 use crate::bundle::{Condition, Entry, parts};
 use crate::codes;
-use crate::fhir::elements::{Identifier, MANY, OpenImisId, Reference, openimis_identifier, plain, shown};
-use crate::fhir::openimis::{shape_of, uuid};
+use crate::fhir::elements::{Identifier, MANY, OpenImisId, Reference, openimis_identifier};
+use crate::fhir::primitives::{plain, shape_of, shown, uuid};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, document};
 use crate::lookup::{By, MAX_CODE, Resource, is_askable, with_code};
@@ -138,7 +138,7 @@ pub(super) struct Known<'w> {
 /// The code in a resource or node of openIMIS.
 pub(crate) fn openimis_code(text: &str) -> Option<String> {
     let found: Found = document(text, "answer").ok()?;
-    let identifier = crate::fhir::elements::of_openimis(&found.identifier, crate::fhir::openimis::CODE, None);
+    let identifier = crate::fhir::elements::of_openimis(&found.identifier, crate::fhir::codes::CODE, None);
     identifier.or_else(|| plain(&found.code)).or_else(|| plain(&found.chf_id)).map(str::to_owned)
 }
 
@@ -156,11 +156,9 @@ pub(super) fn named<'w>(path: String, node: &'w Node<Reference<'w>>, entry: &'w 
 }
 
 pub(super) fn of_openimis(identifier: &Identifier) -> Option<OpenImisId> {
-    let uuid = identifier
-        .of_openimis(crate::fhir::openimis::UUID)
-        .and_then(uuid)
-        .map(|uuid| OpenImisId::Uuid(uuid.to_string()));
-    uuid.or_else(|| identifier.of_openimis(crate::fhir::openimis::CODE).map(|code| OpenImisId::Code(code.to_owned())))
+    let uuid =
+        identifier.of_openimis(crate::fhir::codes::UUID).and_then(uuid).map(|uuid| OpenImisId::Uuid(uuid.to_string()));
+    uuid.or_else(|| identifier.of_openimis(crate::fhir::codes::CODE).map(|code| OpenImisId::Code(code.to_owned())))
 }
 
 /// How a table may name what a reference points at: `Type/id`, the id, its identifier.

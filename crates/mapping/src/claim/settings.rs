@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codes::{self, CodeRow, Row, Table};
 use crate::decimal::{decimal, fits};
-use crate::fhir::elements::offset;
+use crate::fhir::primitives::offset;
 
 /// What openIMIS pays for.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -314,7 +314,7 @@ impl Settings {
             if row.openimis.trim().is_empty() && row.kind != ItemKind::LeftOut {
                 problems.push(format!("items[{index}].openimis: is empty; expected openIMIS' code"));
             }
-            if row.uuid.as_ref().is_some_and(|uuid| crate::fhir::openimis::uuid(uuid).is_none()) {
+            if row.uuid.as_ref().is_some_and(|uuid| crate::fhir::primitives::uuid(uuid).is_none()) {
                 problems.push(format!("items[{index}].uuid: expected a uuid"));
             }
             if row.price.is_some() && row.price().is_none() {

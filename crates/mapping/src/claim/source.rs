@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use crate::decimal::Number;
-use crate::fhir::elements::{Coding, Concept, Identifier, List, Money, Period, Reference};
+use crate::fhir::elements::{Coding, Concept, Identifier, List, Money, Reference};
+use crate::fhir::period::Period;
 use crate::json::{Node, Scalar, Text, Words, object_shape};
 use crate::shapes::{Told, told};
 

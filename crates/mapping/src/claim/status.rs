@@ -3,7 +3,8 @@
 use super::source::{Act, Condition, Quantity};
 use super::{Subject, Work};
 use crate::bundle::Entry;
-use crate::fhir::elements::{Concept, plain};
+use crate::fhir::elements::Concept;
+use crate::fhir::primitives::plain;
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar};
 

@@ -6,7 +6,7 @@ use super::acts::{KINDS, based_on};
 use super::source::Other;
 use super::{Subject, Work};
 use crate::bundle::{Entry, told};
-use crate::fhir::elements::{plain, shown};
+use crate::fhir::primitives::{plain, shown};
 use crate::issue::IssueType;
 
 /// What other resources refer to, and what says nothing of the visit.

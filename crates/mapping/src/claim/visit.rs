@@ -3,7 +3,8 @@
 use super::settings::VISIT_TYPES;
 use super::{Subject, Work};
 use crate::codes;
-use crate::fhir::elements::{Coding, Concept, plain, shown};
+use crate::fhir::elements::{Coding, Concept};
+use crate::fhir::primitives::{plain, shown};
 use crate::issue::IssueType;
 
 /// Classes of FHIR's encounters that say where a patient was treated. None of them but EMER is a visit type of its own in openIMIS.

@@ -7,8 +7,8 @@ use super::lines::{Line, sum};
 use super::settings::VISIT_TYPES;
 use crate::Mapped;
 use crate::decimal::Amount;
-use crate::fhir::elements::{ConceptOut, IdentifierOut, MoneyOut, ReferenceOut, system};
-use crate::fhir::openimis::{CODE, IG};
+use crate::fhir::codes::{CODE, IG, system};
+use crate::fhir::write::{ConceptOut, IdentifierOut, MoneyOut, ReferenceOut};
 use crate::issue::Issue;
 use crate::json::to_json;
 

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::CodeRow;
-use crate::fhir::elements::{List, each, plain, shown};
+use crate::fhir::elements::{List, each};
+use crate::fhir::primitives::{plain, shown};
 use crate::issue::{Issue, IssueType, Severity};
 use crate::json::{Node, Text, document, object_shape};
 

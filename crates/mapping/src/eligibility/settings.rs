@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fhir::elements::offset;
+use crate::fhir::primitives::offset;
 
 /// How questions for an insuree's coverage are read and answered.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::decimal::Amount;
-use crate::fhir::elements::{MoneyOut, ReferenceOut};
+use crate::fhir::write::{MoneyOut, ReferenceOut};
 use crate::json::{Unwritable, to_json};
 use crate::policy::Policy;
 

@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::wanted::Complete;
-use crate::fhir::elements::{List, plain};
+use crate::fhir::elements::List;
+use crate::fhir::primitives::plain;
 use crate::json::{Node, Scalar, Text, Words, object_shape};
 
 /// A node of openIMIS' GraphQL with its id: a number, or in base64 `<type>:<number>`.

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::Mapped;
 use crate::bundle::Documents;
-use crate::fhir::elements::shown;
-use crate::fhir::openimis::IG;
+use crate::fhir::codes::IG;
+use crate::fhir::primitives::shown;
 use crate::issue::{Issue, IssueType};
 use crate::json::{document, to_json};
 use crate::lookup::{Answer, By, Outcome, Questions, Resource, with_code};

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::source::{Location, is_facility};
 use crate::bundle::Documents;
-use crate::fhir::elements::{List, Reference, plain};
+use crate::fhir::elements::{List, Reference};
+use crate::fhir::primitives::plain;
 use crate::issue::Issue;
 use crate::json::{Node, Text, document, object_shape};
 use crate::lookup::shorten;

@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use super::settings::Settings;
 use crate::codes;
-use crate::fhir::elements::{Address, Concept, ContactPoint, Identifier, List, Reference, plain, shown};
+use crate::fhir::elements::{Address, Concept, ContactPoint, Identifier, List, Reference};
+use crate::fhir::primitives::{plain, shown};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Scalar, Text, Words, object_shape};
 

@@ -1,11 +1,11 @@
 //! FHIR R4 elements with their code systems, as other systems than openIMIS write them.
 
-use jiff::civil::Date;
-use jiff::tz::Offset;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::decimal::Number;
-use crate::fhir::openimis::{CODE, IG, UUID, day, shape_of};
+use crate::fhir::codes::{CODE, UUID, own_system};
+use crate::fhir::period::Period;
+use crate::fhir::primitives::{plain, shape_of, uuid};
 use crate::in_use::{NO_LONGER, Repeated, Repetition, best, repetition};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Kind, Node, Scalar, Text, Words, object_shape};
@@ -59,15 +59,6 @@ pub(crate) struct Reference<'a> {
     pub identifier: Node<Identifier<'a>>,
 }
 
-/// FHIR `Period`.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Period<'a> {
-    #[serde(borrow, default)]
-    pub start: Node<Text<'a>>,
-    #[serde(borrow, default)]
-    pub end: Node<Text<'a>>,
-}
-
 /// FHIR `Money`; a `Quantity` as far as it is read.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Money<'a> {
@@ -111,19 +102,13 @@ pub(crate) struct Address<'a> {
     pub postal_code: Node<Text<'a>>,
 }
 
-object_shape!(Identifier, Concept, Coding, Reference, Period, Money, ContactPoint, Address);
+object_shape!(Identifier, Concept, Coding, Reference, Money, ContactPoint, Address);
 told! {
     Identifier { usage, kind, system, value }
     Concept { coding, text }
     Coding { system, code }
     Reference { reference, identifier }
-    Period { start, end }
     Money { currency }
-}
-
-/// The text of an element, if there is one.
-pub(crate) fn plain<T: AsRef<str>>(text: &Node<T>) -> Option<&str> {
-    text.value().map(T::as_ref).filter(|text| !text.is_empty())
 }
 
 /// The elements of a list with their paths. What has another shape is an issue.
@@ -166,12 +151,6 @@ pub(crate) fn misshapen<T>(node: &Node<T>) -> Option<Kind> {
     }
 }
 
-/// A code as an issue may tell it: codes are words of code systems. Anything that does not look like one is told by its size.
-pub(crate) fn shown(code: &str) -> String {
-    let is_code = (1..=90).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
-    if is_code { code.to_owned() } else { shape_of(code) }
-}
-
 impl Repeated for Identifier<'_> {
     fn repetition(&self) -> Repetition<'_> {
         repetition(&self.usage, &self.period, None)
@@ -212,7 +191,7 @@ impl Identifier<'_> {
         self.value().filter(|value| {
             kind.codes().any(|found| found == code)
                 || match code {
-                    UUID => self.is_older(&["ACSN"]) && crate::fhir::openimis::uuid(value).is_some(),
+                    UUID => self.is_older(&["ACSN"]) && uuid(value).is_some(),
                     CODE => self.is_older(&["SB", "FI", "FILL"]),
                     _ => false,
                 }
@@ -268,7 +247,7 @@ pub(crate) fn openimis_identifier(identifiers: &List<Identifier>) -> Option<Open
 
 /// The same on a day.
 pub(crate) fn openimis_identifier_on(identifiers: &List<Identifier>, on: Option<&str>) -> Option<OpenImisId> {
-    match of_openimis(identifiers, UUID, on).and_then(crate::fhir::openimis::uuid) {
+    match of_openimis(identifiers, UUID, on).and_then(uuid) {
         Some(uuid) => Some(OpenImisId::Uuid(uuid.to_string())),
         None => of_openimis(identifiers, CODE, on).map(|code| OpenImisId::Code(code.to_owned())),
     }
@@ -285,7 +264,7 @@ impl OpenImisId {
     /// What a table says: a uuid, else a code.
     pub fn parse(text: &str) -> Self {
         let text = crate::text::plain(text);
-        match crate::fhir::openimis::uuid(&text).filter(|_| text.len() == 36) {
+        match uuid(&text).filter(|_| text.len() == 36) {
             Some(uuid) => Self::Uuid(uuid.to_string()),
             None => Self::Code(text.into_owned()),
         }
@@ -314,134 +293,5 @@ impl Coding<'_> {
     pub fn token(&self) -> Option<String> {
         let code = plain(&self.code)?;
         Some(plain(&self.system).map_or_else(|| code.to_owned(), |system| format!("{system}|{code}")))
-    }
-}
-
-/// Addresses with and without a slash at the end; openIMIS writes some of its own with two in the middle.
-pub(crate) fn same_system(one: &str, other: &str) -> bool {
-    let plain = |system: &str| system.trim_end_matches('/').replace("_ig//", "_ig/");
-    plain(one) == plain(other)
-}
-
-/// The name of a code system of openIMIS, under whichever of its published addresses: `CodeSystem/x`, and the pages `CodeSystem-x` and
-/// `CodeSystem-x.html` that openIMIS' app for Android writes.
-pub(crate) fn own_system(system: &str) -> Option<&str> {
-    const SITE: &str = "openimis.github.io/openimis_fhir_r4_ig";
-    let (_, rest) = system.split_once("://")?;
-    let rest = rest.strip_prefix(SITE)?.strip_prefix('/')?.trim_start_matches('/');
-    let name = rest.strip_prefix("CodeSystem").and_then(|rest| rest.strip_prefix(['/', '-']))?;
-    let name = name.split(['|', '#', '?']).next().unwrap_or(name).trim_end_matches('/');
-    let name = [".html", ".json", ".xml", ".ttl"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
-    (!name.is_empty()).then_some(name)
-}
-
-/// A code system of openIMIS.
-pub(crate) fn system(name: &str) -> String {
-    format!("{IG}/CodeSystem/{name}")
-}
-
-/// Reads an optional day.
-pub(crate) fn optional_day(node: &Node<Text>, path: &str, offset: Offset, issues: &mut Vec<Issue>) -> Option<Date> {
-    let expected = "a day, as 2025-08-25 or as a date and time";
-    match node {
-        Node::Absent => None,
-        Node::Other(kind) => {
-            issues.push(Issue::unusable(path.to_owned(), expected, kind));
-            None
-        }
-        Node::Value(text) => {
-            day(&text.0, offset).map_err(|found| issues.push(Issue::unusable(path.to_owned(), expected, found))).ok()
-        }
-    }
-}
-
-/// The offset of a setting in minutes.
-pub(crate) fn offset(minutes: i16) -> Option<Offset> {
-    (-1080..=1080).contains(&minutes).then(|| Offset::from_seconds(i32::from(minutes) * 60).ok()).flatten()
-}
-
-/// A reference as openIMIS writes and reads it.
-#[derive(Debug, Serialize)]
-pub(crate) struct ReferenceOut {
-    reference: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    identifier: IdentifierOut,
-}
-
-/// An identifier of openIMIS.
-#[derive(Debug, Serialize)]
-pub(crate) struct IdentifierOut {
-    #[serde(rename = "type")]
-    kind: ConceptOut,
-    value: String,
-}
-
-/// A concept with one coding.
-#[derive(Debug, Serialize)]
-pub(crate) struct ConceptOut {
-    coding: [CodingOut; 1],
-}
-
-#[derive(Debug, Serialize)]
-struct CodingOut {
-    system: String,
-    code: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    display: Option<&'static str>,
-}
-
-impl ReferenceOut {
-    pub fn new(kind: &'static str, uuid: &str) -> Self {
-        Self { reference: format!("{kind}/{uuid}"), kind, identifier: IdentifierOut::new(UUID, uuid) }
-    }
-}
-
-impl IdentifierOut {
-    pub fn new(code: &str, value: &str) -> Self {
-        Self { kind: ConceptOut::new(system("openimis-identifiers"), code, None), value: value.to_owned() }
-    }
-}
-
-impl ConceptOut {
-    pub fn new(system: String, code: &str, display: Option<&'static str>) -> Self {
-        Self { coding: [CodingOut { system, code: code.to_owned(), display }] }
-    }
-}
-
-/// An amount with its currency.
-#[derive(Debug, Serialize)]
-pub(crate) struct MoneyOut<'a> {
-    pub value: crate::decimal::Amount,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub currency: &'a str,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn openimis_code_systems_are_known_by_all_their_addresses() {
-        for (system, expected) in [
-            ("https://openimis.github.io/openimis_fhir_r4_ig/CodeSystem/claim-visit-type", Some("claim-visit-type")),
-            ("https://openimis.github.io/openimis_fhir_r4_ig//CodeSystem/claim-visit-type/", Some("claim-visit-type")),
-            ("http://openimis.github.io/openimis_fhir_r4_ig/CodeSystem-claim-visit-type", Some("claim-visit-type")),
-            (
-                "https://openimis.github.io/openimis_fhir_r4_ig/CodeSystem-claim-visit-type.html",
-                Some("claim-visit-type"),
-            ),
-            (
-                "https://openimis.github.io/openimis_fhir_r4_ig/CodeSystem/diagnosis-ICD10-level1|1.0",
-                Some("diagnosis-ICD10-level1"),
-            ),
-            ("https://openimis.github.io/openimis_fhir_r4_ig/ValueSet/claim-visit-type", None),
-            ("https://openimis.github.io/openimis_fhir_r4_ig/CodeSystem/", None),
-            ("https://openimis.github.io/openimis_fhir_r4_ig_of_others/CodeSystem/x", None),
-            ("https://example.org/CodeSystem/claim-visit-type", None),
-            ("claim-visit-type", None),
-        ] {
-            assert_eq!(own_system(system), expected, "{system}");
-        }
     }
 }

@@ -2,79 +2,16 @@
 
 mod contained;
 
-use std::ops::Range;
-
-use jiff::civil::{Date, Time};
-use jiff::tz::Offset;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::fhir::elements::{Period, plain};
+use crate::fhir::codes::{UUID, of_another_type};
+use crate::fhir::period::Period;
+use crate::fhir::primitives::{after_urn, plain, shape_of, uuid};
 use crate::in_use::{NO_LONGER, Repeated, Repetition, best, repetition};
 use crate::issue::{Issue, IssueType};
 use crate::json::{Node, Text, object_shape};
-use crate::text;
 pub(crate) use contained::{Contained, without_hash};
-
-/// Where openIMIS' FHIR profiles, extensions and code systems live.
-pub(crate) const IG: &str = ig!("");
-
-/// An address below it.
-macro_rules! ig {
-    ($path:literal) => {
-        concat!("https://openimis.github.io/openimis_fhir_r4_ig", $path)
-    };
-}
-pub(crate) use ig;
-
-/// Type code of the identifier that holds openIMIS' uuid.
-pub(crate) const UUID: &str = "UUID";
-/// Type code of the identifier that holds the code people use: a claim's code, an insuree's insurance number.
-pub(crate) const CODE: &str = "Code";
-
-/// Resources that openIMIS serves. Only these are named in a diagnostic: any other word could be anything.
-const RESOURCES: &[&str] = &[
-    "ActivityDefinition",
-    "Bundle",
-    "Claim",
-    "ClaimResponse",
-    "ClaimV2",
-    "Communication",
-    "CommunicationRequest",
-    "Contract",
-    "Coverage",
-    "CoverageEligibilityRequest",
-    "CoverageEligibilityResponse",
-    "Group",
-    "InsurancePlan",
-    "Invoice",
-    "Location",
-    "Medication",
-    "OperationOutcome",
-    "Organization",
-    "Patient",
-    "PaymentNotice",
-    "PaymentReconciliation",
-    "Practitioner",
-    "PractitionerRole",
-    "Subscription",
-];
-
-/// Whether this is the resource that a map reads. Another one is fatal; no `resourceType` at all is one issue among others.
-pub(crate) fn require_resource(
-    found: &Node<Text>,
-    path: &'static str,
-    expected: &'static str,
-    issues: &mut Vec<Issue>,
-) -> Result<(), Vec<Issue>> {
-    match found.require(path, expected, issues).map(Text::trimmed) {
-        Some(found) if found != expected => {
-            let found = RESOURCES.iter().find(|name| **name == found).unwrap_or(&"something else");
-            Err(vec![Issue::fatal(path, format!("expected {expected}; found {found}"))])
-        }
-        _ => Ok(()),
-    }
-}
 
 /// FHIR `Identifier`.
 #[derive(Debug, Deserialize)]
@@ -171,28 +108,6 @@ pub(crate) fn unusable_identifier(identifiers: &Node<Vec<Node<Identifier<'_>>>>,
     of_type.or_else(of_no_type)
 }
 
-/// Reads a UUID in any spelling.
-pub(crate) fn uuid(text: &str) -> Option<Uuid> {
-    let text = text::plain(text);
-    Uuid::try_parse(after_urn(&text).unwrap_or(&text)).ok()
-}
-
-/// What comes behind `urn:uuid:`, whose letters may be of either case.
-pub(crate) fn after_urn(text: &str) -> Option<&str> {
-    let (urn, rest) = text.split_at_checked(9)?;
-    urn.eq_ignore_ascii_case("urn:uuid:").then_some(rest)
-}
-
-/// What a text that should be something else looks like, without telling what it says.
-#[cold]
-pub(crate) fn shape_of(text: &str) -> String {
-    match text.trim().chars().count() {
-        0 => "an empty text".to_owned(),
-        1 => "a text of 1 character".to_owned(),
-        count => format!("a text of {count} characters"),
-    }
-}
-
 impl Reference<'_> {
     /// The UUID this reference points at: `Type/x`, an absolute URL, `urn:uuid:x`, a bare uuid, something contained, or an identifier of
     /// type `UUID` only. Problems go to `issues` (as warnings where the other way of naming it still works).
@@ -258,11 +173,6 @@ impl Reference<'_> {
     }
 }
 
-#[cold]
-fn of_another_type(kind: &str) -> String {
-    format!("a reference to {}", RESOURCES.iter().find(|name| **name == kind).unwrap_or(&"something else"))
-}
-
 /// Takes the id out of a reference's text. The error says what was found.
 fn read_reference(text: &str, types: &[&str]) -> Result<Uuid, String> {
     if let Some(urn) = after_urn(text) {
@@ -285,82 +195,4 @@ fn split_last(text: &str) -> (Option<&str>, &str) {
         Some((before, after)) => (Some(before), after),
         None => (None, text),
     }
-}
-
-/// Reads a FHIR `date` or `dateTime` as the day it is at `offset`; a time without a zone is taken as written.
-/// The error says what was found. By hand: jiff's parser alone would triple the size of a component.
-pub(crate) fn day(text: &str, offset: Offset) -> Result<Date, String> {
-    let text = &*text::plain(text);
-    let no_such = || "a day or time that does not exist".to_owned();
-    match text.len() {
-        4 if number(text, 0..4).is_some() => return Err("a year only".to_owned()),
-        7 if number(text, 0..4).is_some() && number(text, 5..7).is_some() => {
-            return Err("a year and month only".to_owned());
-        }
-        _ => {}
-    }
-    let bytes = text.as_bytes();
-    let (Some(year), Some(month), Some(day), Some(b'-'), Some(b'-'), None | Some(b'T')) =
-        (number(text, 0..4), number(text, 5..7), number(text, 8..10), bytes.get(4), bytes.get(7), bytes.get(10))
-    else {
-        return Err(shape_of(text));
-    };
-    let date = Date::new(year, month as i8, day as i8).ok().filter(|_| year > 0).ok_or_else(no_such)?;
-    let Some(time) = text.get(11..) else { return Ok(date) };
-    let (time, zone) = time_of_day(time).ok_or_else(|| shape_of(text))?;
-    let time = time.ok_or_else(no_such)?;
-    let Some(zone) = zone else { return Ok(date) };
-    let zone = Offset::from_seconds(zone).map_err(|_| no_such())?;
-    let instant = zone.to_timestamp(date.to_datetime(time)).map_err(|_| no_such())?;
-    Ok(offset.to_datetime(instant).date())
-}
-
-/// An `instant`, a date and a time with its zone: the second, and the digits of its fraction. Two of them compare by time.
-pub(crate) fn instant(text: &str) -> Option<(i64, &str)> {
-    let date = day(text.get(..10)?, Offset::UTC).ok()?;
-    let time_text = text.get(10..)?.strip_prefix('T')?;
-    let (time, zone) = time_of_day(time_text)?;
-    let instant = Offset::from_seconds(zone?).ok()?.to_timestamp(date.to_datetime(time?)).ok()?;
-    let fraction = time_text.split_once('.').map_or("", |(_, rest)| rest);
-    let digits = fraction.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(fraction.len());
-    Some((instant.as_second(), fraction[..digits].trim_end_matches('0')))
-}
-
-/// Digits only, at most four.
-fn number(text: &str, range: Range<usize>) -> Option<i16> {
-    let part = text.get(range).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?;
-    part.parse().ok()
-}
-
-/// Reads `hh:mm[:ss[.fff]][Z|±hh:mm]`: the time (none if there is no such time) and its zone in seconds east of UTC.
-fn time_of_day(text: &str) -> Option<(Option<Time>, Option<i32>)> {
-    let zone_at = text.find(['Z', '+', '-']).unwrap_or(text.len());
-    let (clock, zone) = text.split_at_checked(zone_at)?;
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let (hour, minute) = (number(clock, 0..2)?, number(clock, 3..5)?);
-    let second = match clock.len() {
-        5 => 0,
-        8 if clock.as_bytes()[5] == b':' => number(clock, 6..8)?,
-        _ => return None,
-    };
-    if clock.as_bytes()[2] != b':' || fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let second = if second == 60 { 59 } else { second }; // a leap second, which FHIR allows, is the same day
-    let time = Time::new(hour as i8, minute as i8, second as i8, 0).ok();
-    let zone = match (zone.as_bytes().first(), zone.len()) {
-        (None, _) => None,
-        (Some(b'Z'), 1) => Some(0),
-        (Some(sign @ (b'+' | b'-')), 6) if zone.as_bytes()[3] == b':' => {
-            let seconds = i32::from(number(zone, 1..3)?) * 3600 + i32::from(number(zone, 4..6)?) * 60;
-            Some(if *sign == b'-' { -seconds } else { seconds })
-        }
-        _ => return None,
-    };
-    Some((time, zone))
-}
-
-/// Milliseconds since 1970-01-01 UTC of a day's midnight at `offset`.
-pub(crate) fn midnight_ms(day: Date, offset: Offset) -> Option<i64> {
-    offset.to_timestamp(day.to_datetime(Time::midnight())).ok().map(|instant| instant.as_millisecond())
 }

@@ -3,8 +3,10 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::fhir::elements::{ContactPoint, Period, plain};
+use crate::fhir::elements::ContactPoint;
 use crate::fhir::openimis::{Contained, Identifier, Reference, identifier};
+use crate::fhir::period::Period;
+use crate::fhir::primitives::plain;
 use crate::in_use::{Repeated, Repetition, best, repetition};
 use crate::json::{Node, Scalar, Text, Words, document, object_shape};
 use crate::modifiers::ModifierExtension;

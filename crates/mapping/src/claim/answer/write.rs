@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::{Decision, Names};
 use crate::claim_response::ClaimStatus;
 use crate::decimal::Amount;
-use crate::fhir::elements::{IdentifierOut, MoneyOut, ReferenceOut, system};
-use crate::fhir::openimis::{CODE, UUID};
+use crate::fhir::codes::{CODE, UUID, system};
+use crate::fhir::write::{IdentifierOut, MoneyOut, ReferenceOut};
 use crate::json::{Unwritable, to_json};
 
 const ADJUDICATION: &str = "http://terminology.hl7.org/CodeSystem/adjudication";

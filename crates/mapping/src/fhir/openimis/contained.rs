@@ -4,8 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Identifier, UUID, identifier, of_another_type, read_reference, uuid};
-use crate::fhir::elements::plain;
+use super::{Identifier, identifier, read_reference};
+use crate::fhir::codes::{UUID, of_another_type};
+use crate::fhir::primitives::{plain, uuid};
 use crate::json::{Node, Text, object_shape, part};
 
 /// What a resource contains. It is read when a reference names it, and not before.
