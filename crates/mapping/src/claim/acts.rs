@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use super::lines::Line;
-use super::parties::names;
 use super::products::Coded;
+use super::references::names;
 use super::source::{Act, Medication};
 use super::status::Standing;
 use super::{Subject, Work};

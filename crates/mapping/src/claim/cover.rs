@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::dates::Dates;
 use super::insuree::Insuree;
-use super::parties::openimis_code;
+use super::known::openimis_code;
 use super::settings::WithoutCoverage;
 use super::{Subject, Work};
 use crate::fhir::elements::{MANY, OpenImisId, each, openimis_identifier};

@@ -1,6 +1,7 @@
 //! Who was treated, as openIMIS knows her.
 
-use super::parties::{Named, named, of_openimis, openimis_code};
+use super::known::openimis_code;
+use super::references::{Named, named, of_openimis};
 use super::{Subject, Work};
 use crate::bundle::{Entry, parts};
 use crate::fhir::elements::{MANY, OpenImisId, Reference, openimis_identifier_on};

@@ -8,10 +8,12 @@ mod dates;
 mod diagnoses;
 mod identity;
 mod insuree;
+mod known;
 mod lines;
 mod parties;
 mod places;
 mod products;
+mod references;
 mod settings;
 mod source;
 mod status;
@@ -33,7 +35,7 @@ use source::{Claim, Encounter};
 
 pub use agreement::agreement;
 pub(crate) use dates::zone;
-pub(crate) use parties::openimis_code;
+pub(crate) use known::openimis_code;
 pub use settings::{FacilityRow, Icd10, ItemKind, ItemRow, Settings, WithoutCoverage};
 
 /// Visits hold encounters, which may hold others: more levels than anybody has.

@@ -1,18 +1,14 @@
-//! Who enters the claim, and what openIMIS answers about people, places and things.
+//! Who enters the claim.
 
-use super::places::{Facility, is_person};
-use super::source::{Found, Person};
+use super::places::Facility;
+use super::references::{Named, is_person, named, names, of_openimis};
+use super::source::Person;
 use super::{Subject, Work};
-use crate::bundle::{Condition, Entry, parts};
+use crate::bundle::Entry;
 use crate::codes;
 use crate::fhir::elements::{Identifier, MANY, OpenImisId, Reference, openimis_identifier};
-use crate::fhir::primitives::{plain, shape_of, shown, uuid};
-use crate::issue::{Issue, IssueType};
-use crate::json::{Node, document};
-use crate::lookup::{By, MAX_CODE, Resource, is_askable, with_code};
-
-/// A reference, where it stands, and in which resource.
-pub(super) type Named<'w> = (String, &'w Reference<'w>, &'w Entry<'w>);
+use crate::issue::IssueType;
+use crate::lookup::Resource;
 
 impl<'w> Work<'w> {
     /// The claim administrator: the table's word for who made the claim or treated the patient, else the facility's, else the setting.
@@ -81,94 +77,4 @@ impl<'w> Work<'w> {
         }
         (tokens, id)
     }
-
-    /// openIMIS' uuid of something, looked up where only a code is known. `told`: the code, where an issue may repeat it.
-    pub(super) fn known(
-        &mut self,
-        resource: Resource,
-        id: OpenImisId,
-        path: &str,
-        what: &str,
-        told: Option<&str>,
-    ) -> Option<Known<'w>> {
-        let code = match id {
-            OpenImisId::Uuid(uuid) => return Some(Known { uuid, text: None }),
-            OpenImisId::Code(code) => code,
-        };
-        if !is_askable(&code) {
-            let expected = format!("a code of up to {MAX_CODE} characters, as openIMIS holds");
-            self.issues.push(Issue::unusable(path.to_owned(), &expected, shape_of(&code)));
-            return None;
-        }
-        let found = self.questions.ask(resource, By::Code, &code)?;
-        let told = told.map(|code| format!(" {}", shown(code))).unwrap_or_default();
-        let mut uuids: Vec<(String, &'w str)> = Vec::new();
-        // openIMIS' FHIR answers with everything where it does not know what it is asked to search by.
-        let found: Vec<&'w String> = with_code(found.iter(), &code, |text| openimis_code(text));
-        for text in &found {
-            match openimis_uuid(text) {
-                Some(uuid) if uuids.iter().all(|(other, _)| *other != uuid) => uuids.push((uuid, text)),
-                Some(_) => {}
-                None => self.error(
-                    IssueType::Structure,
-                    path,
-                    format!("openIMIS' answer holds no uuid of the {what}{told}"),
-                ),
-            }
-        }
-        match uuids.len() {
-            0 if found.is_empty() => self.error(IssueType::NotFound, path, format!("openIMIS has no {what}{told}")),
-            0 => {}
-            1 => return uuids.pop().map(|(uuid, text)| Known { uuid, text: Some(text) }),
-            many => {
-                self.error(IssueType::Conflict, path, format!("openIMIS has {many} for the {what}{told}; expected one"))
-            }
-        }
-        None
-    }
-}
-
-/// What openIMIS knows.
-pub(super) struct Known<'w> {
-    pub uuid: String,
-    /// The resource that openIMIS answered, if it was asked.
-    pub text: Option<&'w str>,
-}
-
-/// The code in a resource or node of openIMIS.
-pub(crate) fn openimis_code(text: &str) -> Option<String> {
-    let found: Found = document(text, "answer").ok()?;
-    let identifier = crate::fhir::elements::of_openimis(&found.identifier, crate::fhir::codes::CODE, None);
-    identifier.or_else(|| plain(&found.code)).or_else(|| plain(&found.chf_id)).map(str::to_owned)
-}
-
-/// The uuid in a resource or node of openIMIS: the identifier of type `UUID`, GraphQL's `uuid`, else the id.
-pub(crate) fn openimis_uuid(text: &str) -> Option<String> {
-    let found: Found = document(text, "answer").ok()?;
-    match openimis_identifier(&found.identifier) {
-        Some(OpenImisId::Uuid(uuid)) => Some(uuid),
-        _ => [&found.uuid, &found.id].into_iter().find_map(|id| uuid(plain(id)?)).map(|uuid| uuid.to_string()),
-    }
-}
-
-pub(super) fn named<'w>(path: String, node: &'w Node<Reference<'w>>, entry: &'w Entry<'w>) -> Option<Named<'w>> {
-    node.value().map(|reference| (path, reference, entry))
-}
-
-pub(super) fn of_openimis(identifier: &Identifier) -> Option<OpenImisId> {
-    let uuid =
-        identifier.of_openimis(crate::fhir::codes::UUID).and_then(uuid).map(|uuid| OpenImisId::Uuid(uuid.to_string()));
-    uuid.or_else(|| identifier.of_openimis(crate::fhir::codes::CODE).map(|code| OpenImisId::Code(code.to_owned())))
-}
-
-/// How a table may name what a reference points at: `Type/id`, the id, its identifier.
-pub(super) fn names(reference: &Reference) -> Vec<String> {
-    let mut names = Vec::new();
-    if let Some((kind, id)) = parts(reference) {
-        names.extend(kind.map(|kind| format!("{kind}/{id}")));
-        names.push(id.to_owned());
-    }
-    names.extend(plain(&reference.reference).and_then(Condition::of).into_iter().flat_map(Condition::tokens));
-    names.extend(reference.identifier.value().into_iter().flat_map(Identifier::tokens));
-    names
 }

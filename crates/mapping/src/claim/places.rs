@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::parties::{Named, named, names, of_openimis};
+use super::references::{Named, PLACES, is_person, named, names, of_openimis};
 use super::settings::FacilityRow;
 use super::source::Place;
 use super::{Settings, Subject, Work};
-use crate::bundle::{Documents, Entry, parts};
+use crate::bundle::{Documents, Entry};
 use crate::fhir::elements::{Identifier, MANY, OpenImisId, Reference, openimis_identifier};
 use crate::fhir::primitives::{plain, shown};
 use crate::issue::{Issue, IssueType};
@@ -15,8 +15,6 @@ use crate::lookup::Resource;
 
 /// How far up `partOf` and `managingOrganization` a ward's hospital is looked for.
 const MAX_STEPS: usize = 12;
-const PLACES: [&str; 2] = ["Organization", "Location"];
-const PEOPLE: [&str; 2] = ["Practitioner", "PractitionerRole"];
 
 /// The health facility, and who enters its claims.
 pub(super) struct Facility {
@@ -66,12 +64,6 @@ fn places<'w>(documents: &'w Documents, subject: &'w Subject<'w>) -> Vec<Named<'
     }
     places.retain(|(_, reference, from)| !is_person(documents, reference, from));
     places
-}
-
-/// Whether a reference is to somebody, not to a place.
-pub(super) fn is_person(documents: &Documents, reference: &Reference, from: &Entry) -> bool {
-    parts(reference).and_then(|(kind, _)| kind).is_some_and(|kind| PEOPLE.contains(&kind))
-        || documents.resolve(reference, from, &PEOPLE).is_some()
 }
 
 /// All names of a place and of what it is part of.
