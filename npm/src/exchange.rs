@@ -8,7 +8,7 @@ use mapping::{Issue, MapResult, encoding};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::settings::Problem;
+use crate::problem::Problem;
 
 /// An input area beyond this is given back after its call: it was for an unusual document.
 const KEPT_BYTES: usize = 1 << 20;

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod exchange;
+mod problem;
 mod settings;
 
 use std::cell::RefCell;

@@ -7,21 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::exchange::Part;
-
-/// One mistake.
-#[derive(Clone, Debug, Serialize)]
-pub struct Problem {
-    /// `fields.date`, `places[0].place_id`.
-    pub setting: String,
-    /// What was expected.
-    pub problem: String,
-}
-
-impl Problem {
-    fn new(setting: &str, problem: impl Into<String>) -> Self {
-        Self { setting: setting.to_owned(), problem: problem.into() }
-    }
-}
+use crate::problem::Problem;
 
 /// What a map is set up with.
 pub trait Settings: Default + DeserializeOwned + Serialize {
