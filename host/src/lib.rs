@@ -13,7 +13,6 @@
 //! - [`room`]: whether there is room for what a client posts.
 //! - [`playground`]: a page on which documents are mapped in the browser.
 //! - [`files`]: files that the settings name. [`shown`]: how others' words are shown.
-//! - [`sandbox`]: stand-ins for openIMIS and CHT, for newcomers and tests.
 
 use std::sync::Arc;
 
@@ -40,7 +39,6 @@ pub mod metrics;
 pub mod openhim;
 pub mod playground;
 pub mod room;
-pub mod sandbox;
 pub mod server;
 pub mod shown;
 pub mod store;

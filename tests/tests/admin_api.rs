@@ -7,8 +7,8 @@ use mediator_tests::running::{
 };
 use openimis_mediator::Host;
 use openimis_mediator::clients::hash_password;
-use openimis_mediator::sandbox::Sandbox;
 use reqwest::{Method, Response, StatusCode};
+use sandbox::Sandbox;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

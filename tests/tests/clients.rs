@@ -10,8 +10,8 @@ use mediator_tests::running::{
 };
 use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::Config;
-use openimis_mediator::sandbox::Sandbox;
 use reqwest::{Response, StatusCode};
+use sandbox::Sandbox;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;

@@ -13,8 +13,8 @@ use mediator_tests::running::{
     PATIENCE, Process, config, environment, eventually, messages, notification, post, sample_claim, sandbox, settled,
     skipped, states, story,
 };
-use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::store::SqlStore;
+use sandbox::Sandbox;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;

@@ -16,8 +16,8 @@ use mediator_tests::running::{
     store_path, story,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::store::SqlStore;
+use sandbox::Sandbox;
 use sqlx::AnyPool;
 use tempfile::TempDir;
 use tokio::net::TcpSocket;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use mediator_tests::running::{Mediator, PATIENCE, config, eventually, sample_claim, sandbox};
 use openimis_mediator::config::Server;
-use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::server::limits::Limits;
 use reqwest::{Method, StatusCode};
+use sandbox::Sandbox;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -5,8 +5,8 @@ use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, config, count, eventually, notification, openimis, reason, sandbox,
     states, story,
 };
-use openimis_mediator::sandbox::{Fault, Sandbox};
 use openimis_mediator::store::View;
+use sandbox::{Fault, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use mediator_tests::postgres::{Cluster, Stop};
 use mediator_tests::running::{
     Process, environment, eventually, post, program, sample_claim, sample_feedback, sandbox,
 };
-use openimis_mediator::sandbox::Sandbox;
+use sandbox::Sandbox;
 use serde_json::Value;
 use tempfile::TempDir;
 

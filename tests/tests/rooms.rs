@@ -32,7 +32,8 @@ fn rooms() -> Vec<(String, BTreeSet<String>)> {
 fn allowed(room: &str) -> &'static [&'static str] {
     match room {
         "flow" | "mapping-guest" | "mapping-npm" => &["mapping"],
-        "openimis-mediator" | "edge" => &["flow", "mapping"],
+        "openimis-mediator" => &["flow", "mapping", "sandbox"],
+        "edge" => &["flow", "mapping"],
         shell if shell.starts_with("map-") => &["mapping-guest"],
         _ => &[],
     }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use mediator_tests::running::{eventually, program, skipped, workspace};
-use openimis_mediator::sandbox as peers;
+use sandbox as peers;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;

@@ -8,7 +8,7 @@ use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, config, count, environment, eventually, openimis, sandbox, states, story,
 };
 use openimis_mediator::config::Config;
-use openimis_mediator::sandbox::{Fault, OPENIMIS_PASSWORD, Sandbox, USER};
+use sandbox::{Fault, OPENIMIS_PASSWORD, Sandbox, USER};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;

@@ -8,10 +8,10 @@ use mediator_tests::running::{
 };
 use openimis_mediator::clients::Fingerprint;
 use openimis_mediator::config::ServerTls;
-use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::server::tls::Certificate as ServerCertificate;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Client, Identity, StatusCode};
+use sandbox::Sandbox;
 use tempfile::TempDir;
 use tokio::process::Command;
 

@@ -21,6 +21,8 @@ pub mod messages;
 pub mod openhim;
 pub mod patients;
 pub mod places;
+pub mod run;
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod serve;
 pub mod store;

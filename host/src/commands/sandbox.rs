@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 use flow::mapping::codes::CodeRow;
 use openimis_mediator::Host;
 use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::{Config, Log};
 use openimis_mediator::console::session;
-use openimis_mediator::sandbox::{
+use sandbox::{
     CHT_PASSWORD, HOSPITAL_PASSWORD, Hospital, OPENHIM_PASSWORD, OPENHIM_USER, OPENIMIS_PASSWORD, OpenHim, OpenHimAuth,
     REGISTRY_TOKEN, Registry, SAMPLE_BUNDLE, Sandbox, USER,
 };
@@ -29,8 +30,33 @@ const OFFICERS: Duration = Duration::from_secs(5);
 /// The ClaimResponse of CHT's documentation.
 const SAMPLE: &str = include_str!("../../../tests/fixtures/claim-response/documented-sample/input.json");
 
+/// What `serve` is asked for with its sandbox.
+#[derive(Args)]
+pub struct Options {
+    /// Run with stand-ins for openIMIS and CHT, to try the mediator out. No configuration is needed or read
+    #[arg(long)]
+    sandbox: bool,
+    /// Sandbox: with a stand-in for OpenHIM's core, too
+    #[arg(long, requires = "sandbox")]
+    openhim: bool,
+    /// Sandbox: where messages and the stand-ins' data are kept
+    #[arg(long, default_value = "sandbox-data")]
+    data: PathBuf,
+    /// Sandbox: the mediator's port; openIMIS gets the next one, CHT the one after, the admin API the third, OpenHIM the two after that, the hospital the sixth, the registry of facilities the seventh
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+}
+
+impl Options {
+    /// Whether it is the sandbox that is to be served.
+    pub fn is_asked_for(&self) -> bool {
+        self.sandbox
+    }
+}
+
 /// Starts the stand-ins and the mediator, prints what to try, serves.
-pub async fn serve(data: PathBuf, port: u16, with_openhim: bool) -> anyhow::Result<ExitCode> {
+pub async fn serve(options: Options) -> anyhow::Result<ExitCode> {
+    let Options { data, port, openhim: with_openhim, .. } = options;
     super::log::log_to_stderr(&Log::default());
     std::fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
     let data = data.canonicalize()?;
@@ -69,7 +95,7 @@ pub async fn serve(data: PathBuf, port: u16, with_openhim: bool) -> anyhow::Resu
     if let Some(openhim) = &openhim {
         println!("{}", beside_openhim(openhim, &sample));
     }
-    super::serve::serve(host).await
+    super::run::serve(host).await
 }
 
 /// A stand-in for a registry of facilities: new ones, one that may be a duplicate, one that cannot be mapped.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use openimis_mediator::sandbox::Sandbox;
+use sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::load::id_of;

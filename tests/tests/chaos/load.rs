@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use mediator_tests::running::{INBOUND_PASSWORD, INBOUND_USER, sample_claim, sample_feedback};
-use openimis_mediator::sandbox::{OpenImis, Sandbox};
 use reqwest::Client;
+use sandbox::{OpenImis, Sandbox};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use mediator_tests::postgres::{Cluster, Stop};
 use mediator_tests::running::{Process, sandbox};
-use openimis_mediator::sandbox::Sandbox;
+use sandbox::Sandbox;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mediator_tests::postgres::Cluster;
 use mediator_tests::running::{environment, eventually, program, store_path};
-use openimis_mediator::sandbox::Sandbox;
+use sandbox::Sandbox;
 use serde::Deserialize;
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use openimis_mediator::sandbox::{Fault, Sandbox};
+use sandbox::{Fault, Sandbox};
 use tokio::sync::watch;
 use tokio::time::sleep;
 

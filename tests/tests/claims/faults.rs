@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mediator_tests::running::{Process, count, eventually, program, reason, sandbox, states, story};
-use openimis_mediator::sandbox::{Fault, SAMPLE_BUNDLE, Sandbox};
 use reqwest::StatusCode;
+use sandbox::{Fault, SAMPLE_BUNDLE, Sandbox};
 use tokio::process::Command;
 
 use crate::world::{CLAIM, HOSPITAL, World, bundle, claim_uuid, hospital, post, said, sent_by, settings};

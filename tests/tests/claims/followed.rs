@@ -1,8 +1,8 @@
 //! A claim that openIMIS decides on later: each new status is told to the hospital, in order and once.
 
 use mediator_tests::running::{eventually, notification, story};
-use openimis_mediator::sandbox::{ClaimStatus, SAMPLE_BUNDLE};
 use reqwest::StatusCode;
+use sandbox::{ClaimStatus, SAMPLE_BUNDLE};
 
 use crate::world::{World, bundle, claim_uuid, said};
 

@@ -1,8 +1,8 @@
 //! A claim at the door: taken, refused, there before.
 
 use mediator_tests::running::{INBOUND_PASSWORD, INBOUND_USER, components_dir, count, openimis, story};
-use openimis_mediator::sandbox::SAMPLE_BUNDLE;
 use reqwest::StatusCode;
+use sandbox::SAMPLE_BUNDLE;
 
 use crate::world::{CLAIM, OTHER, PASSWORD, World, bundle, claim_uuid, hospital, issues, said, sent_by};
 
@@ -202,7 +202,7 @@ async fn another_claim_with_a_code_that_was_used_is_refused_with_both_named_and_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_that_openimis_did_not_get_yet_may_be_corrected_but_not_exchanged() {
     let world = World::new(&[("claims.answer_within", "1ms")]).await;
-    world.sandbox.openimis.fail_next(usize::MAX, openimis_mediator::sandbox::Fault::Status(503));
+    world.sandbox.openimis.fail_next(usize::MAX, sandbox::Fault::Status(503));
     assert_eq!(world.send(SAMPLE_BUNDLE).await.status(), StatusCode::ACCEPTED);
     let other = SAMPLE_BUNDLE.replace("070707070", "119000001");
     assert_eq!(world.send(&other).await.status(), StatusCode::CONFLICT);

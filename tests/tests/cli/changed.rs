@@ -5,8 +5,8 @@ use mediator_tests::running::{
     sandbox, settled, states, store_path, story,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::store::{SqlStore, View};
+use sandbox::Sandbox;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

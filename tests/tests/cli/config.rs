@@ -89,7 +89,7 @@ async fn keys_that_anybody_may_read_and_mappings_that_others_may_exchange_are_wa
     let (key, password, mappings) =
         (dir.path().join("store.key"), dir.path().join("cht-password"), dir.path().join("mappings"));
     std::fs::write(&key, format!("{}=\n", "A".repeat(43))).expect("a key");
-    std::fs::write(&password, openimis_mediator::sandbox::CHT_PASSWORD).expect("a password");
+    std::fs::write(&password, sandbox::CHT_PASSWORD).expect("a password");
     std::fs::write(dir.path().join("mediator.toml"), "inbound.password = 'secret'").expect("a file");
     std::fs::create_dir(&mappings).expect("a folder");
     for file in std::fs::read_dir(mediator_tests::running::components_dir()).expect("a folder").flatten() {

@@ -17,7 +17,7 @@ use mediator_tests::fixtures;
 use mediator_tests::running::{
     Mediator, components_dir, config, environment, program, sample_claim, sample_feedback, sandbox, states,
 };
-use openimis_mediator::sandbox::Sandbox;
+use sandbox::Sandbox;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;

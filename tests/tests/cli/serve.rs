@@ -7,8 +7,8 @@ use mediator_tests::running::{
     store_path,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::sandbox::Fault;
 use openimis_mediator::store::SqlStore;
+use sandbox::Fault;
 use sqlx::{Connection, SqliteConnection};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};

@@ -1,7 +1,7 @@
 //! `subscription`.
 
 use mediator_tests::running::{environment, sandbox};
-use openimis_mediator::sandbox::Fault;
+use sandbox::Fault;
 
 use crate::{folder, run};
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use openimis_mediator::sandbox::{REGISTRY_TOKEN, Registry};
+use sandbox::{REGISTRY_TOKEN, Registry};
 
 use super::*;
 

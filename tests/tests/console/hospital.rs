@@ -1,9 +1,9 @@
 //! What admins see of a hospital's claim.
 
 use mediator_tests::running::eventually;
-use openimis_mediator::sandbox::{ClaimStatus, Hospital, SAMPLE_BUNDLE, USER};
 use openimis_mediator::store::View;
 use reqwest::StatusCode;
+use sandbox::{ClaimStatus, Hospital, SAMPLE_BUNDLE, USER};
 
 use super::{Desk, PASSWORD, words};
 
@@ -30,7 +30,7 @@ pub(super) async fn paid_claim() -> (Desk, Hospital, Vec<View>) {
     let own = [
         ("claims.callback.url", callback.as_str()),
         ("claims.callback.username", USER),
-        ("claims.callback.password", openimis_mediator::sandbox::HOSPITAL_PASSWORD),
+        ("claims.callback.password", sandbox::HOSPITAL_PASSWORD),
     ];
     let changes: Vec<_> = own.into_iter().chain(SETTINGS).collect();
     let desk = Desk::with(&changes).await;

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 
 use mediator_tests::running::{Mediator, config, eventually, sample_claim, sandbox};
 use openimis_mediator::clients::hash_password;
-use openimis_mediator::sandbox::Sandbox;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use sandbox::Sandbox;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

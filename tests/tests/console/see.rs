@@ -241,7 +241,7 @@ async fn the_overview_counts_and_tells_of_peers_polling_and_mappings() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_is_down_is_told_with_its_backlog() {
     let desk = Desk::with(&[("retry.trip_after", "1"), ("retry.first", "10m"), ("retry.probe_longest", "10m")]).await;
-    desk.sandbox.cht.fail_next(1000, openimis_mediator::sandbox::Fault::Status(503));
+    desk.sandbox.cht.fail_next(1000, sandbox::Fault::Status(503));
     let mut claim: Value = serde_json::from_str(&sample_claim()).expect("JSON");
     claim["disposition"] = json!("one");
     desk.mediator.post(CLAIM, claim.to_string()).await;

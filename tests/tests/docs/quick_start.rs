@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use mediator_tests::running::{PATIENCE, eventually, program, sandbox, skipped, workspace};
-use openimis_mediator::sandbox::{CHT_PASSWORD, OPENIMIS_PASSWORD, Sandbox, USER};
+use sandbox::{CHT_PASSWORD, OPENIMIS_PASSWORD, Sandbox, USER};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};

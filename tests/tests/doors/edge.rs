@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use mediator_tests::running::{PATIENCE, eventually, notification, sample_claim, sample_feedback};
-use openimis_mediator::sandbox::Fault;
 use reqwest::StatusCode;
+use sandbox::Fault;
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 

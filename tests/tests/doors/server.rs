@@ -11,8 +11,8 @@ use mediator_tests::running::{
     self, INBOUND_PASSWORD, INBOUND_USER, Mediator, config, environment, eventually, sandbox, skipped, store_path,
     workspace,
 };
-use openimis_mediator::sandbox::Sandbox;
 use reqwest::Response;
+use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mediator_tests::running::{count, eventually, notification, sample_claim};
-use openimis_mediator::sandbox::Fault;
+use sandbox::Fault;
 use serde_json::{Value, json};
 
 use crate::server::{CLAIM, CREDENTIALS, FEEDBACK, Kept, On, World};

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use mediator_tests::raw_peer::{Scripted, http};
 use mediator_tests::running::{Mediator, config, eventually};
 use openimis_mediator::facilities::SyncError;
-use openimis_mediator::sandbox::Fault;
+use sandbox::Fault;
 use serde_json::json;
 
 use crate::world::{World, run, synced};

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use mediator_tests::running::{Mediator, config, environment, eventually, program};
 use openimis_mediator::clients::hash_password;
-use openimis_mediator::sandbox::Fault;
 use reqwest::{Method, StatusCode};
+use sandbox::Fault;
 use serde_json::{Value, json};
 use tokio::process::Command;
 

@@ -2,7 +2,7 @@
 
 use flow::facilities::{Counts, State};
 use openimis_mediator::facilities::SyncError;
-use openimis_mediator::sandbox::{Fault, REGISTRY_TOKEN};
+use sandbox::{Fault, REGISTRY_TOKEN};
 use serde_json::json;
 
 use crate::world::{World, open, run, synced};

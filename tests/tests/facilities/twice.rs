@@ -6,7 +6,7 @@ use std::time::Duration;
 use flow::facilities::{Counts, Event};
 use openimis_mediator::Host;
 use openimis_mediator::facilities::sync;
-use openimis_mediator::sandbox::Fault;
+use sandbox::Fault;
 
 use crate::world::{World, asked, open, run, synced};
 

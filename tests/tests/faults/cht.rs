@@ -7,7 +7,7 @@ use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, config, count, eventually, notification, reason, sample_claim,
     sample_feedback, states, story,
 };
-use openimis_mediator::sandbox::Fault;
+use sandbox::Fault;
 use serde_json::{Value, json};
 
 use crate::{

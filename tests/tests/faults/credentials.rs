@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use mediator_tests::running::{
     Mediator, config, count, eventually, notification, reason, sample_claim, sample_feedback, states, story,
 };
-use openimis_mediator::sandbox::Fault;
+use sandbox::Fault;
 
 use crate::{CLAIM, FEEDBACK, LOGIN, SAMPLE_CLAIM, started};
 

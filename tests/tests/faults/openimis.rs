@@ -2,7 +2,7 @@
 
 use flow::peers::Peer;
 use mediator_tests::running::{count, notification, reason, sample_claim, sample_feedback, states, story};
-use openimis_mediator::sandbox::Fault;
+use sandbox::Fault;
 
 use crate::{CLAIM, COMMUNICATION, FEEDBACK, LOGIN, PASSING, PATIENT, SAMPLE_CLAIM, SHORT_TIMEOUTS, SILENCE, started};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use mediator_tests::running::{notification, states, story};
-use openimis_mediator::sandbox::Fault;
+use sandbox::Fault;
 
 use crate::{CLAIM, linked, started};
 

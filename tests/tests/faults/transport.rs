@@ -6,7 +6,7 @@ use mediator_tests::raw_peer::{Swallowing, drip, listener, read_request};
 use mediator_tests::running::{
     Mediator, PATIENCE, config, eventually, reason, sample_claim, sample_feedback, sandbox, states, story,
 };
-use openimis_mediator::sandbox::Sandbox;
+use sandbox::Sandbox;
 use tokio::net::TcpListener;
 
 use crate::{CLAIM, FEEDBACK, started};

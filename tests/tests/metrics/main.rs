@@ -9,8 +9,8 @@ mod scopes;
 use std::collections::BTreeMap;
 
 use mediator_tests::running::{Mediator, config, eventually, sandbox};
-use openimis_mediator::sandbox::Sandbox;
 use reqwest::{Response, StatusCode};
+use sandbox::Sandbox;
 use tempfile::TempDir;
 
 const CLAIM: &str = "/mediator/claim-response";

@@ -6,8 +6,8 @@ use flow::openhim::envelope::{Details, envelope as wrap};
 use flow::receive::{Journal, Step, StepResult};
 use jiff::Timestamp;
 use mediator_tests::running::{sample_claim, sample_feedback};
-use openimis_mediator::sandbox::Fault;
 use reqwest::Response;
+use sandbox::Fault;
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flow::settings::Policy;
 use mediator_tests::running::{Mediator, config, eventually, sample_claim};
 use openimis_mediator::openhim::Status;
-use openimis_mediator::sandbox::{Fault, OPENHIM_PASSWORD, OPENHIM_USER};
+use sandbox::{Fault, OPENHIM_PASSWORD, OPENHIM_USER};
 use serde_json::{Value, json};
 
 use crate::{CLAIM, URN, World, shown_to_admins, with_admin};

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use mediator_tests::raw_peer::listener;
-use openimis_mediator::sandbox::{OPENHIM_PASSWORD, OPENHIM_USER, OpenHimAuth};
 use reqwest::{Client, Method, Response};
+use sandbox::{OPENHIM_PASSWORD, OPENHIM_USER, OpenHimAuth};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

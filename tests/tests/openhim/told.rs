@@ -4,7 +4,7 @@ use flow::MessageId;
 use jiff::SignedDuration;
 use mediator_tests::running::{eventually, sample_claim, store_path};
 use openimis_mediator::clients::hash_password;
-use openimis_mediator::sandbox::{Fault, OpenHimAuth};
+use sandbox::{Fault, OpenHimAuth};
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
 

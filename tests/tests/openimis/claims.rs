@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use mediator_tests::running::{Mediator, eventually, story};
 use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::Config;
-use openimis_mediator::sandbox::{HOSPITAL_PASSWORD, Hospital, SAMPLE_BUNDLE, USER};
 use reqwest::StatusCode;
+use sandbox::{HOSPITAL_PASSWORD, Hospital, SAMPLE_BUNDLE, USER};
 use serde_json::{Value, json};
 
 use crate::real::{since_1970, sql};

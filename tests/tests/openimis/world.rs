@@ -7,8 +7,8 @@ use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, PATIENCE, config, environment, eventually, sandbox,
 };
 use openimis_mediator::config::Config;
-use openimis_mediator::sandbox::Sandbox;
 use openimis_mediator::store::{Filter, SqlStore, View};
+use sandbox::Sandbox;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mediator_tests::running::{Mediator, count, notification, reason, states, story};
-use openimis_mediator::sandbox::{Fault, Sandbox};
 use openimis_mediator::store::{Unlinked, View};
+use sandbox::{Fault, Sandbox};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -1,7 +1,7 @@
 //! CHT's API is not the same in all versions.
 
 use mediator_tests::running::count;
-use openimis_mediator::sandbox::{ChtVersion, Fault};
+use sandbox::{ChtVersion, Fault};
 
 use super::*;
 

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use mediator_tests::running::{Mediator, config, environment, notification, program, sample_claim, sandbox, story};
-use openimis_mediator::sandbox::Sandbox;
+use sandbox::Sandbox;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;

@@ -8,8 +8,8 @@ use mediator_tests::running::{
     Mediator, Process, config, environment, eventually, notification, sample_feedback, sandbox, states, story,
 };
 use openimis_mediator::clients::hash_password;
-use openimis_mediator::sandbox::Sandbox;
 use reqwest::{Method, Response};
+use sandbox::Sandbox;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

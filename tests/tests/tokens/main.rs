@@ -7,8 +7,8 @@ mod settings;
 mod signature;
 
 use mediator_tests::running::{Mediator, config, sample_claim, sandbox};
-use openimis_mediator::sandbox::Sandbox;
 use reqwest::{Response, StatusCode};
+use sandbox::Sandbox;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

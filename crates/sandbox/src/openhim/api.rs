@@ -1,7 +1,7 @@
 //! The API: mediators, their settings, transactions.
 
 use super::{Core, Mediator, OPENHIM_PASSWORD, OPENHIM_USER, OpenHimAuth, document, register, text};
-use crate::sandbox::{pages, server};
+use crate::{pages, server};
 use axum::{
     Router,
     body::Bytes,
