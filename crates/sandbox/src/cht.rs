@@ -5,6 +5,7 @@ mod contacts;
 mod deployment;
 mod documents;
 mod error;
+mod page;
 mod records;
 mod routes;
 

@@ -1,7 +1,9 @@
 //! A stand-in for a hospital's system (Bahmni): it sends claims and questions to the mediator, and takes the answers that come back later.
 
+mod page;
+
 use super::{
-    USER, pages,
+    USER,
     server::{self, Fault, Gate, Server, held},
 };
 use axum::{
@@ -176,7 +178,7 @@ fn router(desk: &Desk) -> Router {
 }
 
 async fn page(State(desk): State<Desk>) -> Html<String> {
-    Html(pages::hospital(&desk))
+    Html(page::show(&desk))
 }
 
 fn no(status: u16, text: &str) -> Response {

@@ -3,10 +3,10 @@
 
 mod cht;
 mod hospital;
+mod html;
 mod keep;
 mod openhim;
 mod openimis;
-mod pages;
 mod registry;
 mod server;
 

@@ -2,6 +2,7 @@
 //! mediator and keeps a transaction of it. It answers as the real one was recorded to answer, refusals included.
 
 mod api;
+mod page;
 mod register;
 mod router;
 

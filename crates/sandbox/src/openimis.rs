@@ -7,6 +7,7 @@ mod fhir;
 mod graphql;
 mod lists;
 mod officer;
+mod page;
 mod patients;
 mod refusal;
 mod register;

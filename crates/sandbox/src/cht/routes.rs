@@ -1,7 +1,7 @@
 //! The REST routes, and who may use them.
 
 use super::{
-    super::{CHT_PASSWORD, USER, pages, server},
+    super::{CHT_PASSWORD, USER, server},
     Cht, chw, contacts,
     deployment::{self, ChtVersion, no_such_route},
     documents,
@@ -58,7 +58,7 @@ pub(super) fn router(cht: &Cht) -> Router {
 }
 
 async fn page(State(cht): State<Cht>) -> Html<String> {
-    Html(pages::cht(&cht))
+    Html(super::page::show(&cht))
 }
 
 async fn elsewhere() -> Response {

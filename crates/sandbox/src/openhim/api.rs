@@ -1,7 +1,7 @@
 //! The API: mediators, their settings, transactions.
 
 use super::{Core, Mediator, OPENHIM_PASSWORD, OPENHIM_USER, OpenHimAuth, document, register, text};
-use crate::{pages, server};
+use crate::server;
 use axum::{
     Router,
     body::Bytes,
@@ -37,7 +37,7 @@ pub(super) fn routes(core: &Core) -> Router {
 }
 
 async fn page(State(core): State<Core>) -> Html<String> {
-    Html(pages::openhim(&core))
+    Html(super::page::show(&core))
 }
 
 async fn authenticate(State(core): State<Core>, request: Request, next: Next) -> Response {

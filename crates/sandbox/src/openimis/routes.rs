@@ -1,7 +1,7 @@
 //! The FHIR routes, and who may use them.
 
 use super::{
-    super::{OPENIMIS_PASSWORD, USER, pages, server},
+    super::{OPENIMIS_PASSWORD, USER, server},
     BASE, OpenImis,
     claim::Claim,
     communication,
@@ -60,7 +60,7 @@ pub(super) fn router(openimis: &OpenImis) -> Router {
 }
 
 async fn page(State(openimis): State<OpenImis>) -> Html<String> {
-    Html(pages::openimis(&openimis))
+    Html(super::page::show(&openimis))
 }
 
 async fn not_allowed(method: Method) -> Refusal {
