@@ -40,7 +40,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Table;
 
-use crate::files;
 use load::{and_further, merged, parsed};
 
 /// Everything the host can be told. `config.example.toml` shows every key.

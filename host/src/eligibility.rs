@@ -23,7 +23,7 @@ use crate::clients::Client;
 use crate::config::Scope;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};
-use crate::telemetry::{Parent, SpanKind};
+use observe::trace::{Parent, SpanKind};
 
 /// Where it is asked.
 pub const PATH: &str = "/mediator/eligibility";

@@ -12,12 +12,12 @@ use http::uri::Authority;
 use opentelemetry::KeyValue;
 use tokio::sync::Semaphore;
 
-use crate::files;
-use crate::metrics::parts::PeerFigures;
 use crate::server::content;
-use crate::telemetry::{self, PEER, SpanKind};
+use metrics::PeerFigures;
+use observe::trace::{self, PEER, SpanKind};
 use room::{Room, Share};
 
+pub mod metrics;
 mod room;
 
 /// Longest answer that is read. openIMIS' largest pages stay below a tenth of it.
@@ -107,7 +107,7 @@ impl Http for ReqwestHttp {
         // The wait for a turn is bounded: those who have one are bounded by their timeout.
         let turns = self.turns(request.uri());
         let _turn = turns.acquire().await.map_err(|error| HttpError::NotSent(error.to_string()))?;
-        let step = telemetry::step(format!("{} {}", operation.method, operation.what), SpanKind::Client, || {
+        let step = trace::step(format!("{} {}", operation.method, operation.what), SpanKind::Client, || {
             let server = request.uri().host().unwrap_or_default().to_owned();
             let method = KeyValue::new("http.request.method", operation.method);
             vec![KeyValue::new(PEER, operation.peer), KeyValue::new("server.address", server), method]
@@ -133,7 +133,7 @@ impl ReqwestHttp {
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
         let deadline = tokio::time::Instant::now() + timeout;
         let (mut parts, body) = request.into_parts();
-        telemetry::inject(&mut parts.headers);
+        trace::inject(&mut parts.headers);
         let request =
             self.client.request(parts.method, parts.uri.to_string()).headers(parts.headers).timeout(timeout).body(body);
         let mut answer = request.send().await.map_err(told)?;

@@ -28,7 +28,7 @@ use crate::room::Level;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent, with_fallbacks};
 use crate::server::told::Who;
-use crate::telemetry::{self, MESSAGE_KIND, Parent, SpanKind};
+use observe::trace::{self, MESSAGE_KIND, Parent, SpanKind};
 
 /// All routes for openIMIS, CHT and OpenHIM.
 pub fn router(host: Arc<Host>) -> Router {
@@ -71,7 +71,7 @@ async fn receive(
     match &received {
         Ok(Receipt::Accepted(_)) => host.wake.notify(kind),
         Ok(Receipt::Unmappable(id, _)) => {
-            let trace_id = telemetry::trace_id();
+            let trace_id = trace::trace_id();
             let trace_id = trace_id.as_deref();
             tracing::warn!(id = %id, kind = %kind, trace_id, "a message cannot be mapped: kept as a dead letter");
         }

@@ -7,12 +7,12 @@
 //! - [`claims`]: what hospitals post.
 //! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
 //! - [`mapper`]: the mapping components in wasmtime; [`swap`]: taken over as they change. [`store`]: messages on SQLite or PostgreSQL. [`clock`]: the time.
-//! - [`metrics`]: what Prometheus reads. [`telemetry`]: traces.
+//! - [`metrics`]: what Prometheus reads.
 //! - [`openhim`]: registration with OpenHIM, and what it is told.
 //! - [`facilities`]: a registry's facilities, brought to openIMIS.
 //! - [`room`]: whether there is room for what a client posts.
 //! - [`playground`]: a page on which documents are mapped in the browser.
-//! - [`files`]: files that the settings name. [`shown`]: how others' words are shown.
+//! - [`shown`]: how others' words are shown.
 
 use std::sync::Arc;
 
@@ -31,7 +31,6 @@ pub mod config;
 pub mod console;
 pub mod eligibility;
 pub mod facilities;
-pub mod files;
 pub mod http;
 pub mod inbound;
 pub mod mapper;
@@ -43,14 +42,15 @@ pub mod server;
 pub mod shown;
 pub mod store;
 pub mod swap;
-pub mod telemetry;
 pub mod tokens;
 pub mod worker;
 
 use clock::SystemClock;
 use config::{Config, Place};
+use http::metrics::PeerFigures;
 use http::{HttpSetupError, ReqwestHttp};
 use mapper::{LoadError, MappingHost};
+use observe::trace::{Collector, CollectorError, Telemetry};
 use server::Listener;
 use store::SqlStore;
 
@@ -72,7 +72,7 @@ pub struct Host {
     /// What is counted and timed.
     pub metrics: metrics::Metrics,
     /// Makes traces.
-    pub telemetry: telemetry::Telemetry,
+    pub telemetry: Telemetry,
     /// What is known of OpenHIM.
     pub openhim: openhim::OpenHim,
     /// Wakes the workers: something new is due.
@@ -100,6 +100,9 @@ pub enum StartError {
     /// HTTP out.
     #[error(transparent)]
     Http(#[from] HttpSetupError),
+    /// The collector of traces.
+    #[error("telemetry.otlp_endpoint: {0}")]
+    Traces(#[from] CollectorError),
     /// The server's certificate.
     #[error(transparent)]
     Certificate(#[from] server::tls::TlsError),
@@ -119,10 +122,10 @@ impl Host {
     pub async fn build(config: Config) -> Result<Arc<Self>, StartError> {
         let http = ReqwestHttp::new(config.tls.ca_file.as_deref(), config.worker.requests_per_peer as usize)?
             .within(config.worker.answers_limit_bytes)
-            .counting(config.counted_peers());
+            .counting(PeerFigures::of(config.counted_peers()));
         let mapper = MappingHost::open(config.sources(), config.limits())?;
         give_back_memory();
-        let telemetry = telemetry::Telemetry::new(&config)?;
+        let telemetry = Telemetry::new(collector(&config)?)?;
         let doors = Arc::new(server::Doors::new(&config)?);
         // The lock first: a second mediator must not as much as touch the file.
         let lock = match config.store.place()? {
@@ -244,6 +247,19 @@ impl Host {
 /// makes it.
 pub fn load_mappings(config: &Config) -> Result<MappingHost, LoadError> {
     MappingHost::open_to_look(config.sources(), config.limits())
+}
+
+/// Where traces go, if anywhere.
+fn collector(config: &Config) -> Result<Option<Collector>, HttpSetupError> {
+    let settings = &config.telemetry;
+    let Some(endpoint) = settings.otlp_endpoint.clone() else { return Ok(None) };
+    Ok(Some(Collector {
+        endpoint,
+        service_name: settings.service_name.clone(),
+        service_version: env!("CARGO_PKG_VERSION"),
+        sample_ratio: settings.sample_ratio,
+        client: http::client(config.tls.ca_file.as_deref())?,
+    }))
 }
 
 /// What is this large or larger comes from the system and goes back to it, and not from a heap that keeps it.

@@ -18,6 +18,7 @@ mod compile;
 pub mod conformance;
 mod engine;
 mod exchanges;
+pub mod metrics;
 mod piece;
 mod sources;
 mod swap;
@@ -35,7 +36,7 @@ mod bindings {
 }
 use bindings::exports::openimis_mediator::mapping as wit;
 
-use crate::metrics::parts::MappingFigures;
+use metrics::MappingFigures;
 
 use cache::Cache;
 use engine::Runtime;

@@ -167,7 +167,7 @@ impl Files {
 fn web_build(dir: &std::path::Path) -> Result<Vec<(String, File)>, String> {
     let read = |name: &str| {
         let path = dir.join(name);
-        crate::files::read(&path, crate::files::LARGE).map_err(|error| format!("{}: {error}", path.display()))
+        files::read(&path, files::LARGE).map_err(|error| format!("{}: {error}", path.display()))
     };
     let manifest: serde_json::Value = serde_json::from_slice(&read("package.json")?).unwrap_or_default();
     let version = manifest["version"].as_str().unwrap_or("unknown");

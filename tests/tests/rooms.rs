@@ -32,7 +32,8 @@ fn rooms() -> Vec<(String, BTreeSet<String>)> {
 fn allowed(room: &str) -> &'static [&'static str] {
     match room {
         "flow" | "mapping-guest" | "mapping-npm" => &["mapping"],
-        "openimis-mediator" => &["flow", "mapping", "sandbox"],
+        "openimis-mediator" => &["files", "flow", "mapping", "observe", "sandbox"],
+        "files" => &["mapping"],
         "edge" => &["flow", "mapping"],
         shell if shell.starts_with("map-") => &["mapping-guest"],
         _ => &[],

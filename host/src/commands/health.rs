@@ -10,7 +10,6 @@ use anyhow::{Context, bail};
 use clap::Args;
 use mapping::encoding::unmarked;
 use openimis_mediator::config::{ClientCertificates, ServerTls};
-use openimis_mediator::files;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;

@@ -15,7 +15,6 @@ use flow::ports::MapperError;
 use mapping::claim_response::ContactLink;
 use mapping::outcome::operation_outcome;
 use mapping::{MapResult, Severity, encoding};
-use openimis_mediator::files;
 use openimis_mediator::load_mappings;
 use openimis_mediator::mapper::{Batch, MappingHost};
 use openimis_mediator::shown;

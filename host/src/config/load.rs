@@ -6,7 +6,6 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::{Config, tables};
-use crate::files;
 
 /// Environment variables that the documentation names, and the keys they set. Each is read from a file as well: `<NAME>_FILE`.
 pub const NAMED: &[(&str, &str)] = &[

@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 use serde::Deserialize;
+use url::Url;
 
 use super::{Config, Scope};
-use crate::metrics::parts::PeerFigures;
 
 /// `GET /metrics`, on the admin listener.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,9 +45,9 @@ impl Config {
 
 impl Config {
     /// The peers whose requests are counted, and where they are.
-    pub fn counted_peers(&self) -> PeerFigures {
+    pub fn counted_peers(&self) -> Vec<(&'static str, Url)> {
         let hospital = &self.claims.callback.url;
         let peers = [("openimis", &self.openimis.url), ("cht", &self.cht.url), ("hospital", hospital)];
-        PeerFigures::of(peers.into_iter().filter_map(|(name, url)| Some((name, url.clone()?))).collect())
+        peers.into_iter().filter_map(|(name, url)| Some((name, url.clone()?))).collect()
     }
 }

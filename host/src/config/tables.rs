@@ -9,7 +9,6 @@ use mapping::{encoding, facility};
 use serde::Deserialize;
 
 use super::Config;
-use crate::files;
 
 /// Files with code tables.
 #[derive(Clone, Debug, Default, Deserialize)]

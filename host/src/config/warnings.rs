@@ -7,7 +7,6 @@ use toml::{Table, Value};
 use url::Url;
 
 use super::{Config, NAMED};
-use crate::files;
 
 /// Where Docker puts secrets; nobody else is in the container.
 const OF_DOCKER: &str = "/run/secrets";

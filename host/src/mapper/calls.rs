@@ -12,7 +12,7 @@ use wasmtime::Store;
 use super::engine::{Call, Runtime};
 use super::piece::{ClaimResponse, Feedback, Patient, Slot};
 use super::{MappingHost, wit};
-use crate::telemetry::{self, MAPPING, OUTCOME, SpanKind};
+use observe::trace::{self, MAPPING, OUTCOME, SpanKind};
 
 impl MappingHost {
     /// Maps a FHIR `ClaimResponse` to the body of CHT's `POST /api/v2/records`.
@@ -60,7 +60,7 @@ impl MappingHost {
         call: impl FnOnce(&Runtime) -> Result<T, MapperError>,
     ) -> Result<T, MapperError> {
         let attributes = || vec![KeyValue::new(MAPPING, slot.interface.name())];
-        let step = telemetry::step("map", SpanKind::Internal, attributes);
+        let step = trace::step("map", SpanKind::Internal, attributes);
         let mapped = self.inner.figures.called(slot.interface, &slot.memory_bytes, || call(&self.inner.runtime));
         match &mapped {
             Ok(answer) => step.attribute(OUTCOME, told(answer)),

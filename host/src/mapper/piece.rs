@@ -14,7 +14,6 @@ use super::cache::Cache;
 use super::compile::compile;
 use super::engine::{Call, Runtime};
 use super::{Interface, LoadError, wit};
-use crate::files;
 
 pub(super) type ClaimResponse = wit::claim_response::GuestIndices;
 pub(super) type Feedback = wit::feedback::GuestIndices;

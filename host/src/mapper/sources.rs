@@ -6,7 +6,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Interface, LoadError};
-use crate::files;
 
 /// Folder of the cases that a component must give.
 const FIXTURES: &str = "fixtures";

@@ -1,11 +1,10 @@
 //! What can be counted and timed, for Prometheus: docs/monitoring.md lists every metric.
 //!
-//! Whoever does the work owns its figures ([`parts`]); here they are put together, with what is read at a scrape. Labels are few fixed
-//! words: no claim, no person, no address ever becomes one.
+//! The store, the HTTP client and the mappings own the figures of their work; here they are put together with those of the mediator
+//! and with what is read at a scrape.
 //!
 //! # Layout
-//! - [`parts`]: figures of the store, the peers and the mappings. `sampled`: what is looked up at a scrape. `process`: the process.
-//! - `scrape`: the route.
+//! - `sampled`: what is looked up at a scrape. `process`: the process. `scrape`: the route.
 
 use std::time::{Duration, Instant};
 
@@ -14,28 +13,22 @@ use flow::deliver::AttemptResult;
 use flow::message::{Message, Origin, Outcome};
 use flow::ports::StoreError;
 use jiff::Timestamp;
+use observe::metrics::{Counters, Gauges, Times, times};
+use observe::trace::ExportFigures;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-pub mod parts;
 mod process;
 mod sampled;
 mod scrape;
 
-use parts::Times;
 pub use scrape::routes;
 
-use crate::telemetry::ExportFigures;
-
-/// A metric's labels: names and their words.
-pub type Labels<const N: usize> = [(&'static str, &'static str); N];
-/// One counter for each combination of words.
-pub type Counters<const N: usize> = Family<Labels<N>, Counter>;
-/// One gauge for each combination of words.
-pub type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
+use crate::http::metrics::PeerFigures;
+use crate::mapper::metrics::MappingFigures;
+use crate::store::metrics::StoreFigures;
 
 /// From a request's arrival to its answer: a commit and some network.
 const ACCEPT_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -64,9 +57,9 @@ const OUTCOMES: [&str; 7] = ["delivered", "skipped", "waiting", "retry", "dead",
 impl Metrics {
     /// Figures that begin with nothing; `parts` are those whose owners count by themselves.
     pub fn new(
-        store: &parts::StoreFigures,
-        peers: &parts::PeerFigures,
-        mappings: &parts::MappingFigures,
+        store: &StoreFigures,
+        peers: &PeerFigures,
+        mappings: &MappingFigures,
         traces: &ExportFigures,
         throttled: &Counter,
     ) -> Self {
@@ -84,14 +77,14 @@ impl Metrics {
         let metrics = Self {
             registry: Registry::default(),
             received: store.received.clone(),
-            accept_duration: parts::times(ACCEPT_BUCKETS),
+            accept_duration: times(ACCEPT_BUCKETS),
             deliveries: store.deliveries.clone(),
-            delivery_duration: parts::times(DELIVERY_BUCKETS),
+            delivery_duration: times(DELIVERY_BUCKETS),
             polls: Family::default(),
             poll_success: Family::default(),
             subscription_checks: Family::default(),
             subscription_in_place: Family::default(),
-            eligibility: parts::times(ACCEPT_BUCKETS),
+            eligibility: times(ACCEPT_BUCKETS),
             sampled,
         };
         metrics.register(registry);

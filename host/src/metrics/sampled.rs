@@ -9,13 +9,13 @@ use flow::peers::Peer;
 use flow::poll::CLAIMS;
 use flow::ports::{Clock, Store, StoreError};
 use jiff::Timestamp;
+use observe::metrics::{Gauges, Labels};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::{Gauges, Labels};
 use crate::Host;
 use crate::store::{Backlog, Disk};
 

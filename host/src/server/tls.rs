@@ -14,7 +14,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{ClientCertificates, ServerTls};
-use crate::files;
 use crate::worker::{Stop, asked};
 
 /// The certificate cannot be used. Says which setting it is about.

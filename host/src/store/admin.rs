@@ -11,7 +11,7 @@ use super::conflict::ALONE;
 use super::filter::Filter;
 use super::inbox::Note;
 use super::{SqlStore, at, bounded, failed, ms, openhim, sql, text, word};
-use crate::telemetry::kept_trace_id;
+use observe::trace::kept_trace_id;
 
 /// One message in a list.
 #[derive(Clone, Debug, Serialize)]

@@ -7,9 +7,9 @@ use flow::ports::StoreError;
 use jiff::Timestamp;
 use sqlx::Row;
 
+use super::metrics::StoreFigures;
 use super::{SqlStore, at, bounded, failed, ms, word};
 use crate::config::Place;
-use crate::metrics::parts::StoreFigures;
 
 /// Messages of one kind that somebody or something still has to act on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

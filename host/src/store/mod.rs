@@ -27,6 +27,7 @@ mod filter;
 mod hot;
 mod inbox;
 mod links;
+pub mod metrics;
 mod migrations;
 mod open;
 mod openhim;
@@ -69,10 +70,10 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Row};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::metrics::parts::{Arrival, StoreFigures};
-use crate::telemetry::{self, MESSAGE_ID, SpanKind};
 use inbox::Arriving;
 use links::RecentLinks;
+use metrics::{Arrival, StoreFigures};
+use observe::trace::{self, MESSAGE_ID, SpanKind};
 use seal::Seal;
 use writer::{Wanted, Work, Writers};
 
@@ -219,8 +220,8 @@ impl SqlStore {
 impl Store for SqlStore {
     async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Accepted, StoreError> {
         let arrival = Arrival::of(&new);
-        let arriving = Box::new(Arriving { new, now, traceparent: telemetry::traceparent() });
-        let step = telemetry::step("store.accept", SpanKind::Internal, Vec::new);
+        let arriving = Box::new(Arriving { new, now, traceparent: trace::traceparent() });
+        let step = trace::step("store.accept", SpanKind::Internal, Vec::new);
         let accepted = step.run(self.batched(|answer| Work::Accept(arriving, answer))).await;
         self.tables.figures.received(&arrival, &accepted);
         match &accepted {
@@ -243,7 +244,7 @@ impl Store for SqlStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let settlement = self.tables.settlement(message, outcome, mapped, trail, now);
-        let _step = telemetry::step("store.settle", SpanKind::Internal, Vec::new);
+        let _step = trace::step("store.settle", SpanKind::Internal, Vec::new);
         // The peer has it by now: an outcome that is not written costs a whole lease and a look-up. So a database that is away for a
         // moment is waited for.
         let mut wait = Duration::from_millis(250);

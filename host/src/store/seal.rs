@@ -16,7 +16,6 @@ use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 
 use super::{Tables, bounded, failed};
-use crate::files;
 
 const SEALED: u8 = 1;
 const HEAD: usize = 1 + 4 + NONCE_LEN;

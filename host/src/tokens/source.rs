@@ -13,7 +13,6 @@ use url::Url;
 use super::KeysError;
 use super::keys::{KeySet, Miss};
 use crate::config::Config;
-use crate::files;
 use crate::http::{self, HttpSetupError};
 
 /// Longest key set that is read. A hundred keys have some 60 kB.

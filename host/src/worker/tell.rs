@@ -14,7 +14,7 @@ use opentelemetry::KeyValue;
 
 use super::is_our_turn;
 use crate::Host;
-use crate::telemetry::{ATTEMPT, MESSAGE_ID, MESSAGE_KIND, OUTCOME, Parent, SpanKind, Work};
+use observe::trace::{ATTEMPT, MESSAGE_ID, MESSAGE_KIND, OUTCOME, Parent, SpanKind, Work};
 
 /// Ids and outcomes only; the reason is on the trail.
 pub(super) fn tell_of_delivery(message: &Message, delivered: Result<AttemptResult, StoreError>, work: &Work) {

@@ -13,7 +13,6 @@ use serde::de::DeserializeOwned;
 
 use super::super::Interface;
 use super::expected::{self, Shown};
-use crate::files;
 
 /// Mapping, case, files with their contents.
 type Table = &'static [(&'static str, &'static str, &'static [(&'static str, &'static str)])];

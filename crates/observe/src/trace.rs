@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use ::http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode};
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{FutureExt, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Context, KeyValue, Value};
@@ -15,13 +15,10 @@ use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-pub use export::ExportFigures;
-pub use opentelemetry::trace::SpanKind;
-
-use crate::config::Config;
-use crate::http::HttpSetupError;
-
 mod export;
+
+pub use export::{Collector, CollectorError, ExportFigures};
+pub use opentelemetry::trace::SpanKind;
 
 /// Number of a message.
 pub const MESSAGE_ID: &str = "openimis_mediator.message.id";
@@ -57,10 +54,13 @@ pub enum Parent<'a> {
 }
 
 impl Telemetry {
-    /// As configured.
-    pub fn new(config: &Config) -> Result<Self, HttpSetupError> {
+    /// With a collector, or making no spans.
+    ///
+    /// # Errors
+    /// A collector whose address cannot be used.
+    pub fn new(collector: Option<Collector>) -> Result<Self, CollectorError> {
         let figures = ExportFigures::default();
-        let provider = export::provider(config, &figures)?;
+        let provider = collector.map(|collector| collector.provider(&figures)).transpose()?;
         let tracer = provider.as_ref().map(|provider| provider.tracer("openimis-mediator"));
         Ok(Self { provider, tracer, figures })
     }

@@ -39,13 +39,13 @@ pub fn whole(stream: impl Read, limit_bytes: u64) -> io::Result<Vec<u8>> {
 }
 
 /// A file's text, without a byte order mark; else why there is none.
-pub(crate) fn text(path: &Path) -> Result<String, String> {
+pub fn text(path: &Path) -> Result<String, String> {
     let bytes = read(path, LARGE).map_err(|error| error.to_string())?;
     encoding::text(&bytes).map(str::to_owned).map_err(|issue| issue.diagnostics)
 }
 
 /// A file of certificates or keys in PEM, which is text as well.
-pub(crate) fn pem(path: &Path) -> Result<Vec<u8>, String> {
+pub fn pem(path: &Path) -> Result<Vec<u8>, String> {
     let bytes = read(path, LARGE).map_err(|error| error.to_string())?;
     match encoding::other_than_utf8(&bytes) {
         Some(other) => Err(format!("expected PEM; found {other}")),

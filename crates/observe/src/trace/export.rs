@@ -13,10 +13,9 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use prometheus_client::metrics::family::Family;
 use tokio::runtime::Handle;
+use url::Url;
 use uuid::Uuid;
 
-use crate::config::Config;
-use crate::http::{HttpSetupError, client};
 use crate::metrics::Counters;
 
 /// Longest wait for the collector.
@@ -41,42 +40,62 @@ impl Default for ExportFigures {
     }
 }
 
-/// What makes spans and hands them over; none where no collector is set.
-pub(super) fn provider(config: &Config, figures: &ExportFigures) -> Result<Option<SdkTracerProvider>, HttpSetupError> {
-    let settings = &config.telemetry;
-    let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
-    let collector = Collector {
-        client: client(config.tls.ca_file.as_deref())?,
-        runtime: Handle::current(),
-        away: AtomicBool::new(false),
-        figures: figures.clone(),
-    };
-    let exporter = SpanExporter::builder()
-        .with_http()
-        .with_http_client(collector)
-        .with_endpoint(format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/')))
-        .with_protocol(Protocol::HttpBinary)
-        .with_timeout(TIMEOUT)
-        .with_retry_policy(RetryPolicy::disabled())
-        .build()
-        .map_err(|error| HttpSetupError::Tls(format!("telemetry.otlp_endpoint: {error}")))?;
-    let resource = Resource::builder()
-        .with_service_name(settings.service_name.clone())
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .with_attribute(KeyValue::new("service.instance.id", Uuid::new_v4().to_string()))
-        .build();
-    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample_ratio)));
-    let provider = SdkTracerProvider::builder()
-        .with_sampler(sampler)
-        .with_resource(resource)
-        .with_batch_exporter(exporter)
-        .build();
-    Ok(Some(provider))
+/// Where traces go, and what they say of this program.
+#[derive(Clone, Debug)]
+pub struct Collector {
+    /// Address of the collector; `/v1/traces` is added.
+    pub endpoint: Url,
+    /// Name of the service (`service.name`).
+    pub service_name: String,
+    /// Version of the service (`service.version`).
+    pub service_version: &'static str,
+    /// Share of the traces that begin here and are recorded, 0.0 to 1.0. A caller's decision for its own trace is kept.
+    pub sample_ratio: f64,
+    /// Sends the traces. It decides which certificates are trusted.
+    pub client: reqwest::Client,
+}
+
+/// The collector cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CollectorError(String);
+
+impl Collector {
+    /// Makes spans and hands them over.
+    pub(super) fn provider(self, figures: &ExportFigures) -> Result<SdkTracerProvider, CollectorError> {
+        let connection = Connection {
+            client: self.client,
+            runtime: Handle::current(),
+            away: AtomicBool::new(false),
+            figures: figures.clone(),
+        };
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(connection)
+            .with_endpoint(format!("{}/v1/traces", self.endpoint.as_str().trim_end_matches('/')))
+            .with_protocol(Protocol::HttpBinary)
+            .with_timeout(TIMEOUT)
+            .with_retry_policy(RetryPolicy::disabled())
+            .build()
+            .map_err(|error| CollectorError(error.to_string()))?;
+        let resource = Resource::builder()
+            .with_service_name(self.service_name)
+            .with_attribute(KeyValue::new("service.version", self.service_version))
+            .with_attribute(KeyValue::new("service.instance.id", Uuid::new_v4().to_string()))
+            .build();
+        let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(self.sample_ratio)));
+        let provider = SdkTracerProvider::builder()
+            .with_sampler(sampler)
+            .with_resource(resource)
+            .with_batch_exporter(exporter)
+            .build();
+        Ok(provider)
+    }
 }
 
 /// The collector, over our HTTP client. The exporter's thread is none of the runtime's, which therefore does the sending.
 #[derive(Debug)]
-struct Collector {
+struct Connection {
     client: reqwest::Client,
     runtime: Handle,
     away: AtomicBool,
@@ -90,7 +109,7 @@ impl std::fmt::Debug for ExportFigures {
 }
 
 #[async_trait]
-impl HttpClient for Collector {
+impl HttpClient for Connection {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let sent = self.runtime.spawn(exchange(self.client.clone(), request)).await;
         let answer = sent.map_err(HttpError::from).flatten();
@@ -99,7 +118,7 @@ impl HttpClient for Collector {
     }
 }
 
-impl Collector {
+impl Connection {
     fn tell(&self, answer: &Result<Response<Bytes>, HttpError>) {
         let worked = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
         self.figures.exports.get_or_create(&[("outcome", if worked { "ok" } else { "failed" })]).inc();
