@@ -6,7 +6,7 @@
 //! - [`console`]: pages for admins, in a browser.
 //! - [`claims`]: what hospitals post.
 //! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
-//! - [`mapper`]: the mapping components in wasmtime; [`swap`]: taken over as they change. [`store`]: messages on SQLite or PostgreSQL. [`clock`]: the time.
+//! - [`swap`]: mapping components are replaced as their files change. [`store`]: messages on SQLite or PostgreSQL. [`clock`]: the time.
 //! - [`metrics`]: what Prometheus reads.
 //! - [`openhim`]: registration with OpenHIM, and what it is told.
 //! - [`facilities`]: a registry's facilities, brought to openIMIS.
@@ -33,7 +33,6 @@ pub mod eligibility;
 pub mod facilities;
 pub mod http;
 pub mod inbound;
-pub mod mapper;
 pub mod metrics;
 pub mod openhim;
 pub mod playground;
@@ -46,10 +45,10 @@ pub mod tokens;
 pub mod worker;
 
 use clock::SystemClock;
+use component_host::{LoadError, MappingHost};
 use config::{Config, Place};
 use http::metrics::PeerFigures;
 use http::{HttpSetupError, ReqwestHttp};
-use mapper::{LoadError, MappingHost};
 use observe::trace::{Collector, CollectorError, Telemetry};
 use server::Listener;
 use store::SqlStore;

@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::Host;
-use crate::mapper::Reloaded;
 use crate::worker::{Stop, asked};
+use component_host::Reloaded;
 
 /// SIGHUP, listened for before anybody is told that the mediator listens: until then it would end the process.
 pub(crate) struct Hangups(Mutex<Option<Signal>>);

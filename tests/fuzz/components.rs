@@ -3,9 +3,9 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
+use component_host::{Limits, MappingHost};
 use flow::ports::Mapper;
 use mapping::{claim_response, feedback, patient};
-use openimis_mediator::mapper::{Limits, MappingHost};
 use tempfile::TempDir;
 
 use crate::memory::now;

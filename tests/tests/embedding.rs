@@ -1,6 +1,6 @@
 //! The mappings in programs of somebody else's: the example in Rust, and the one in Python that docs/embedding.md shows.
 
-#[path = "../../host/examples/embed.rs"]
+#[path = "../../examples/embed-rust/src/main.rs"]
 #[allow(dead_code)]
 mod embed;
 
@@ -73,10 +73,10 @@ fn the_example_in_python_maps_as_the_mediator_does() {
 fn the_page_shows_the_examples_as_they_are() {
     let read = |path: &str| std::fs::read_to_string(workspace().join(path)).expect("a file");
     let page = read("docs/embedding.md");
-    let call = read("host/examples/embed.rs");
+    let call = read("examples/embed-rust/src/main.rs");
     let call =
         call.split_once("    // A mapping that").expect("the call").1.trim_end().trim_end_matches('}').trim_end();
-    assert!(page.contains(call), "docs/embedding.md shows another call than host/examples/embed.rs");
+    assert!(page.contains(call), "docs/embedding.md shows another call than examples/embed-rust/src/main.rs");
     let class = read("tests/embedding/embed.py");
     let class = class.split_once("class Mapping:").expect("the class").1.split_once("\n\n\n").expect("its end").0;
     assert!(page.contains(class), "docs/embedding.md shows another class than tests/embedding/embed.py");

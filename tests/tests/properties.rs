@@ -1,11 +1,11 @@
 //! What holds for any text at all: a mapping answers, it does not panic, and both doors answer the same. Fixtures with bytes taken out,
 //! put in and changed stand for "any text"; the order is fixed, so that a failure can be seen again.
 
+use component_host::{Limits, MappingHost};
 use flow::ports::{Mapper, MapperError};
 use mapping::{MapResult, Severity, claim_response, feedback, patient};
 use mediator_tests::fixtures::cases;
 use mediator_tests::running::components_dir;
-use openimis_mediator::mapper::{Limits, MappingHost};
 
 /// Texts made of each fixture.
 const PER_FIXTURE: usize = 80;

@@ -32,7 +32,9 @@ fn rooms() -> Vec<(String, BTreeSet<String>)> {
 fn allowed(room: &str) -> &'static [&'static str] {
     match room {
         "flow" | "mapping-guest" | "mapping-npm" => &["mapping"],
-        "openimis-mediator" => &["files", "flow", "mapping", "observe", "sandbox"],
+        "openimis-mediator" => &["component-host", "files", "flow", "mapping", "observe", "sandbox"],
+        "component-host" => &["files", "flow", "mapping", "observe"],
+        "embed-rust" => &["component-host", "mapping"],
         "files" => &["mapping"],
         "edge" => &["flow", "mapping"],
         shell if shell.starts_with("map-") => &["mapping-guest"],

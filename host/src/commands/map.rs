@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
+use component_host::{Batch, MappingHost};
 use flow::ports::MapperError;
 use mapping::claim_response::ContactLink;
 use mapping::outcome::operation_outcome;
 use mapping::{MapResult, Severity, encoding};
 use openimis_mediator::load_mappings;
-use openimis_mediator::mapper::{Batch, MappingHost};
 use openimis_mediator::shown;
 
 use super::{Source, print};

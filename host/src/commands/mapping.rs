@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use openimis_mediator::mapper::Interface;
-use openimis_mediator::mapper::conformance::Report;
-use openimis_mediator::mapper::trial::Trial;
+use component_host::Interface;
+use component_host::conformance::Report;
+use component_host::trial::Trial;
 
 use super::Source;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use crate::mapper::{Country, Interface, Limits, Sources};
+use component_host::{Country, Interface, Limits, Sources};
 
 use super::Config;
 

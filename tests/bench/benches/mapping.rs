@@ -12,12 +12,12 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use component_host::{Limits, MappingHost};
 use criterion::{Criterion, Throughput};
 use documents::{Document, documents};
 use mapping::codes::CodeRow;
 use mapping::lookup::Outcome;
 use mapping::{claim, claim_response, feedback, patient};
-use openimis_mediator::mapper::{Limits, MappingHost};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, PoolingAllocationConfig, Store};
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use component_host::{Limits, MappingHost};
 use flow::ports::MapperError;
 use mapping::{claim_response, feedback, patient};
 use mediator_tests::fixtures::cases;
-use openimis_mediator::mapper::{Limits, MappingHost};
 
 use crate::written::{feedback_component, with_feedback};
 use crate::{built, same};

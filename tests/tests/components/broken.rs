@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use component_host::{Limits, MappingHost};
 use flow::ports::{Mapper, MapperError};
 use mapping::{claim_response, feedback};
 use mediator_tests::fixtures::root;
 use mediator_tests::running::{PATIENCE, components_dir};
-use openimis_mediator::mapper::{Limits, MappingHost};
 
 use crate::written::{NO_ISSUES, feedback_component, with_feedback};
 use crate::{same, wait};

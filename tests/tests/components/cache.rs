@@ -5,9 +5,9 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use component_host::{Limits, LoadError, MappingHost, Sources};
 use mapping::feedback::Settings;
 use mediator_tests::running::{components_dir, sample_feedback, skipped};
-use openimis_mediator::mapper::{Limits, LoadError, MappingHost, Sources};
 
 fn open(cache: &Path) -> Result<MappingHost, LoadError> {
     open_with(cache, Limits::default())

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use openimis_mediator::mapper::{Limits, LoadError, MappingHost, Sources};
+use component_host::{Limits, LoadError, MappingHost, Sources};
 
 use crate::broken::LIMITS;
 use crate::written::{

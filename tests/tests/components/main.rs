@@ -11,11 +11,11 @@ mod written;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use component_host::{Limits, MappingHost};
 use flow::ports::{Mapper, MapperError};
 use mapping::{MapResult, claim_response, feedback, patient};
 use mediator_tests::fixtures::cases;
 use mediator_tests::running::components_dir;
-use openimis_mediator::mapper::{Limits, MappingHost};
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldId, WorldItem};
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use component_host::{Country, Limits, MappingHost, Sources};
 use mapping::feedback::Settings;
 use mediator_tests::running::{components_dir, skipped, workspace};
-use openimis_mediator::mapper::{Country, Limits, MappingHost, Sources};
 
 use super::{cache, run, target};
 

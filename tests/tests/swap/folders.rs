@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use component_host::{Country, InUse, Interface, Limits, LoadError, MappingHost, Sources};
 use openimis_mediator::config::Config;
-use openimis_mediator::mapper::{Country, InUse, Interface, Limits, LoadError, MappingHost, Sources};
 
 use super::*;
 

@@ -11,9 +11,9 @@ mod running;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use component_host::{Interface, Limits, MappingHost, Sources};
 use mapping::feedback::Settings;
 use mediator_tests::running::{components_dir, sample_feedback};
-use openimis_mediator::mapper::{Interface, Limits, MappingHost, Sources};
 use tempfile::TempDir;
 use written::{component, feedback_component, feedback_module, foreign};
 

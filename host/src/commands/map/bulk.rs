@@ -10,11 +10,11 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use anyhow::{Context, ensure};
+use component_host::Batch;
 use flow::ports::MapperError;
 use indicatif::{ProgressBar, ProgressStyle};
 use mapping::outcome::operation_outcome;
 use mapping::{Issue, MapResult};
-use openimis_mediator::mapper::Batch;
 use openimis_mediator::shown;
 
 use super::Job;

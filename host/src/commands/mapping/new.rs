@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use openimis_mediator::mapper::Interface;
+use component_host::Interface;
 
 /// The contract, as this program knows it.
 const WIT: [(&str, &str); 9] = [

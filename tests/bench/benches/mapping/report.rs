@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Error, Result};
 use std::path::Path;
 
-use openimis_mediator::mapper::Interface;
+use component_host::Interface;
 use serde_json::{Value, json};
 
 use super::documents::{Document, RECORDED};

@@ -18,6 +18,7 @@ mod compile;
 pub mod conformance;
 mod engine;
 mod exchanges;
+mod hex;
 pub mod metrics;
 mod piece;
 mod sources;
@@ -32,7 +33,7 @@ pub use swap::{Refusal, Reloaded, Switched};
 
 mod bindings {
     #![allow(missing_docs)] // generated; the WIT files document it
-    wasmtime::component::bindgen!({ world: "all-mappings", path: "../wit/mapping" });
+    wasmtime::component::bindgen!({ world: "all-mappings", path: "../../wit/mapping" });
 }
 use bindings::exports::openimis_mediator::mapping as wit;
 

@@ -31,7 +31,7 @@ const MAPPINGS: [(&str, usize); 7] = [
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").canonicalize()?;
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").canonicalize()?;
     let mut table = "&[\n".to_owned();
     for (mapping, most) in MAPPINGS {
         let folder = fixtures.join(mapping);

@@ -121,7 +121,7 @@ impl Runtime {
         settings: &claim::Settings,
     ) -> Result<Outcome, MapperError> {
         let (known, settings) = (answers(known), claim_settings(document, settings));
-        let result = self.call(slot, |indices, store, instance| {
+        let result = self.call(slot.callable(), |indices, store, instance| {
             let guest = indices.load(&mut *store, instance)?;
             guest.call_map_claim(store, document, received, &known, &settings)
         })?;
@@ -136,7 +136,7 @@ impl Runtime {
     ) -> Result<Option<String>, MapperError> {
         // The code depends on no table.
         let settings = claim_settings("", settings);
-        self.call(slot, |indices, store, instance| {
+        self.call(slot.callable(), |indices, store, instance| {
             let guest = indices.load(&mut *store, instance)?;
             guest.call_claim_code(store, document, &settings)
         })
@@ -152,7 +152,7 @@ impl Runtime {
         settings: &claim::Settings,
     ) -> Result<MapResult, MapperError> {
         let settings = claim_settings(original, settings);
-        let result = self.call(slot, |indices, store, instance| {
+        let result = self.call(slot.callable(), |indices, store, instance| {
             let guest = indices.load(&mut *store, instance)?;
             guest.call_map_claim_answer(store, claim_response, sent, original, valuated, &settings)
         })?;
@@ -173,7 +173,7 @@ impl Runtime {
             utc_offset_minutes: settings.utc_offset_minutes,
             currency: non_empty(&settings.currency),
         };
-        let result = self.call(slot, |indices, store, instance| {
+        let result = self.call(slot.callable(), |indices, store, instance| {
             let guest = indices.load(&mut *store, instance)?;
             guest.call_map_eligibility(store, request, received, &known, &settings)
         })?;
@@ -188,7 +188,7 @@ impl Runtime {
         settings: &facility::Settings,
     ) -> Result<Outcome, MapperError> {
         let (known, settings) = (answers(known), facility_settings(document, settings));
-        let result = self.call(slot, |indices, store, instance| {
+        let result = self.call(slot.callable(), |indices, store, instance| {
             let guest = indices.load(&mut *store, instance)?;
             guest.call_map_facility(store, document, &known, &settings)
         })?;
@@ -197,7 +197,7 @@ impl Runtime {
 
     pub fn facility_page(&self, slot: &Slot<Facility>, page: &str) -> Result<Paged, MapperError> {
         let issues = |list: Vec<wit::types::Issue>| list.into_iter().map(issue_from_wit).collect();
-        let result = self.call(slot, |indices, store, instance| {
+        let result = self.call(slot.callable(), |indices, store, instance| {
             let guest = indices.load(&mut *store, instance)?;
             guest.call_take_apart(store, page)
         })?;
@@ -217,10 +217,11 @@ impl Runtime {
         settings: &facility::Settings,
     ) -> Result<facility::Envelope, MapperError> {
         let settings = facility_settings(document, settings);
-        let wit::facility::Envelope { code, fingerprint } = self.call(slot, |indices, store, instance| {
-            let guest = indices.load(&mut *store, instance)?;
-            guest.call_read_envelope(store, document, &settings)
-        })?;
+        let wit::facility::Envelope { code, fingerprint } =
+            self.call(slot.callable(), |indices, store, instance| {
+                let guest = indices.load(&mut *store, instance)?;
+                guest.call_read_envelope(store, document, &settings)
+            })?;
         Ok(facility::Envelope { code, fingerprint })
     }
 }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use wasmparser::{FunctionBody, Operator, Parser, Payload};
+use wasmtime::Engine;
 use wasmtime::component::Component;
-
-use super::engine::Runtime;
 
 /// Blocks inside each other in one function: compiling takes the square of it. Rust's and C's compilers reach some hundreds.
 const DEEPEST: u32 = 5_000;
@@ -31,46 +31,51 @@ impl Compiling {
     }
 }
 
-/// Compiles a component on a thread of its own, which nobody can stop: after `limits.compile` it is left alone, and the component refused.
-pub(super) fn compile(runtime: &Runtime, digest: &[u8; 32], bytes: &[u8]) -> Result<Component, String> {
+/// Compiles a component on a thread of its own, which nobody can stop: after `limit` it is left alone, and the component refused.
+pub(super) fn compile(
+    engine: &Engine,
+    limit: Duration,
+    compiling: &Compiling,
+    digest: &[u8; 32],
+    bytes: &[u8],
+) -> Result<Component, String> {
     proportionate(bytes)?;
     let digest = *digest;
     let overdue = {
-        let mut compiling = runtime.compiling.all();
-        let overdue = compiling.values().filter(|is_waited_for| !**is_waited_for).count();
-        if compiling.get(&digest) == Some(&false) {
+        let mut all = compiling.all();
+        let overdue = all.values().filter(|is_waited_for| !**is_waited_for).count();
+        if all.get(&digest) == Some(&false) {
             return Err("it is still being compiled, which takes longer than components.compile_limit".to_owned());
         }
-        compiling.insert(digest, true);
+        all.insert(digest, true);
         overdue
     };
     if overdue >= MOST_OVERDUE {
-        runtime.compiling.all().remove(&digest);
+        compiling.all().remove(&digest);
         return Err("others that were refused are still being compiled; remove them, and look again later".to_owned());
     }
     let (done, waited) = sync_channel(1);
-    let (engine, bytes, compiling) = (runtime.engine.clone(), bytes.to_vec(), runtime.compiling.clone());
+    let (engine, bytes, of_thread) = (engine.clone(), bytes.to_vec(), compiling.clone());
     let work = move || {
         let compiled = Component::new(&engine, &bytes).map_err(|error| format!("{error:#}"));
-        compiling.all().remove(&digest);
+        of_thread.all().remove(&digest);
         done.send(compiled).ok(); // nobody may wait for it any more
     };
     let started = thread::Builder::new().name("mapping-compiler".to_owned()).spawn(work);
     if let Err(error) = started {
-        runtime.compiling.all().remove(&digest);
+        compiling.all().remove(&digest);
         return Err(format!("no thread to compile it: {error}"));
     }
-    match waited.recv_timeout(runtime.limits.compile) {
+    match waited.recv_timeout(limit) {
         Ok(compiled) => compiled,
         Err(RecvTimeoutError::Timeout) => {
-            if let Some(is_waited_for) = runtime.compiling.all().get_mut(&digest) {
+            if let Some(is_waited_for) = compiling.all().get_mut(&digest) {
                 *is_waited_for = false;
             }
-            let limit = runtime.limits.compile;
             Err(format!("compiling it takes longer than {limit:?} (components.compile_limit)"))
         }
         Err(RecvTimeoutError::Disconnected) => {
-            runtime.compiling.all().remove(&digest);
+            compiling.all().remove(&digest);
             Err("compiling it ended unexpectedly".to_owned())
         }
     }

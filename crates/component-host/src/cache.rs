@@ -15,7 +15,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::LoadError;
-use super::piece::hex;
+use super::hex::hex;
 
 /// What a file begins with. Its number goes up with the layout: beginning, checksum (32 bytes), compiled component.
 const BEGINNING: &[u8; 8] = b"oimaot01";

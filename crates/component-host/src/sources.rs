@@ -73,7 +73,7 @@ impl Sources {
     }
 
     /// Folders and component files that others may write to: what they put there is run, in its sandbox, on patients' data.
-    pub(crate) fn shared(&self) -> Vec<PathBuf> {
+    pub fn shared(&self) -> Vec<PathBuf> {
         let folders = self.folders();
         let files = folders.iter().flat_map(|folder| wasm_files(folder).unwrap_or_default());
         folders.iter().cloned().chain(files).filter(|path| files::is_shared(path)).collect()

@@ -1,17 +1,16 @@
 //! The engine that all mappings share: a pool of instances, a clock that ends calls, and the call itself.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use flow::ports::MapperError;
-use wasmtime::component::{Instance, Linker};
+use wasmtime::component::{Instance, InstancePre, Linker};
 use wasmtime::{
     Config, Enabled, Engine, PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store, Trap,
 };
 
 use super::compile::Compiling;
-use super::piece::Slot;
 use super::{Interface, Limits};
 
 /// How often the clock of running mappings ticks.
@@ -38,6 +37,15 @@ pub(super) struct Call {
     memory_bytes: usize,
     /// What it has.
     pub taken_bytes: usize,
+}
+
+/// One mapping of a component, as a call needs it.
+pub(super) struct Callable<'a, I> {
+    pub interface: Interface,
+    pub pre: &'a InstancePre<Call>,
+    pub indices: &'a I,
+    /// Most linear memory that a call has taken.
+    pub memory_bytes: &'a AtomicUsize,
 }
 
 /// More memory was wanted than is allowed.
@@ -76,18 +84,18 @@ impl Runtime {
     /// less than handing that work to another thread would: it is done in between, and begun anew beside it if it is not.
     pub fn call<I, T>(
         &self,
-        slot: &Slot<I>,
+        callable: Callable<'_, I>,
         call: impl Fn(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<T>,
     ) -> Result<T, MapperError> {
         static WARY: AtomicU32 = AtomicU32::new(0);
-        let whole = || self.once(slot, self.ticks(), &call);
+        let whole = || self.once(&callable, self.ticks(), &call);
         let begun = Instant::now();
         let result = if !serves_others() {
             whole()
         } else if WARY.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
             tokio::task::block_in_place(whole)
         } else {
-            let first = self.once(slot, FIRST_TICKS.min(self.ticks()), &call);
+            let first = self.once(&callable, FIRST_TICKS.min(self.ticks()), &call);
             if begun.elapsed() > LONG {
                 WARY.store(WARY_FOR, Ordering::Relaxed);
             }
@@ -97,20 +105,20 @@ impl Runtime {
                 first => first,
             }
         };
-        result.map_err(|error| failure(slot.interface, &error))
+        result.map_err(|error| failure(callable.interface, &error))
     }
 
     fn once<I, T>(
         &self,
-        slot: &Slot<I>,
+        callable: &Callable<'_, I>,
         ticks: u64,
         call: impl Fn(&I, &mut Store<Call>, &Instance) -> wasmtime::Result<T>,
     ) -> wasmtime::Result<T> {
         let mut store = self.store();
         store.set_epoch_deadline(ticks);
-        let instance = slot.piece.pre.instantiate(&mut store);
-        let result = instance.and_then(|instance| call(&slot.indices, &mut store, &instance));
-        slot.memory_bytes.fetch_max(store.data().taken_bytes, Ordering::Relaxed);
+        let instance = callable.pre.instantiate(&mut store);
+        let result = instance.and_then(|instance| call(callable.indices, &mut store, &instance));
+        callable.memory_bytes.fetch_max(store.data().taken_bytes, Ordering::Relaxed);
         result
     }
 

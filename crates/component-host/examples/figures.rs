@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use openimis_mediator::mapper::{Limits, MappingHost, Sources};
+use component_host::{Limits, MappingHost, Sources};
 
 type Failure = Box<dyn std::error::Error>;
 

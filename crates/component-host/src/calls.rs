@@ -170,7 +170,8 @@ impl Runtime {
         settings: &claim_response::Settings,
     ) -> Result<MapResult, MapperError> {
         let call = call_claim_response(text, date, contact, settings);
-        self.call(slot, |indices, store, instance| call(&indices.load(&mut *store, instance)?, store)).map(from_wit)
+        self.call(slot.callable(), |indices, store, instance| call(&indices.load(&mut *store, instance)?, store))
+            .map(from_wit)
     }
 
     pub fn feedback(
@@ -181,7 +182,8 @@ impl Runtime {
         settings: &feedback::Settings,
     ) -> Result<MapResult, MapperError> {
         let call = call_feedback(text, insuree_uuid, settings);
-        self.call(slot, |indices, store, instance| call(&indices.load(&mut *store, instance)?, store)).map(from_wit)
+        self.call(slot.callable(), |indices, store, instance| call(&indices.load(&mut *store, instance)?, store))
+            .map(from_wit)
     }
 
     pub fn patient(
@@ -192,7 +194,8 @@ impl Runtime {
         settings: &patient::Settings,
     ) -> Result<MapResult, MapperError> {
         let call = call_patient(text, location_codes, settings);
-        self.call(slot, |indices, store, instance| call(&indices.load(&mut *store, instance)?, store)).map(from_wit)
+        self.call(slot.callable(), |indices, store, instance| call(&indices.load(&mut *store, instance)?, store))
+            .map(from_wit)
     }
 }
 

@@ -12,7 +12,8 @@ use wasmtime::component::{Instance, InstancePre};
 
 use super::cache::Cache;
 use super::compile::compile;
-use super::engine::{Call, Runtime};
+use super::engine::{Call, Callable, Runtime};
+use super::hex::hex;
 use super::{Interface, LoadError, wit};
 
 pub(super) type ClaimResponse = wit::claim_response::GuestIndices;
@@ -53,6 +54,14 @@ pub(super) struct Slot<I> {
     pub memory_bytes: Arc<AtomicUsize>,
 }
 
+impl<I> Slot<I> {
+    /// What a runtime needs to call it.
+    pub fn callable(&self) -> Callable<'_, I> {
+        let Self { interface, piece, indices, memory_bytes, .. } = self;
+        Callable { interface: *interface, pre: &piece.pre, indices, memory_bytes }
+    }
+}
+
 impl Piece {
     /// Loads a component from the bytes of its file.
     pub fn new(runtime: &Runtime, cache: Option<&Cache>, path: &Path, bytes: &[u8]) -> Result<Arc<Self>, LoadError> {
@@ -61,8 +70,8 @@ impl Piece {
         let component = match cache.and_then(|cache| cache.load(&runtime.engine, &digest)) {
             Some(component) => component,
             None => {
-                let component =
-                    compile(runtime, &digest, bytes).map_err(|reason| LoadError::Component(path.to_owned(), reason))?;
+                let component = compile(&runtime.engine, runtime.limits.compile, &runtime.compiling, &digest, bytes)
+                    .map_err(|reason| LoadError::Component(path.to_owned(), reason))?;
                 if let Some(cache) = cache {
                     cache.keep(&component, &digest);
                 }
@@ -108,7 +117,7 @@ impl Piece {
             let Some(slot) = slot else { return Ok(()) };
             let failed =
                 |error: flow::ports::MapperError| LoadError::Component(slot.piece.path.clone(), error.to_string());
-            super::patiently(|| runtime.call(&slot, &load)).map_err(failed)
+            super::patiently(|| runtime.call(slot.callable(), &load)).map_err(failed)
         }
         once(runtime, self.claim_response(), |it, store, instance| it.load(store, instance).map(drop))?;
         once(runtime, self.feedback(), |it, store, instance| it.load(store, instance).map(drop))?;
@@ -180,10 +189,6 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         return Err(failed(io::Error::other("it is still being written")));
     }
     Ok(bytes)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn exported_version(exported: &[String], interface: Interface) -> Option<&str> {

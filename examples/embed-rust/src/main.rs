@@ -1,11 +1,11 @@
 //! The mappings in a program of your own, without the rest of the mediator:
-//! `cargo run --example embed -- target/components tests/fixtures/claim-response/documented-sample/input.json`
+//! `cargo run -p embed-rust -- target/components tests/fixtures/claim-response/documented-sample/input.json`
 
 use std::path::Path;
 use std::time::Duration;
 
+use component_host::{Limits, MappingHost};
 use mapping::claim_response::{Calendar, Settings};
-use openimis_mediator::mapper::{Limits, MappingHost};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Maps one document; what cannot be mapped is told as a FHIR `OperationOutcome`.
+/// Maps one document; what cannot be mapped is reported as a FHIR `OperationOutcome`.
 pub fn map(components: &Path, document: &Path) -> Result<String, Box<dyn std::error::Error>> {
     // A mapping that takes more than this is stopped, and only its own call fails.
     let limits = Limits { memory_bytes: 16 << 20, time: Duration::from_millis(200), instances: 4, ..Limits::default() };

@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::cache::Cache;
 use super::engine::Runtime;
-use super::piece::{Piece, Slot, hex, read};
+use super::hex::hex;
+use super::piece::{Piece, Slot, read};
 use super::{Inner, Interface, LoadError, MappingHost, Set, Sources, trial};
 
 /// A component that was not taken.
