@@ -12,13 +12,13 @@ use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
+use flow::Kind;
 use flow::breaker::Gate;
-use flow::claims::{self, CLAIM, STATUS, Standing};
+use flow::eclaim::{self, CLAIM, NotTaken, STATUS, Standing};
 use flow::http_api::{self, Answer};
 use flow::message::MessageId;
 use flow::ports::{Clock, StoreError};
 use flow::receive::Receipt;
-use flow::{Kind, claims::NotTaken};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
@@ -74,7 +74,7 @@ async fn receive(
         }
         Ok(Receipt::Conflict(conflict)) => {
             tell_of_conflict(Kind::Claim, conflict);
-            return sent(claims::another_claim(conflict));
+            return sent(eclaim::another_claim(conflict));
         }
         Ok(Receipt::Accepted(id) | Receipt::Unmappable(id, _)) => (*id, true),
         Ok(Receipt::Duplicate(id)) => (*id, false),
@@ -89,13 +89,13 @@ async fn receive(
                     }
                 }
             }
-            return sent(claims::not_taken(error));
+            return sent(eclaim::not_taken(error));
         }
     };
     host.wake.notify(Kind::Claim);
     match host.claim_settled(id, ends).await {
         Ok(Some(standing)) => sent(standing.told(is_new)),
-        Ok(None) => sent(claims::no_such_claim()),
+        Ok(None) => sent(eclaim::no_such_claim()),
         Err(error) => sent(not_read(&error)),
     }
 }
@@ -105,10 +105,10 @@ async fn status(
     Extension(client): Extension<Arc<Client>>,
     Path(word): Path<String>,
 ) -> Response {
-    let Some(lane) = claims::lane_of(&word) else { return sent(claims::no_such_claim()) };
+    let Some(lane) = eclaim::lane_of(&word) else { return sent(eclaim::no_such_claim()) };
     match host.flow.store.claim_standing(Which::Lane(&lane, &client.name)).await {
         Ok(Some(standing)) => sent(standing.told(false)),
-        Ok(None) => sent(claims::no_such_claim()),
+        Ok(None) => sent(eclaim::no_such_claim()),
         Err(error) => sent(not_read(&error)),
     }
 }

@@ -1,4 +1,8 @@
-//! One leased message to its outcome. What each kind does is in `ways/`; here it is begun and written down.
+//! One leased message to its outcome. The steps of each kind are in the modules below and in `eclaim`; here they begin, and their outcome is
+//! stored.
+
+mod claim_response;
+mod feedback;
 
 use crate::Flow;
 use crate::message::{Kind, Message, Outcome, Trail, TrailEntry};

@@ -4,8 +4,8 @@
 //!
 //! # Layout
 //! - [`http_api`]: which routes there are and what they answer. [`receive`]: what comes in is stored before it is answered.
-//! - [`deliver`]: one leased message to its [`Outcome`]; the steps of each kind are in `ways/`.
-//! - [`claims`]: what hospitals post, and are told.
+//! - [`deliver`]: one leased message to its [`Outcome`]; the steps of each kind are below it, or in `eclaim`.
+//! - [`eclaim`]: what hospitals post, and what becomes of it.
 //! - [`poll`], [`subscription`]: what openIMIS does not tell by itself, and keeping it telling what it does.
 //! - [`openhim`]: what OpenHIM is told where it stands in between.
 //! - [`eligibility`]: whether a patient is insured. [`lookups`]: what a mapping has to know of openIMIS.
@@ -22,9 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub mod agreement;
 pub mod breaker;
 pub mod catalogue;
-pub mod claims;
 pub mod conflict;
 pub mod deliver;
+pub mod eclaim;
 pub mod eligibility;
 pub mod facilities;
 pub mod http_api;
@@ -42,8 +42,6 @@ pub mod settings;
 pub mod steady;
 pub mod storable;
 pub mod subscription;
-
-mod ways;
 
 use breaker::Healths;
 use lookups::Answers;

@@ -1,6 +1,6 @@
 //! How hospitals' claims stand, for those who ask.
 
-use flow::claims::{Standing, keys_of};
+use flow::eclaim::{Standing, keys_of};
 use flow::message::{Kind, MessageId, State};
 use flow::ports::StoreError;
 use jiff::Timestamp;

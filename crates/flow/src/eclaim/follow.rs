@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use mapping::claim::answer::is_final;
 use mapping::ids::ClaimUuid;
 
-use super::claim::{Followed, Sent};
+use super::submit::{Followed, Sent};
 use crate::Flow;
 use crate::deliver::{Attempt, Interruption};
 use crate::message::{Message, Outcome};

@@ -1,6 +1,11 @@
-//! Claims of hospitals at the door: taken in, and what the hospital is told of them, at once or when it asks again.
+//! Claims of hospitals: received, and answered at once or when the hospital asks again.
 //!
-//! What becomes of a claim is in `ways/`: `claim` posts it to openIMIS, `adjudication` follows it, `claim_answer` tells the hospital.
+//! # Layout
+//! - `submit`: posts a claim to openIMIS. `follow`: asks openIMIS until it has decided. `callback`: posts each answer to the hospital.
+
+mod callback;
+mod follow;
+mod submit;
 
 use http::{HeaderValue, StatusCode, header};
 use mapping::Issue;
@@ -182,7 +187,7 @@ impl Standing {
     }
 }
 
-/// How the reason of a claim begins whose code is taken: `ways/claim.rs`.
+/// How the reason of a claim begins whose code is taken: `submit.rs`.
 const ANOTHER_CLAIM: &str = "openIMIS has another claim with the code";
 
 /// What a hospital is told of a claim that was not taken in.
