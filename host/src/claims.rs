@@ -14,7 +14,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use flow::Kind;
 use flow::breaker::Gate;
-use flow::eclaim::{self, CLAIM, NotTaken, STATUS, Standing};
+use flow::eclaim::{self, CLAIM, EclaimError, EclaimStatus, STATUS};
 use flow::http_api::{self, Answer};
 use flow::message::MessageId;
 use flow::ports::{Clock, StoreError};
@@ -64,7 +64,7 @@ async fn receive(
     let bytes = body.len();
     let flow = host.flow.fresh();
     let ends = Instant::now() + Duration::try_from(flow.settings.claims.answer_within).unwrap_or_default();
-    let received = flow.receive_claim(body, &client.name, Uuid::new_v4()).await;
+    let received = flow.receive_eclaim(body, &client.name, Uuid::new_v4()).await;
     if let Ok(received) = &received {
         host.count_in(&client.name, bytes, received);
     }
@@ -74,28 +74,28 @@ async fn receive(
         }
         Ok(Receipt::Conflict(conflict)) => {
             tell_of_conflict(Kind::Claim, conflict);
-            return sent(eclaim::another_claim(conflict));
+            return sent(eclaim::conflict_response(conflict));
         }
         Ok(Receipt::Accepted(id) | Receipt::Unmappable(id, _)) => (*id, true),
         Ok(Receipt::Duplicate(id)) => (*id, false),
         Err(error) => {
             if let Some(left_out) = host.doors.is_told("claim not taken", Who::Client(client.name.clone())) {
                 match error {
-                    NotTaken::Store(error) => {
+                    EclaimError::Store(error) => {
                         tracing::error!(%error, left_out, "a claim could not be stored and was not acknowledged")
                     }
-                    NotTaken::Mapping(error) => {
+                    EclaimError::Mapping(error) => {
                         tracing::error!(%error, left_out, "claims cannot be mapped and are not taken")
                     }
                 }
             }
-            return sent(eclaim::not_taken(error));
+            return sent(eclaim::error_response(error));
         }
     };
     host.wake.notify(Kind::Claim);
-    match host.claim_settled(id, ends).await {
-        Ok(Some(standing)) => sent(standing.told(is_new)),
-        Ok(None) => sent(eclaim::no_such_claim()),
+    match host.eclaim_settled(id, ends).await {
+        Ok(Some(standing)) => sent(standing.response(is_new)),
+        Ok(None) => sent(eclaim::not_found_response()),
         Err(error) => sent(not_read(&error)),
     }
 }
@@ -105,10 +105,10 @@ async fn status(
     Extension(client): Extension<Arc<Client>>,
     Path(word): Path<String>,
 ) -> Response {
-    let Some(lane) = eclaim::lane_of(&word) else { return sent(eclaim::no_such_claim()) };
-    match host.flow.store.claim_standing(Which::Lane(&lane, &client.name)).await {
-        Ok(Some(standing)) => sent(standing.told(false)),
-        Ok(None) => sent(eclaim::no_such_claim()),
+    let Some(lane) = eclaim::lane_of(&word) else { return sent(eclaim::not_found_response()) };
+    match host.flow.store.eclaim_status(Which::Lane(&lane, &client.name)).await {
+        Ok(Some(standing)) => sent(standing.response(false)),
+        Ok(None) => sent(eclaim::not_found_response()),
         Err(error) => sent(not_read(&error)),
     }
 }
@@ -122,11 +122,11 @@ fn not_read(error: &StoreError) -> Answer {
 
 impl Host {
     /// How a claim stands when it is settled, or when the time is up.
-    async fn claim_settled(&self, id: MessageId, ends: Instant) -> Result<Option<Standing>, StoreError> {
+    async fn eclaim_settled(&self, id: MessageId, ends: Instant) -> Result<Option<EclaimStatus>, StoreError> {
         loop {
             // Asked for before the look: what is settled in between is heard.
             let heard = self.waiting.hear(id);
-            let standing = self.flow.store.claim_standing(Which::Message(id)).await?;
+            let standing = self.flow.store.eclaim_status(Which::Message(id)).await?;
             let more = standing.as_ref().is_some_and(|standing| !standing.is_settled());
             if !more || Instant::now() >= ends || self.is_openimis_closed(ends) {
                 return Ok(standing);

@@ -34,7 +34,7 @@ pub enum Reader {
     /// Feedback of CHT.
     Feedback,
     /// A hospital's claim.
-    Claim(Arc<Settings>),
+    Eclaim(Arc<Settings>),
 }
 
 impl Reader {
@@ -45,7 +45,7 @@ impl Reader {
             Self::Nothing => Facts::new(),
             Self::ClaimResponse => of_claim_response(&claim_response::envelope(text)),
             Self::Feedback => of_feedback(&feedback::envelope(text), text),
-            Self::Claim(settings) => claim::agreement(text, &settings.mapping.claim),
+            Self::Eclaim(settings) => claim::agreement(text, &settings.mapping.claim),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How hospitals' claims stand, for those who ask.
 
-use flow::eclaim::{Standing, keys_of};
+use flow::eclaim::{EclaimStatus, keys_of};
 use flow::message::{Kind, MessageId, State};
 use flow::ports::StoreError;
 use jiff::Timestamp;
@@ -19,13 +19,13 @@ pub enum Which<'a> {
 
 impl SqlStore {
     /// How a hospital's claim stands. None: there is no such claim.
-    pub async fn claim_standing(&self, which: Which<'_>) -> Result<Option<Standing>, StoreError> {
-        bounded(self.tables.claim_standing(which)).await
+    pub async fn eclaim_status(&self, which: Which<'_>) -> Result<Option<EclaimStatus>, StoreError> {
+        bounded(self.tables.eclaim_status(which)).await
     }
 }
 
 impl Tables {
-    async fn claim_standing(&self, which: Which<'_>) -> Result<Option<Standing>, StoreError> {
+    async fn eclaim_status(&self, which: Which<'_>) -> Result<Option<EclaimStatus>, StoreError> {
         const COLUMNS: &str =
             "SELECT id, lane, state, attempts, reason, issues, claim_code, dedupe_key, sender FROM message";
         let query = match which {
@@ -49,7 +49,7 @@ impl Tables {
             Some(code) if state == State::Delivered => self.last_answer(&code).await?,
             _ => None,
         };
-        Ok(Some(Standing {
+        Ok(Some(EclaimStatus {
             id: MessageId(row.try_get("id").map_err(failed)?),
             lane: row.try_get("lane").map_err(failed)?,
             state,

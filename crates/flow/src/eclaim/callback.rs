@@ -6,7 +6,7 @@ use crate::message::{Message, Outcome};
 use crate::ports::{Clock, Http, Mapper, Store};
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
-    pub(crate) async fn deliver_claim_answer(
+    pub(crate) async fn post_eclaim_answer(
         &self,
         message: &Message,
         attempt: &mut Attempt,

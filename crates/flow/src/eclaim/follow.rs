@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use mapping::claim::answer::is_final;
 use mapping::ids::ClaimUuid;
 
-use super::submit::{Followed, Sent};
+use super::submit::{FollowedClaim, SentClaim};
 use crate::Flow;
 use crate::deliver::{Attempt, Interruption};
 use crate::message::{Message, Outcome};
@@ -14,14 +14,14 @@ use crate::ports::{Clock, Http, Mapper, Store};
 use crate::retry;
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
-    pub(crate) async fn follow_adjudication(
+    pub(crate) async fn follow_eclaim(
         &self,
         message: &Message,
         attempt: &mut Attempt,
     ) -> Result<Outcome, Interruption> {
         self.following.store(true, Ordering::Relaxed);
         let body = String::from_utf8_lossy(&message.body);
-        let followed = serde_json::from_str::<Followed>(&body).ok();
+        let followed = serde_json::from_str::<FollowedClaim>(&body).ok();
         let Some((followed, uuid)) = followed.and_then(|it| ClaimUuid::parse(&it.claim).map(|uuid| (it, uuid))) else {
             return Ok(Outcome::dead("this is not what the mediator stores of a claim that it follows"));
         };
@@ -37,8 +37,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             }
             Err(error) => return Err(self.stop(&error, false, message)),
         };
-        let sent = Sent { claim: followed.sent.get(), original: followed.original.get(), warnings: &followed.warnings };
-        self.tell_hospital(&told, uuid, &sent, message, attempt).await?;
+        let sent =
+            SentClaim { claim: followed.sent.get(), original: followed.original.get(), warnings: &followed.warnings };
+        self.store_answer(&told, uuid, &sent, message, attempt).await?;
         let status = told.envelope.status.map_or_else(String::new, |status| format!("{status:?}").to_lowercase());
         if told.envelope.status.is_some_and(is_final) {
             return Ok(Outcome::Delivered { note: format!("openIMIS has decided: {status}") });

@@ -34,24 +34,24 @@ const X_PROGRESS: header::HeaderName = header::HeaderName::from_static("x-progre
 /// When the hospital asks again at the earliest.
 const ASK_AGAIN_SECONDS: u32 = 10;
 
-/// Why a claim was not taken in. Nothing is stored.
+/// Why a hospital's claim was not accepted. Nothing is stored.
 #[derive(Clone, Debug)]
-pub enum NotTaken {
+pub enum EclaimError {
     /// The store failed.
     Store(StoreError),
     /// The mapping failed by itself, or is not there.
     Mapping(MapperError),
 }
 
-impl From<StoreError> for NotTaken {
+impl From<StoreError> for EclaimError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-/// How a claim stands.
+/// Where a hospital's claim is.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct EclaimStatus {
     /// Its message.
     pub id: MessageId,
     /// The message's lane, which holds the word of the status address.
@@ -83,25 +83,25 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Takes a hospital's claim in. The same encounter is the same claim, however often it comes and whatever changed in it: only what
     /// openIMIS has not taken yet is replaced. A claim of another insuree, facility or first day is another one. `client`: who sends it;
     /// another one's claims are none of its business. `word`: a random one, for a claim that is new.
-    pub async fn receive_claim(&self, mut body: Vec<u8>, client: &str, word: Uuid) -> Result<Receipt, NotTaken> {
+    pub async fn receive_eclaim(&self, mut body: Vec<u8>, client: &str, word: Uuid) -> Result<Receipt, EclaimError> {
         unmark(&mut body);
         let text = match json_text(&body) {
             Ok(text) => text,
             Err(issue) => return Ok(Receipt::NotJson(issue)),
         };
         let settings = &self.settings.mapping.claim;
-        let code = self.mapper.claim_code(text, settings).await.map_err(NotTaken::Mapping)?;
+        let code = self.mapper.claim_code(text, settings).await.map_err(EclaimError::Mapping)?;
         let received = self.clock.now().to_string();
         // What is wrong without asking openIMIS anything is told at once, even if that is away.
         let mapped = match self.mapper.claim(text, Some(&received), &[], settings).await {
             Ok(Outcome::Issues(issues)) => issues,
             Ok(Outcome::Mapped(_) | Outcome::Needs(_)) => Vec::new(),
-            Err(error @ MapperError::Unusable(..)) => return Err(NotTaken::Mapping(error)),
+            Err(error @ MapperError::Unusable(..)) => return Err(EclaimError::Mapping(error)),
             Err(_) => Vec::new(), // the worker will park the message with the reason
         };
         let mut issues = storable::issues(text);
         issues.extend(mapped);
-        let reader = Reader::Claim(self.settings.clone());
+        let reader = Reader::Eclaim(self.settings.clone());
         let new = NewMessage {
             kind: Kind::Claim,
             origin: Origin::Push,
@@ -119,14 +119,14 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 }
 
-impl Standing {
+impl EclaimStatus {
     /// Whether there is nothing more to wait for.
     pub fn is_settled(&self) -> bool {
         !matches!(self.state, State::Pending | State::Leased)
     }
 
     /// What the hospital is told. `is_new`: it was made by this very request.
-    pub fn told(&self, is_new: bool) -> Answer {
+    pub fn response(&self, is_new: bool) -> Answer {
         let mut answer = match (self.state, &self.answer) {
             (State::Pending | State::Leased, _) => self.under_way(),
             (State::Delivered, Some(answer)) => {
@@ -191,13 +191,13 @@ impl Standing {
 const ANOTHER_CLAIM: &str = "openIMIS has another claim with the code";
 
 /// What a hospital is told of a claim that was not taken in.
-pub fn not_taken(error: &NotTaken) -> Answer {
+pub fn error_response(error: &EclaimError) -> Answer {
     match error {
-        NotTaken::Store(_) => {
+        EclaimError::Store(_) => {
             let text = "the message could not be stored; send it again later";
             http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
         }
-        NotTaken::Mapping(_) => {
+        EclaimError::Mapping(_) => {
             let text = "the mediator cannot map claims now; nothing was stored, send it again later";
             http_api::refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
         }
@@ -205,7 +205,7 @@ pub fn not_taken(error: &NotTaken) -> Answer {
 }
 
 /// What a hospital is told of a claim that has the code of another one. Nothing of a patient is in it.
-pub fn another_claim(conflict: &Conflict) -> Answer {
+pub fn conflict_response(conflict: &Conflict) -> Answer {
     let Conflict { id, first, differs } = conflict;
     let text = format!(
         "message {first} is another claim with the same code: the {} of this one {}. It was stored as message {id} for the mediator's \
@@ -217,7 +217,7 @@ pub fn another_claim(conflict: &Conflict) -> Answer {
 }
 
 /// 404 for a status address that leads to no claim.
-pub fn no_such_claim() -> Answer {
+pub fn not_found_response() -> Answer {
     http_api::refusal(StatusCode::NOT_FOUND, "not-found", "no such claim, or it is no longer kept")
 }
 

@@ -29,7 +29,7 @@ const VALUATED: &str =
 
 /// A claim that is followed: all that is needed to tell the hospital of it, however long that takes.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Followed<'a> {
+pub(super) struct FollowedClaim<'a> {
     /// openIMIS' uuid of the claim.
     #[serde(borrow)]
     pub claim: Cow<'a, str>,
@@ -48,20 +48,20 @@ pub(super) struct Followed<'a> {
 }
 
 /// A claim on its way: as openIMIS got it, as the hospital sent it, and what the hospital should look at.
-pub(super) struct Sent<'a> {
+pub(super) struct SentClaim<'a> {
     pub claim: &'a str,
     pub original: &'a str,
     pub warnings: &'a [Issue],
 }
 
 /// What openIMIS says of a claim.
-pub(super) struct Told {
+pub(super) struct ClaimSnapshot {
     pub envelope: Envelope,
     pub claim_response: String,
 }
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
-    pub(crate) async fn deliver_claim(
+    pub(crate) async fn submit_eclaim(
         &self,
         message: &Message,
         attempt: &mut Attempt,
@@ -113,8 +113,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             let now = self.clock.now();
             return Ok(retry::again(reason, Some(now), message, now, &self.settings.retry));
         };
-        let sent = Sent { claim: &mapped.body, original: &original, warnings: &mapped.warnings };
-        self.tell_hospital(&told, uuid, &sent, message, attempt).await?;
+        let sent = SentClaim { claim: &mapped.body, original: &original, warnings: &mapped.warnings };
+        self.store_answer(&told, uuid, &sent, message, attempt).await?;
         if !told.envelope.status.is_some_and(is_final) {
             self.follow(&told, uuid, &sent, message).await?;
         }
@@ -128,13 +128,13 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         }
     }
 
-    async fn post_claim(&self, body: &str, attempt: &mut Attempt) -> Result<Told, PeerError> {
+    async fn post_claim(&self, body: &str, attempt: &mut Attempt) -> Result<ClaimSnapshot, PeerError> {
         let answer = self.openimis(Method::POST, "Claim/", Some(body.to_owned()), &mut attempt.trail).await?;
         let envelope = envelope(&answer.text);
         if envelope.claim_uuid.is_none() {
             return Err(PeerError::Unreadable(Peer::OpenImis, answer.status, "expected a ClaimResponse".to_owned()));
         }
-        Ok(Told { envelope, claim_response: answer.text })
+        Ok(ClaimSnapshot { envelope, claim_response: answer.text })
     }
 
     /// What openIMIS says of the claim with this code, if it has one. A claim of somebody else that has the same code stops the message:
@@ -145,7 +145,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         sent: &str,
         message: &Message,
         attempt: &mut Attempt,
-    ) -> Result<Option<Told>, Interruption> {
+    ) -> Result<Option<ClaimSnapshot>, Interruption> {
         let failed = |error: PeerError| self.stop(&error, false, message);
         let data = self.graphql(BY_CODE, json!({"code": code}), &mut attempt.trail).await.map_err(failed)?;
         let uuid = nodes(&data["claims"])
@@ -162,9 +162,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// What openIMIS says of a claim now.
-    pub(super) async fn claim_now(&self, uuid: ClaimUuid, attempt: &mut Attempt) -> Result<Told, PeerError> {
+    pub(super) async fn claim_now(&self, uuid: ClaimUuid, attempt: &mut Attempt) -> Result<ClaimSnapshot, PeerError> {
         let answer = self.openimis_resource("ClaimResponse", uuid, &mut attempt.trail).await?;
-        Ok(Told { envelope: envelope(&answer.text), claim_response: answer.text })
+        Ok(ClaimSnapshot { envelope: envelope(&answer.text), claim_response: answer.text })
     }
 
     /// What openIMIS pays for the whole claim: its FHIR cannot tell an item that is not paid from one that is paid in full.
@@ -181,11 +181,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Stores openIMIS' word for the hospital: each status once, however often this is done.
-    pub(super) async fn tell_hospital(
+    pub(super) async fn store_answer(
         &self,
-        told: &Told,
+        told: &ClaimSnapshot,
         uuid: ClaimUuid,
-        sent: &Sent<'_>,
+        sent: &SentClaim<'_>,
         message: &Message,
         attempt: &mut Attempt,
     ) -> Result<(), Interruption> {
@@ -196,7 +196,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             _ => None,
         };
         let settings = &self.settings.mapping.claim;
-        let Sent { claim, original, warnings } = *sent;
+        let SentClaim { claim, original, warnings } = *sent;
         let answer =
             self.mapper.claim_answer(&told.claim_response, claim, original, valuated.as_deref(), settings).await;
         let answer = match answer {
@@ -230,9 +230,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Stores that the claim is followed until openIMIS has decided.
     async fn follow(
         &self,
-        told: &Told,
+        told: &ClaimSnapshot,
         uuid: ClaimUuid,
-        sent: &Sent<'_>,
+        sent: &SentClaim<'_>,
         message: &Message,
     ) -> Result<(), Interruption> {
         let raw = |text| serde_json::from_str::<&RawValue>(text);
@@ -242,7 +242,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         };
         let claim = uuid.to_string();
         let code = told.envelope.claim_code.as_deref();
-        let followed = Followed { claim: claim.as_str().into(), code: code.map(Into::into), sent, original, warnings };
+        let followed =
+            FollowedClaim { claim: claim.as_str().into(), code: code.map(Into::into), sent, original, warnings };
         let body = match serde_json::to_vec(&followed) {
             Ok(body) => body,
             Err(error) => return Err(self.stop_again(&error.to_string(), message)),
