@@ -37,7 +37,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The routes of hospitals' claims.
 pub(crate) fn routes(host: &Arc<Host>) -> Router<Arc<Host>> {
-    let kind = Kind::Claim;
+    let kind = Kind::Eclaim;
     let admitted = || from_fn_with_state((host.doors.clone(), Scope::Claim), admit);
     let posted = post(receive)
         .route_layer(from_fn_with_state((host.clone(), kind), traced))
@@ -73,7 +73,7 @@ async fn receive(
             return sent(http_api::outcome(http::StatusCode::BAD_REQUEST, std::slice::from_ref(issue)));
         }
         Ok(Receipt::Conflict(conflict)) => {
-            tell_of_conflict(Kind::Claim, conflict);
+            tell_of_conflict(Kind::Eclaim, conflict);
             return sent(eclaim::conflict_response(conflict));
         }
         Ok(Receipt::Accepted(id) | Receipt::Unmappable(id, _)) => (*id, true),
@@ -92,7 +92,7 @@ async fn receive(
             return sent(eclaim::error_response(error));
         }
     };
-    host.wake.notify(Kind::Claim);
+    host.wake.notify(Kind::Eclaim);
     match host.eclaim_settled(id, ends).await {
         Ok(Some(standing)) => sent(standing.response(is_new)),
         Ok(None) => sent(eclaim::not_found_response()),
@@ -138,7 +138,7 @@ impl Host {
 
     /// Whether openIMIS is left alone for longer than anybody waits.
     fn is_openimis_closed(&self, ends: Instant) -> bool {
-        match self.flow.gate(Kind::Claim) {
+        match self.flow.gate(Kind::Eclaim) {
             Gate::Closed { until, .. } => {
                 let closed = until.duration_since(self.flow.clock.now());
                 Duration::try_from(closed).is_ok_and(|closed| Instant::now() + closed > ends)

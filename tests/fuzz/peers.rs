@@ -98,7 +98,7 @@ fn deliver(flow: &Talking, uncertain: bool, attempt: u32) {
             let own = match message.kind {
                 Kind::ClaimResponse => is_record(last) || (uncertain && is_found(last, &message)),
                 Kind::Feedback => is_communication(last) || is_feedback_exists(last),
-                Kind::Claim | Kind::Adjudication | Kind::ClaimAnswer => unreachable!("not begun with here"),
+                Kind::Eclaim | Kind::Adjudication | Kind::EclaimAnswer => unreachable!("not begun with here"),
             };
             assert!(own, "delivered by {last:?}");
         }

@@ -197,7 +197,7 @@ impl Store for SpinStore {
 
     async fn next_due(&self, kind: Kind) -> Result<Option<Timestamp>, StoreError> {
         let statement = "SELECT min(due_at) FROM message WHERE kind = ?1 AND state IN ('pending', 'leased')";
-        Ok(self.number(statement, &[text(kind.word())])?.map(at))
+        Ok(self.number(statement, &[text(kind.stored())])?.map(at))
     }
 
     async fn settled_keys(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {
@@ -210,7 +210,7 @@ impl Store for SpinStore {
     async fn insuree_of(&self, claim_uuid: &str) -> Result<Option<String>, StoreError> {
         let statement =
             "SELECT insuree_uuid FROM message WHERE lane = ?1 AND kind = ?2 AND insuree_uuid IS NOT NULL LIMIT 1";
-        self.text(statement, &[text(claim_uuid), text(Kind::ClaimResponse.word())])
+        self.text(statement, &[text(claim_uuid), text(Kind::ClaimResponse.stored())])
     }
 
     async fn link(&self, insuree_uuid: &str) -> Result<Option<String>, StoreError> {

@@ -134,8 +134,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let mut healths = held(&self.healths);
         let openimis = healths.of(Peer::OpenImis).gate(Peer::OpenImis, now);
         match kind {
-            Kind::Feedback | Kind::Claim | Kind::Adjudication => openimis,
-            Kind::ClaimAnswer => healths.of(Peer::Hospital).gate(Peer::Hospital, now),
+            Kind::Feedback | Kind::Eclaim | Kind::Adjudication => openimis,
+            Kind::EclaimAnswer => healths.of(Peer::Hospital).gate(Peer::Hospital, now),
             Kind::ClaimResponse => match (healths.of(Peer::Cht).gate(Peer::Cht, now), openimis) {
                 (Gate::Open, Gate::Open) => Gate::Open,
                 (closed @ Gate::Closed { .. }, _) => closed,

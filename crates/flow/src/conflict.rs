@@ -18,7 +18,7 @@ pub struct Original {
 pub fn differences(original: Original, new: &NewMessage, differing: Vec<&'static str>) -> Vec<&'static str> {
     let matters = |name: &&'static str| match new.kind {
         // The hospital was answered with what is wrong with it: whatever it corrects is welcome.
-        Kind::Claim => !(original.state == State::Dead && original.has_issues),
+        Kind::Eclaim => !(original.state == State::Dead && original.has_issues),
         // A report may be corrected as long as openIMIS has not got it and nobody decided on it.
         Kind::Feedback => *name == "claim" || !matches!(original.state, State::Dead | State::Skipped),
         // openIMIS may correct a code as long as nothing was done with the claim, and says itself whose a claim is that was left out.
@@ -26,7 +26,7 @@ pub fn differences(original: Original, new: &NewMessage, differing: Vec<&'static
             matches!(original.state, State::Pending | State::Leased | State::Delivered)
         }
         Kind::ClaimResponse => !(original.state == State::Skipped && new.origin != Origin::Push),
-        Kind::Adjudication | Kind::ClaimAnswer => false,
+        Kind::Adjudication | Kind::EclaimAnswer => false,
     };
     let mut shown: Vec<&'static str> = Vec::new();
     for name in differing.into_iter().filter(matters) {

@@ -55,9 +55,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let way = match message.kind {
             Kind::ClaimResponse => self.deliver_claim_response(message, &mut attempt).await,
             Kind::Feedback => self.deliver_feedback(message, &mut attempt).await,
-            Kind::Claim => self.submit_eclaim(message, &mut attempt).await,
+            Kind::Eclaim => self.submit_eclaim(message, &mut attempt).await,
             Kind::Adjudication => self.follow_eclaim(message, &mut attempt).await,
-            Kind::ClaimAnswer => self.post_eclaim_answer(message, &mut attempt).await,
+            Kind::EclaimAnswer => self.post_eclaim_answer(message, &mut attempt).await,
         };
         let now = self.clock.now();
         let outcome = match way {

@@ -37,8 +37,8 @@ impl Route {
         match self {
             Self::Inbound(Kind::ClaimResponse) => "/mediator/claim-response",
             Self::Inbound(Kind::Feedback) => "/mediator/claims-feedback",
-            Self::Inbound(Kind::Claim) => "/mediator/claim",
-            Self::Inbound(Kind::Adjudication | Kind::ClaimAnswer) => "", // the mediator makes these itself
+            Self::Inbound(Kind::Eclaim) => "/mediator/claim",
+            Self::Inbound(Kind::Adjudication | Kind::EclaimAnswer) => "", // the mediator makes these itself
             Self::Live => "/health/live",
             Self::Ready => "/health/ready",
         }

@@ -56,16 +56,36 @@ words! {
         ClaimResponse = "claim-response",
         /// Answers from CHT that become a `Communication` on the claim.
         Feedback = "feedback",
-        /// What a hospital claims for a patient, on its way to openIMIS.
-        Claim = "claim",
-        /// A hospital's claim at openIMIS, followed until that is decided.
+        /// A hospital's claim on its way to openIMIS.
+        Eclaim = "eclaim",
+        /// A hospital's claim at openIMIS, followed until openIMIS has decided.
         Adjudication = "adjudication",
-        /// openIMIS' word on a hospital's claim, on its way to the hospital.
-        ClaimAnswer = "claim-answer",
+        /// openIMIS's answer to a hospital's claim, on its way to the hospital.
+        EclaimAnswer = "eclaim-answer",
     }
 }
 
+/// Kinds that the database calls by the word of version 0.1. The migration that stores kinds by name renames them there; until then
+/// databases of that version and of this one are the same. The command line, the admin API and the console accept these words as well, for
+/// one version.
+const FORMER: [(Kind, &str); 2] = [(Kind::Eclaim, "claim"), (Kind::EclaimAnswer, "claim-answer")];
+
 impl Kind {
+    /// The word in the database.
+    pub fn stored(self) -> &'static str {
+        FORMER.iter().find(|(kind, _)| *kind == self).map_or_else(|| self.word(), |(_, word)| word)
+    }
+
+    /// Reads a word of the database.
+    pub fn from_stored(word: &str) -> Option<Self> {
+        Self::from_former(word).or_else(|| Self::from_word(word))
+    }
+
+    /// The kind that had this word in version 0.1 and has another one now.
+    pub fn from_former(word: &str) -> Option<Self> {
+        FORMER.iter().find(|(_, former)| *former == word).map(|(kind, _)| *kind)
+    }
+
     /// The kinds that every runtime receives over HTTP, and OpenHIM has channels for.
     pub const INBOUND: [Self; 2] = [Self::ClaimResponse, Self::Feedback];
 }
@@ -279,5 +299,21 @@ impl Trail {
     /// Whether a request is among it that may have changed something at a peer.
     pub fn has_sent(&self) -> bool {
         self.0.iter().any(|line| line.event.starts_with("POST ") || line.event.starts_with("PUT "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_keeps_its_word_in_the_database_and_no_word_means_two_kinds() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_stored(kind.stored()), Some(*kind));
+            assert_eq!(Kind::from_word(kind.word()), Some(*kind));
+        }
+        let stored: Vec<&str> = Kind::ALL.iter().map(|kind| kind.stored()).collect();
+        assert_eq!(stored, ["claim-response", "feedback", "claim", "adjudication", "claim-answer"]);
+        assert!(FORMER.iter().all(|(_, word)| Kind::from_word(word).is_none()));
     }
 }

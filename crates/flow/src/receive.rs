@@ -99,7 +99,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         match kind {
             Kind::ClaimResponse => self.take_claim_response(body, Origin::Push, sender, journal).await,
             Kind::Feedback => self.take_feedback(body, sender, journal).await,
-            Kind::Claim | Kind::Adjudication | Kind::ClaimAnswer => {
+            Kind::Eclaim | Kind::Adjudication | Kind::EclaimAnswer => {
                 Err(StoreError(format!("a {kind} does not come in by this door")))
             }
         }

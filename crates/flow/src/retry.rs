@@ -107,7 +107,7 @@ pub fn follow_at(now: Timestamp, received_at: Timestamp, claims: &Claims) -> Opt
 
 /// Whether a message that is there already takes a new body and is tried (again).
 pub fn revives(old_state: State, old_origin: Origin, old_body: Option<&[u8]>, new: &NewMessage) -> bool {
-    if new.kind == Kind::ClaimAnswer {
+    if new.kind == Kind::EclaimAnswer {
         return false; // each status is told once; what the hospital refused waits for a person
     }
     let selected_now = new.origin == Origin::Selected && old_origin != Origin::Selected;
@@ -148,7 +148,7 @@ mod tests {
     fn nothing_is_given_up_because_of_its_age_while_the_clock_is_doubted() {
         let message = |is_ageless| Message {
             id: MessageId(1),
-            kind: Kind::Claim,
+            kind: Kind::Eclaim,
             origin: Origin::Push,
             lane: String::new(),
             claim_uuid: None,

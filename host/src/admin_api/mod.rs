@@ -125,13 +125,22 @@ impl Wanted {
         }
         Ok(Filter {
             state: word("state", self.state.as_deref(), MessageState::from_word, MessageState::ALL)?,
-            kind: word("kind", self.kind.as_deref(), Kind::from_word, Kind::ALL)?,
+            kind: word("kind", self.kind.as_deref(), kind, Kind::ALL)?,
             claim: self.claim.clone(),
             before: self.before.map(MessageId),
             limit,
             ..Filter::default()
         })
     }
+}
+
+/// Reads a kind. A word of the version before is accepted.
+fn kind(word: &str) -> Option<Kind> {
+    Kind::from_word(word).or_else(|| {
+        let kind = Kind::from_former(word)?;
+        tracing::warn!(word, %kind, "a client of the admin API uses the former word of a kind, which the next version refuses");
+        Some(kind)
+    })
 }
 
 fn word<T: ToString>(

@@ -40,7 +40,7 @@ struct Which {
     /// Only in this state: pending, leased, delivered, skipped, dead or discarded
     #[arg(long, value_parser = state)]
     state: Option<State>,
-    /// Only of this kind: claim-response or feedback
+    /// Only of this kind: claim-response, feedback, eclaim, adjudication or eclaim-answer
     #[arg(long, value_parser = kind)]
     kind: Option<Kind>,
     /// Only of this claim: its code or uuid
@@ -106,7 +106,14 @@ fn state(word: &str) -> Result<State, String> {
 }
 
 fn kind(word: &str) -> Result<Kind, String> {
-    Kind::from_word(word).ok_or_else(|| expected(Kind::ALL))
+    Kind::from_word(word).or_else(|| former(word)).ok_or_else(|| expected(Kind::ALL))
+}
+
+/// The kind that had this word in the version before.
+fn former(word: &str) -> Option<Kind> {
+    let kind = Kind::from_former(word)?;
+    note!("--kind {word} is called --kind {kind} now; the next version refuses the former word");
+    Some(kind)
 }
 
 fn expected(words: &[impl ToString]) -> String {

@@ -126,7 +126,7 @@ impl OpenHim {
         match kind {
             Kind::ClaimResponse => &self.claim_response_clients,
             Kind::Feedback => &self.feedback_clients,
-            Kind::Claim | Kind::Adjudication | Kind::ClaimAnswer => &[], // no channel
+            Kind::Eclaim | Kind::Adjudication | Kind::EclaimAnswer => &[], // no channel
         }
     }
 }

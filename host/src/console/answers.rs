@@ -23,8 +23,8 @@ pub(super) struct Said {
 
 /// The answers of a hospital's claim, oldest first; none of other messages.
 pub(super) async fn of(store: &SqlStore, view: &View) -> Result<Vec<Said>, StoreError> {
-    let is_of_hospital = matches!(Kind::from_word(&view.summary.kind), Some(Kind::Claim | Kind::Adjudication));
-    let answers = view.related.iter().filter(|other| other.kind == Kind::ClaimAnswer.word());
+    let is_of_hospital = matches!(Kind::from_word(&view.summary.kind), Some(Kind::Eclaim | Kind::Adjudication));
+    let answers = view.related.iter().filter(|other| other.kind == Kind::EclaimAnswer.word());
     let mut all = Vec::new();
     for answer in answers.filter(|_| is_of_hospital).take(MOST) {
         let read = store.view(answer.id).await?;

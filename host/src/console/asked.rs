@@ -107,7 +107,7 @@ impl Asked {
         let mut wrong = Vec::new();
         let mut note = |field: &str, expected: &str| wrong.push(format!("{field}{}{expected}", t.colon));
         let state = understood(&self.state, State::from_word);
-        let kind = understood(&self.kind, Kind::from_word);
+        let kind = understood(&self.kind, kind_of);
         let insuree = understood(&self.insuree, |text| InsureeUuid::parse(text).map(|uuid| uuid.to_string()));
         let from = understood(&self.from, |text| moment(text, zone, false));
         let to = understood(&self.to, |text| moment(text, zone, true));
@@ -182,6 +182,15 @@ fn choice<'w>(
             }
         }
     }
+}
+
+/// Reads a kind. A word of the version before is accepted: it may stand in a bookmark.
+fn kind_of(word: &str) -> Option<Kind> {
+    Kind::from_word(word).or_else(|| {
+        let kind = Kind::from_former(word)?;
+        tracing::warn!(word, %kind, "an address of the console has the former word of a kind, which the next version refuses");
+        Some(kind)
+    })
 }
 
 /// Nothing is fine, and so is what can be read.

@@ -295,9 +295,9 @@ fn both_documents(visit: &Visit, view: &View) -> Markup {
 /// What the documents are. An answer is sent as it is stored, and of a claim that is followed nothing is sent.
 fn titles<'t>(t: &'t Texts, kind: &str) -> (&'t str, Option<&'t str>) {
     match Kind::from_word(kind) {
-        Some(Kind::Claim) => (t.from_hospital, Some(t.to_openimis)),
+        Some(Kind::Eclaim) => (t.from_hospital, Some(t.to_openimis)),
         Some(Kind::Adjudication) => (t.followed, None),
-        Some(Kind::ClaimAnswer) => (t.answer_for_hospital, None),
+        Some(Kind::EclaimAnswer) => (t.answer_for_hospital, None),
         Some(Kind::ClaimResponse | Kind::Feedback) | None => (t.as_received, Some(t.as_sent)),
     }
 }

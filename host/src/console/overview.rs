@@ -68,15 +68,15 @@ async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
                 h2 #counts { (t.messages) }
                 (counts(visit, &tally, &Kind::INBOUND))
                 @if has_hospitals(console, &tally) {
-                    div.wide #hospitals tabindex="0" role="region" aria-label=(t.kind_claim) { (counts(visit, &tally, &HOSPITALS)) }
+                    div.wide #hospitals tabindex="0" role="region" aria-label=(t.kind_eclaim) { (counts(visit, &tally, &HOSPITALS)) }
                 }
             }
             section aria-labelledby="peers" {
                 h2 #peers { (t.peers) }
-                (peer(console, visit, Peer::OpenImis, &[Kind::Feedback, Kind::Claim], &tally))
+                (peer(console, visit, Peer::OpenImis, &[Kind::Feedback, Kind::Eclaim], &tally))
                 (peer(console, visit, Peer::Cht, &[Kind::ClaimResponse], &tally))
                 @if console.host.config.claims.callback.url.is_some() {
-                    (peer(console, visit, Peer::Hospital, &[Kind::ClaimAnswer], &tally))
+                    (peer(console, visit, Peer::Hospital, &[Kind::EclaimAnswer], &tally))
                 }
                 (openhim(console, visit).await?)
             }
@@ -101,7 +101,7 @@ fn alarms(console: &Console, visit: &Visit) -> impl Iterator<Item = &'static str
 }
 
 /// What a hospital's claim becomes.
-const HOSPITALS: [Kind; 3] = [Kind::Claim, Kind::Adjudication, Kind::ClaimAnswer];
+const HOSPITALS: [Kind; 3] = [Kind::Eclaim, Kind::Adjudication, Kind::EclaimAnswer];
 
 /// Whether hospitals may post, or have posted.
 fn has_hospitals(console: &Console, tally: &[Tally]) -> bool {

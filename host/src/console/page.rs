@@ -207,9 +207,9 @@ pub(super) fn kind_word<'t>(t: &'t Texts, kind: &'t str) -> &'t str {
     match Kind::from_word(kind) {
         Some(Kind::ClaimResponse) => t.kind_claim_response,
         Some(Kind::Feedback) => t.kind_feedback,
-        Some(Kind::Claim) => t.kind_claim,
+        Some(Kind::Eclaim) => t.kind_eclaim,
         Some(Kind::Adjudication) => t.kind_adjudication,
-        Some(Kind::ClaimAnswer) => t.kind_claim_answer,
+        Some(Kind::EclaimAnswer) => t.kind_eclaim_answer,
         None => kind,
     }
 }

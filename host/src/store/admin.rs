@@ -1,7 +1,7 @@
 //! What an admin sees of the store and does with it: lists, one message with its trail, counts, retry, discard, the audit trail.
 
 use flow::ports::StoreError;
-use flow::{MessageId, State};
+use flow::{Kind, MessageId, State};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::any::AnyRow;
@@ -115,7 +115,7 @@ fn summary(row: &AnyRow) -> Result<Summary, StoreError> {
     let read = || {
         Ok::<_, sqlx::Error>(Summary {
             id: MessageId(row.try_get("id")?),
-            kind: row.try_get("kind")?,
+            kind: kind_word(row.try_get("kind")?),
             origin: row.try_get("origin")?,
             state: state.to_string(),
             claim_uuid: row.try_get("claim_uuid")?,
@@ -128,6 +128,11 @@ fn summary(row: &AnyRow) -> Result<Summary, StoreError> {
         })
     };
     read().map_err(failed)
+}
+
+/// The word that is shown. One that this version does not know is shown as it is stored.
+fn kind_word(stored: String) -> String {
+    Kind::from_stored(&stored).map_or(stored, |kind| kind.to_string())
 }
 
 fn trail_line(row: &AnyRow) -> Result<TrailLine, sqlx::Error> {

@@ -34,7 +34,7 @@ impl Tables {
                 sqlx::query(sql(format!("{COLUMNS} WHERE lane = $1 AND kind = $2 ORDER BY id LIMIT 1"))).bind(lane)
             }
         };
-        let row = query.bind(Kind::Claim.word()).fetch_optional(&self.reader).await.map_err(failed)?;
+        let row = query.bind(Kind::Eclaim.stored()).fetch_optional(&self.reader).await.map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
         let key: String = row.try_get("dedupe_key").map_err(failed)?;
         let sender: Option<String> = row.try_get("sender").map_err(failed)?;
@@ -67,7 +67,7 @@ impl Tables {
              WHERE m.claim_code = $1 AND m.kind = $2 ORDER BY m.id DESC LIMIT 1",
         )
         .bind(code)
-        .bind(Kind::ClaimAnswer.word())
+        .bind(Kind::EclaimAnswer.stored())
         .fetch_optional(&self.reader)
         .await
         .map_err(failed)?;

@@ -73,8 +73,9 @@ impl Tables {
     async fn counted(&self) -> Result<Vec<Tally>, StoreError> {
         let mut columns = String::new();
         for (at, kind) in Kind::ALL.iter().enumerate() {
+            let stored = kind.stored();
             columns.push_str(&format!(
-                ", sum(CASE kind WHEN '{kind}' THEN 1 ELSE 0 END) AS count{at}, min(CASE kind WHEN '{kind}' THEN id END) AS first{at}"
+                ", sum(CASE kind WHEN '{stored}' THEN 1 ELSE 0 END) AS count{at}, min(CASE kind WHEN '{stored}' THEN id END) AS first{at}"
             ));
         }
         let statement = format!("SELECT state{columns} FROM message GROUP BY state");

@@ -110,7 +110,7 @@ impl Direct {
             return Ok(None);
         }
         tx.prepare_cached(&self.insert_message)?.execute(params![
-            new.kind.word(),
+            new.kind.stored(),
             new.origin.word(),
             row.state().word(),
             new.dedupe_key,
@@ -181,7 +181,7 @@ impl Direct {
     fn lease(&self, tx: &Transaction<'_>, wanted: &Wanted) -> rusqlite::Result<Taken> {
         let held = serde_json::to_string(&wanted.held).unwrap_or_default();
         let values = params![
-            wanted.kind.word(),
+            wanted.kind.stored(),
             ms(wanted.now),
             held,
             i64::from(wanted.limit),
@@ -252,7 +252,7 @@ fn leased(row: &Row<'_>) -> rusqlite::Result<(Leased, Option<String>)> {
     let since = row.get("since")?;
     let message = Message {
         id: MessageId(row.get("id")?),
-        kind: word(row, "kind", Kind::from_word)?,
+        kind: word(row, "kind", Kind::from_stored)?,
         origin: word(row, "origin", Origin::from_word)?,
         lane: row.get("lane")?,
         claim_uuid: row.get("claim_uuid")?,

@@ -74,7 +74,7 @@ impl SqlStore {
         let known = |text: &str| Backlog::WORDS.into_iter().find(|known| *known == text);
         let read = |row: &sqlx::any::AnyRow| {
             Ok(Backlog {
-                kind: word(row, "kind", Kind::from_word)?,
+                kind: word(row, "kind", Kind::from_stored)?,
                 state: word(row, "why", known)?,
                 count: row.try_get("count").map_err(failed)?,
                 oldest: row.try_get::<Option<i64>, _>("oldest").map_err(failed)?.map(at),

@@ -85,7 +85,7 @@ impl SqlStore {
             all.text(if is_narrow { " AND state || '' = ?" } else { " AND state = ?" }, state.to_string());
         }
         if let Some(kind) = filter.kind {
-            all.text(" AND kind = ?", kind.to_string());
+            all.text(" AND kind = ?", kind.stored().to_owned());
         }
         if let Some(claim) = &filter.claim {
             // A feedback knows its claim by uuid only, which is the lane of both. What a hospital posted knows it by code only; what is

@@ -171,7 +171,7 @@ impl Tables {
             for row in piece {
                 let (new, now) = (row.new, ms(row.now));
                 query = query
-                    .bind(new.kind.word())
+                    .bind(new.kind.stored())
                     .bind(new.origin.word())
                     .bind(row.state().word())
                     .bind(new.dedupe_key.as_str())

@@ -77,7 +77,7 @@ impl Tables {
     pub(super) async fn insuree_of(&self, claim_uuid: &str) -> Result<Option<String>, StoreError> {
         sqlx::query_scalar(INSUREE_OF)
             .bind(claim_uuid)
-            .bind(Kind::ClaimResponse.word())
+            .bind(Kind::ClaimResponse.stored())
             .fetch_optional(&self.reader)
             .await
             .map_err(failed)

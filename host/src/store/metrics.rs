@@ -43,10 +43,10 @@ impl Default for StoreFigures {
         for outcome in ["accepted", "duplicate", "conflict", "unmappable", "not-stored"] {
             of(Kind::Feedback, Origin::Push, outcome); // nobody is asked for feedback
             Origin::ALL.iter().for_each(|origin| of(Kind::ClaimResponse, *origin, outcome));
-            of(Kind::Claim, Origin::Push, outcome);
+            of(Kind::Eclaim, Origin::Push, outcome);
         }
         for outcome in ["refused", "unanswered"] {
-            Kind::INBOUND.iter().chain([&Kind::Claim]).for_each(|kind| of(*kind, Origin::Push, outcome));
+            Kind::INBOUND.iter().chain([&Kind::Eclaim]).for_each(|kind| of(*kind, Origin::Push, outcome));
         }
         for outcome in ["ok", "failed"] {
             drop(figures.commits.get_or_create(&[("outcome", outcome)]));

@@ -157,7 +157,7 @@ impl Postgres {
         let rows: Vec<Row_<'_>> = all.iter().map(|one| Row_::of(one)).collect();
         let bodies: Vec<_> = all.iter().map(|one| self.seal.close(&one.new.body, &one.new.lane)).collect();
         let stored: Vec<(i64, i64)> = sqlx::query_as(ACCEPT)
-            .bind(column(&rows, |row| row.new.kind.word()))
+            .bind(column(&rows, |row| row.new.kind.stored()))
             .bind(column(&rows, |row| row.new.origin.word()))
             .bind(column(&rows, |row| row.state().word()))
             .bind(column(&rows, |row| row.new.dedupe_key.as_str()))
@@ -189,7 +189,7 @@ impl Postgres {
 
     async fn lease(&self, connection: &mut PgConnection, wanted: &Wanted) -> Result<Taken, Failure> {
         let rows = sqlx::query(sql(self.lease.clone()))
-            .bind(wanted.kind.word())
+            .bind(wanted.kind.stored())
             .bind(ms(wanted.now))
             .bind(column(&wanted.held, |id| id.0))
             .bind(i64::from(wanted.limit))
@@ -250,7 +250,7 @@ impl Postgres {
 /// Leases, with the bodies; and with the contact of its insuree, for which the delivery is about to ask.
 fn leasing() -> String {
     let taken = lease_statement(Dialect::Postgres);
-    let kind = Kind::ClaimResponse.word();
+    let kind = Kind::ClaimResponse.stored();
     format!(
         "WITH taken AS MATERIALIZED ({taken})
          SELECT taken.*, document.received, link.contact_id
@@ -316,7 +316,7 @@ fn leased(row: &PgRow) -> Result<Leased, sqlx::Error> {
     let since = row.try_get("since")?;
     let message = Message {
         id: MessageId(row.try_get("id")?),
-        kind: word(row, "kind", Kind::from_word)?,
+        kind: word(row, "kind", Kind::from_stored)?,
         origin: word(row, "origin", Origin::from_word)?,
         lane: row.try_get("lane")?,
         claim_uuid: row.try_get("claim_uuid")?,

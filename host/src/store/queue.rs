@@ -87,7 +87,7 @@ impl Tables {
 
     pub(super) async fn next_due(&self, kind: Kind) -> Result<Option<Timestamp>, StoreError> {
         let next: Result<Option<i64>, _> =
-            sqlx::query_scalar(NEXT_DUE).bind(kind.word()).fetch_optional(&self.reader).await;
+            sqlx::query_scalar(NEXT_DUE).bind(kind.stored()).fetch_optional(&self.reader).await;
         Ok(next.map_err(failed)?.map(at))
     }
 }

@@ -118,9 +118,9 @@ pub(super) fn traced(host: &Host, message: &Message, traceparent: Option<&str>) 
     let name = match message.kind {
         Kind::ClaimResponse => "deliver claim-response",
         Kind::Feedback => "deliver feedback",
-        Kind::Claim => "deliver claim",
+        Kind::Eclaim => "deliver eclaim",
         Kind::Adjudication => "follow adjudication",
-        Kind::ClaimAnswer => "deliver claim-answer",
+        Kind::EclaimAnswer => "deliver eclaim-answer",
     };
     host.telemetry.begin(name, SpanKind::Consumer, Parent::Kept(traceparent), || {
         let (id, attempt) =

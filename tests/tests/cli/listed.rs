@@ -36,6 +36,8 @@ async fn messages_are_listed_and_shown_with_their_trail() {
         let found: Vec<i64> = ran.lines().iter().map(|line| line["id"].as_i64().expect("a number")).collect();
         assert_eq!((ran.code, found), (Some(0), ids), "{args:?} {ran}");
     }
+    let former = list(&["--json", "--kind", "claim"]).await;
+    assert!(former.code == Some(0) && former.err.contains("--kind claim is called --kind eclaim now"), "{former}");
     let wrong = list(&["--state", "lost"]).await;
     assert!(wrong.code == Some(2) && wrong.err.contains("pending, leased, delivered, skipped, dead"), "{wrong}");
 

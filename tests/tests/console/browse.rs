@@ -255,7 +255,7 @@ async fn the_pages_of_a_hospitals_claim_are_sound_as_well() {
     let page = signed_in(&browser, &desk).await;
     let paths: Vec<String> = messages.iter().map(|message| format!("/messages/{}", message.summary.id)).collect();
     let mut paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    paths.extend(["", "/messages?kind=claim-answer"]);
+    paths.extend(["", "/messages?kind=eclaim-answer"]);
     is_sound(&page, &desk, &paths, "hospital-").await;
     is_quiet_and_alone(&page, &desk);
     drop(page);

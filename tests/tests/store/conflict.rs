@@ -8,7 +8,7 @@ use super::*;
 /// A hospital's claim with the code `X` of an insuree, on a day.
 fn claim(insuree: &str, day: &str) -> NewMessage {
     NewMessage {
-        kind: What::Claim,
+        kind: What::Eclaim,
         origin: Origin::Push,
         dedupe_key: "eclaim/hospital/X".to_owned(),
         lane: format!("eclaim/{insuree}-{day}"),

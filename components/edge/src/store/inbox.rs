@@ -54,7 +54,7 @@ impl SpinStore {
         let rows = self.rows(
             statement,
             &[
-                text(new.kind.word()),
+                text(new.kind.stored()),
                 text(new.origin.word()),
                 text(state.word()),
                 text(&new.dedupe_key),

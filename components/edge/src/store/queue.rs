@@ -47,7 +47,7 @@ impl SpinStore {
 
     pub(super) fn take(&self, wanted: &Lease<'_>, only: Option<MessageId>) -> Result<Vec<Leased>, StoreError> {
         let values = [
-            text(wanted.kind.word()),
+            text(wanted.kind.stored()),
             ms(wanted.now),
             ms(wanted.until),
             Value::Integer(wanted.limit.into()),
@@ -97,7 +97,7 @@ fn leased(row: &RowResult) -> Result<Leased, StoreError> {
     let (attempts, unsure): (i64, i64) = (column(row, 7)?, column(row, 9)?);
     let message = Message {
         id: MessageId(column(row, 0)?),
-        kind: word(row, 1, Kind::from_word)?,
+        kind: word(row, 1, Kind::from_stored)?,
         origin: word(row, 2, Origin::from_word)?,
         lane: column::<&str>(row, 3)?.to_owned(),
         claim_uuid: row.get::<&str>(4).map(str::to_owned),

@@ -103,7 +103,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         issues.extend(mapped);
         let reader = Reader::Eclaim(self.settings.clone());
         let new = NewMessage {
-            kind: Kind::Claim,
+            kind: Kind::Eclaim,
             origin: Origin::Push,
             dedupe_key: format!("{}{}", keys_of(client), code.clone().unwrap_or_else(|| fingerprint(&body))),
             lane: lane(word),

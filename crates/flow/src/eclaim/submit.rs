@@ -208,7 +208,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             attempt.trail.note(self.clock.now(), "answer mapped", warning.to_string());
         }
         let new = NewMessage {
-            kind: Kind::ClaimAnswer,
+            kind: Kind::EclaimAnswer,
             origin: Origin::Poll,
             dedupe_key: answer.idempotency_key,
             lane: format!("hospital/{uuid}"),

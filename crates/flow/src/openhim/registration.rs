@@ -87,6 +87,6 @@ fn what(kind: Kind) -> &'static str {
     match kind {
         Kind::ClaimResponse => "claims",
         Kind::Feedback => "feedback",
-        Kind::Claim | Kind::Adjudication | Kind::ClaimAnswer => "hospital claims",
+        Kind::Eclaim | Kind::Adjudication | Kind::EclaimAnswer => "hospital claims",
     }
 }

@@ -26,8 +26,8 @@ impl Peer {
     pub fn of(kind: Kind) -> Self {
         match kind {
             Kind::ClaimResponse => Self::Cht,
-            Kind::Feedback | Kind::Claim | Kind::Adjudication => Self::OpenImis,
-            Kind::ClaimAnswer => Self::Hospital,
+            Kind::Feedback | Kind::Eclaim | Kind::Adjudication => Self::OpenImis,
+            Kind::EclaimAnswer => Self::Hospital,
         }
     }
 }
