@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The routes of hospitals' claims.
 pub(crate) fn routes(host: &Arc<Host>) -> Router<Arc<Host>> {
     let kind = Kind::Eclaim;
-    let admitted = || from_fn_with_state((host.doors.clone(), Scope::Claim), admit);
+    let admitted = || from_fn_with_state((host.doors.clone(), Scope::Eclaim), admit);
     let posted = post(receive)
         .route_layer(from_fn_with_state((host.clone(), kind), traced))
         .route_layer(admitted())
@@ -63,7 +63,7 @@ async fn receive(
     }
     let bytes = body.len();
     let flow = host.flow.fresh();
-    let ends = Instant::now() + Duration::try_from(flow.settings.claims.answer_within).unwrap_or_default();
+    let ends = Instant::now() + Duration::try_from(flow.settings.eclaim.answer_within).unwrap_or_default();
     let received = flow.receive_eclaim(body, &client.name, Uuid::new_v4()).await;
     if let Ok(received) = &received {
         host.count_in(&client.name, bytes, received);

@@ -76,13 +76,13 @@ pub struct Config {
     /// name = "bahmni"
     /// issuer = "hospitals"
     /// subject = "bahmni-patan"
-    /// scopes = ["claim", "eligibility"]
+    /// scopes = ["eclaim", "eligibility"]
     /// signature_jwks_url = "https://bahmni.example.org/.well-known/jwks.json"
     /// [[clients]]
     /// name = "patan-hospital"
     /// issuer = "patan-hospital"
     /// subject = "patan-hospital"
-    /// scopes = ["claim", "eligibility"]
+    /// scopes = ["eclaim", "eligibility"]
     /// signature_jwks_file = "/etc/openimis-mediator/patan-hospital.jwks.json"
     /// signature_optional = true
     /// ```
@@ -121,8 +121,8 @@ pub struct Config {
     pub poll: peers::Poll,
     /// Being told about claims by openIMIS.
     pub subscription: peers::Subscription,
-    /// Claims of hospitals: docs/mapping-claim.md.
-    pub claims: peers::Claims,
+    /// Hospitals' claims: docs/mapping-eclaim.md.
+    pub eclaim: peers::Eclaim,
     /// Facilities of a registry, brought to openIMIS: docs/facilities.md.
     pub facilities: Facilities,
     /// When to try again: docs/operations.md.
@@ -208,7 +208,7 @@ impl Default for Config {
             tasks: peers::Tasks::default(),
             poll: peers::Poll::default(),
             subscription: peers::Subscription::default(),
-            claims: peers::Claims::default(),
+            eclaim: peers::Eclaim::default(),
             facilities: Facilities::default(),
             retry: peers::Retry::default(),
             mapping: peers::Mapping::default(),
@@ -341,14 +341,14 @@ impl Config {
             subscription.password = subscription.password.or_else(|| self.inbound.password.clone());
         }
         // Else the request would end with 408 before it is told that the claim was taken in.
-        let answer_within = self.claims.answer_within.min(self.server.answer_timeout * 9 / 10);
+        let answer_within = self.eclaim.answer_within.min(self.server.answer_timeout * 9 / 10);
         flow::Settings {
             openimis: self.openimis.clone(),
             cht: self.cht.clone(),
             tasks: self.tasks.clone(),
             poll: self.poll.clone(),
             subscription,
-            claims: peers::Claims { answer_within, ..self.claims.clone() },
+            eclaim: peers::Eclaim { answer_within, ..self.eclaim.clone() },
             retry: self.retry.clone(),
             mapping: self.mapping.clone(),
         }

@@ -56,7 +56,7 @@ async fn answer(
     };
     let begun = Instant::now();
     let flow = host.flow.fresh();
-    let within = std::time::Duration::try_from(flow.settings.claims.answer_within).unwrap_or_default();
+    let within = std::time::Duration::try_from(flow.settings.eclaim.answer_within).unwrap_or_default();
     let asked = async {
         // Who finds no place in time is asked for nowhere.
         let place = places.acquire_owned().await;

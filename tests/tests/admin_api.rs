@@ -120,7 +120,7 @@ async fn messages_are_listed_page_by_page_and_filtered() {
         ("state=dead", vec![4, 3, 2]),
         ("kind=feedback", vec![5]),
         ("kind=eclaim", vec![]),
-        ("kind=claim", vec![]), // its name in version 0.1
+        ("kind=claim", vec![]), // its former word
         ("state=dead&kind=feedback", vec![]),
         ("claim=CHT979", vec![5, 1]),
         ("claim=d3256498-ad16-4482-a2d2-4a6d9c78ba81&kind=claim-response", vec![1]),

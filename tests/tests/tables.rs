@@ -44,9 +44,9 @@ fn rows_of_files_come_behind_those_of_the_configuration() {
         ("facilities", "facilities.csv", b"source\topenimis\tenterer\nLocation/1\tHF001\tCA001\nLocation/2\tHF002\t\n"),
         ("registry_districts", "districts.csv", b"source,openimis\nD-1,R1D1\n"),
     ];
-    let further = "[[mapping.claim.items]]\nsource = \"s|0\"\nkind = \"item\"\nopenimis = \"0182\"\n";
+    let further = "[[mapping.eclaim.items]]\nsource = \"s|0\"\nkind = \"item\"\nopenimis = \"0182\"\n";
     let config = load(dir.path(), &files, further).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let claim = &config.settings().mapping.claim;
+    let claim = &config.settings().mapping.eclaim;
     let items: Vec<_> = claim.items.iter().map(|row| (row.source.as_str(), row.kind, row.price.as_deref())).collect();
     let expected = [
         ("s|0", ItemKind::Item, None),
@@ -125,19 +125,19 @@ fn a_table_of_another_shape_does_not_fill_the_screen() {
 #[test]
 fn what_does_not_fit_in_claims_is_told() {
     let text = format!(
-        "{NEEDED}\n[claims]\nanswer_within = \"0s\"\nfollow_first = \"2h\"\nfollow_longest = \"1h\"\nfollow_for = \"0s\"
-        [claims.callback]\nusername = \"a:b\"\ntoken = \"no blank\"\n"
+        "{NEEDED}\n[eclaim]\nanswer_within = \"0s\"\nfollow_first = \"2h\"\nfollow_longest = \"1h\"\nfollow_for = \"0s\"
+        [eclaim.callback]\nusername = \"a:b\"\ntoken = \"no blank\"\n"
     );
     let problems = Config::from_toml(&text, &BTreeMap::new()).expect_err("problems").0;
     for key in [
-        "claims.answer_within: expected a time longer than 0",
-        "claims.follow_longest: expected no less than claims.follow_first",
-        "claims.follow_for: expected a time longer than 0",
-        "claims.callback.url: is missing beside its credentials",
-        "claims.callback.username and claims.callback.password: set both or neither",
-        "claims.callback.username: is empty or holds a colon",
-        "claims.callback.token: set beside a username",
-        "claims.callback.token: is empty, or holds what a header cannot carry",
+        "eclaim.answer_within: expected a time longer than 0",
+        "eclaim.follow_longest: expected no less than eclaim.follow_first",
+        "eclaim.follow_for: expected a time longer than 0",
+        "eclaim.callback.url: is missing beside its credentials",
+        "eclaim.callback.username and eclaim.callback.password: set both or neither",
+        "eclaim.callback.username: is empty or holds a colon",
+        "eclaim.callback.token: set beside a username",
+        "eclaim.callback.token: is empty, or holds what a header cannot carry",
     ] {
         assert!(problems.iter().any(|problem| problem.starts_with(key)), "{key} is not told: {problems:#?}");
     }
@@ -147,5 +147,5 @@ fn what_does_not_fit_in_claims_is_told() {
 fn nobody_waits_longer_than_the_server_answers() {
     let text = format!("{NEEDED}\n[server]\nanswer_timeout = \"5s\"\n");
     let config = Config::from_toml(&text, &BTreeMap::new()).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(config.settings().claims.answer_within, jiff::SignedDuration::from_millis(4500));
+    assert_eq!(config.settings().eclaim.answer_within, jiff::SignedDuration::from_millis(4500));
 }

@@ -45,7 +45,7 @@ impl Reader {
             Self::Nothing => Facts::new(),
             Self::ClaimResponse => of_claim_response(&claim_response::envelope(text)),
             Self::Feedback => of_feedback(&feedback::envelope(text), text),
-            Self::Eclaim(settings) => claim::agreement(text, &settings.mapping.claim),
+            Self::Eclaim(settings) => claim::agreement(text, &settings.mapping.eclaim),
         }
     }
 }

@@ -127,7 +127,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             (first.openimis.username.clone(), first.cht.username.clone());
         (settings.openimis.password, settings.cht.password) =
             (first.openimis.password.clone(), first.cht.password.clone());
-        settings.claims.callback = first.claims.callback.clone();
+        settings.eclaim.callback = first.eclaim.callback.clone();
         *held(&self.newest) = Arc::new(settings);
     }
 }

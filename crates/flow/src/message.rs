@@ -65,9 +65,8 @@ words! {
     }
 }
 
-/// Kinds that the database calls by the word of version 0.1. The migration that stores kinds by name renames them there; until then
-/// databases of that version and of this one are the same. The command line, the admin API and the console accept these words as well, for
-/// one version.
+/// Kinds with a former word, which the database still has: the migration that stores kinds by name renames them there. The command line,
+/// the admin API and the console accept these words for one more version.
 const FORMER: [(Kind, &str); 2] = [(Kind::Eclaim, "claim"), (Kind::EclaimAnswer, "claim-answer")];
 
 impl Kind {
@@ -81,7 +80,7 @@ impl Kind {
         Self::from_former(word).or_else(|| Self::from_word(word))
     }
 
-    /// The kind that had this word in version 0.1 and has another one now.
+    /// The kind that had this word before.
     pub fn from_former(word: &str) -> Option<Self> {
         FORMER.iter().find(|(_, former)| *former == word).map(|(kind, _)| *kind)
     }

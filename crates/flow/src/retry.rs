@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::message::{Kind, Message, MessageId, NewMessage, Origin, Outcome, State};
 use crate::peers::error::PeerError;
-use crate::settings::{Claims, Retry};
+use crate::settings::{Eclaim, Retry};
 
 /// When a message is tried again after its `attempt`th failure: doubled each time up to the longest wait, and up to a fifth
 /// earlier, so that messages which failed together do not come back together.
@@ -96,12 +96,12 @@ pub fn recheck_at(now: Timestamp, received_at: Timestamp, retry: &Retry) -> Opti
 }
 
 /// When openIMIS is asked again what became of a claim: the older it is the later. None: no more.
-pub fn follow_at(now: Timestamp, received_at: Timestamp, claims: &Claims) -> Option<Timestamp> {
+pub fn follow_at(now: Timestamp, received_at: Timestamp, eclaim: &Eclaim) -> Option<Timestamp> {
     let age = now.duration_since(received_at);
-    if age > claims.follow_for {
+    if age > eclaim.follow_for {
         return None;
     }
-    let wait = age.max(claims.follow_first).min(claims.follow_longest);
+    let wait = age.max(eclaim.follow_first).min(eclaim.follow_longest);
     now.saturating_add(wait).ok()
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-mod claims;
+mod eclaim;
 mod peers;
 mod subscription;
 
-pub use claims::{Callback, Claims};
+pub use eclaim::{Callback, Eclaim};
 pub use peers::{Cht, ContactGone, MatchBy, OpenImis, Records};
 pub use subscription::{Subscription, check_callback};
 
@@ -27,8 +27,8 @@ pub struct Settings {
     pub poll: Poll,
     /// Being told about claims.
     pub subscription: Subscription,
-    /// Claims of hospitals.
-    pub claims: Claims,
+    /// Hospitals' claims.
+    pub eclaim: Eclaim,
     /// When to try again.
     pub retry: Retry,
     /// How documents are written.
@@ -145,10 +145,10 @@ pub struct Mapping {
     pub feedback: mapping::feedback::Settings,
     /// openIMIS insuree to CHT person: docs/mapping.md and docs/cht.md.
     pub patient: mapping::patient::Settings,
-    /// Claims of hospitals to openIMIS, and its answers: docs/mapping-claim.md. Its tables may stand in files of their own:
+    /// Hospitals' claims to openIMIS, and its answers: docs/mapping-eclaim.md. Its tables may stand in files of their own:
     /// `[tables]`.
-    pub claim: mapping::claim::Settings,
-    /// Questions for an insuree's coverage: docs/mapping-claim.md.
+    pub eclaim: mapping::claim::Settings,
+    /// Questions for an insuree's coverage: docs/mapping-eclaim.md.
     pub eligibility: mapping::eligibility::Settings,
     /// Facilities of a registry to openIMIS: docs/mapping-facility.md. Its tables may stand in files of their own: `[tables]`.
     pub facility: mapping::facility::Settings,
@@ -233,7 +233,7 @@ impl Settings {
                 problems.push(format!("{key}: expected a time, for example 10m"));
             }
         }
-        let callback = &self.claims.callback;
+        let callback = &self.eclaim.callback;
         let of_hospital = callback.url.as_ref().map_or(SignedDuration::ZERO, |_| callback.timeout);
         if self.retry.lease <= self.openimis.timeout.max(self.cht.timeout).max(of_hospital) * 5 {
             problems.push("retry.lease: expected more than five times the longest peer timeout".to_owned());
@@ -251,10 +251,10 @@ impl Settings {
         let mapping = &self.mapping;
         problems.extend(mapping.claim_response.problems().into_iter().map(|p| format!("mapping.claim_response.{p}")));
         problems.extend(mapping.patient.problems().into_iter().map(|p| format!("mapping.patient.{p}")));
-        problems.extend(mapping.claim.problems().into_iter().map(|p| format!("mapping.claim.{p}")));
+        problems.extend(mapping.eclaim.problems().into_iter().map(|p| format!("mapping.eclaim.{p}")));
         problems.extend(mapping.eligibility.problems().into_iter().map(|p| format!("mapping.eligibility.{p}")));
         problems.extend(mapping.facility.problems().into_iter().map(|p| format!("mapping.facility.{p}")));
-        problems.extend(self.claims.problems());
+        problems.extend(self.eclaim.problems());
         if mapping.feedback.rating_min > mapping.feedback.rating_max {
             problems.push("mapping.feedback.rating_max: expected no less than rating_min".to_owned());
         }

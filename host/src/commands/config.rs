@@ -102,7 +102,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Which servers the mediator speaks to, and whether they answer. One that does not is no fault of the configuration: it may be down.
 async fn peers(config: &Settings, offline: bool) -> anyhow::Result<()> {
     let http = ReqwestHttp::new(config.tls.ca_file.as_deref(), 1)?;
-    let callback = &config.claims.callback;
+    let callback = &config.eclaim.callback;
     let anonymous = "nobody".to_owned();
     let user = |name: &Option<String>| name.clone().unwrap_or_else(|| anonymous.clone());
     let registry = &config.facilities;
@@ -120,7 +120,7 @@ async fn peers(config: &Settings, offline: bool) -> anyhow::Result<()> {
             "callback",
             &callback.url,
             if callback.token.is_some() { "a token".to_owned() } else { user(&callback.username) },
-            "claims.callback.url",
+            "eclaim.callback.url",
         ),
     ];
     let answers = join_all(all.iter().map(async |(_, url, ..)| match url {

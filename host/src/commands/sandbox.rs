@@ -180,12 +180,12 @@ fn config(
         admin.listen = "{admin}"
         clients = [
             {{ name = "admin", username = "{ADMIN_USER}", password_hash = "{admin_hash}", scopes = ["admin"] }},
-            {{ name = "hospital", username = "{HOSPITAL_USER}", password_hash = "{hospital_hash}", scopes = ["claim", "eligibility"] }},
+            {{ name = "hospital", username = "{HOSPITAL_USER}", password_hash = "{hospital_hash}", scopes = ["eclaim", "eligibility"] }},
         ]
         mapping.patient = {{ default_place = "sandbox-village", phone_prefix = "+977" }}
-        claims.follow_first = "2s"
-        claims.follow_longest = "2s"
-        claims.callback = {{ url = "{callback}", username = "{USER}", password = "{HOSPITAL_PASSWORD}" }}
+        eclaim.follow_first = "2s"
+        eclaim.follow_longest = "2s"
+        eclaim.callback = {{ url = "{callback}", username = "{USER}", password = "{HOSPITAL_PASSWORD}" }}
         {CLAIM_TABLES}
         "#,
         store = data.join("mediator.db"),
@@ -200,7 +200,7 @@ fn config(
 
 /// Which of the sample hospital's codes are which of openIMIS.
 const CLAIM_TABLES: &str = r#"
-        [mapping.claim]
+        [mapping.eclaim]
         currency = "$"
         items = [
             { source = "https://cielterminology.org|70116", kind = "item", openimis = "0004" },

@@ -27,6 +27,11 @@ pub const NAMED: &[(&str, &str)] = &[
 ];
 /// `OPENIMIS_MEDIATOR__CHT__URL` sets `cht.url`, and so on for every key.
 const PREFIX: &str = "OPENIMIS_MEDIATOR__";
+/// Sections with a new name: what they are part of, the former name, the current one. The former name is accepted for one more version, with
+/// a warning.
+const RENAMED: [(&[&str], &str, &str); 2] = [(&[], "claims", "eclaim"), (&["mapping"], "claim", "eclaim")];
+/// The former name of a client's scope, and the current one.
+const RENAMED_SCOPE: (&str, &str) = ("claim", "eclaim");
 
 pub(super) fn parsed(text: &str, name: &str, problems: &mut Vec<String>) -> Table {
     text.parse().unwrap_or_else(|error: toml::de::Error| {
@@ -38,12 +43,64 @@ pub(super) fn parsed(text: &str, name: &str, problems: &mut Vec<String>) -> Tabl
 
 /// The environment over the file.
 pub(super) fn merged(mut table: Table, env: &BTreeMap<String, String>, problems: &mut Vec<String>) -> Config {
-    for (key, value) in from_env(env, problems) {
-        insert(&mut table, &key, Value::String(value));
-    }
+    add_env(&mut table, env, problems);
+    rename_sections(&mut table, problems);
     let mut config = typed(table, problems);
     problems.extend(tables::read(&mut config));
     config
+}
+
+fn add_env(table: &mut Table, env: &BTreeMap<String, String>, problems: &mut Vec<String>) {
+    for (key, value) in from_env(env, problems) {
+        insert(table, &key, Value::String(value));
+    }
+}
+
+/// Gives sections their current names.
+fn rename_sections(table: &mut Table, problems: &mut Vec<String>) {
+    for (path, former, current) in RENAMED {
+        let Some(parent) = table_at(table, path) else { continue };
+        let Some(section) = parent.remove(former) else { continue };
+        if parent.contains_key(current) {
+            let (former, current) = (key(path, former), key(path, current));
+            problems.push(format!("{former}: is the former name of {current}, and both are set: keep {current}"));
+        } else {
+            parent.insert(current.to_owned(), section);
+        }
+    }
+}
+
+/// The former names that a configuration uses, each with the current one.
+pub(super) fn former_names(mut table: Table, env: &BTreeMap<String, String>) -> Vec<String> {
+    add_env(&mut table, env, &mut Vec::new());
+    let warning = |former: &str, current: &str| {
+        format!("{former} is called {current} now; the next version refuses the former name")
+    };
+    let mut warnings = Vec::new();
+    for (path, former, current) in RENAMED {
+        if table_at(&mut table, path).is_some_and(|parent| parent.contains_key(former)) {
+            warnings.push(warning(&format!("{}:", key(path, former)), &key(path, current)));
+        }
+    }
+    let clients = match table.get("clients") {
+        Some(Value::String(text)) => literal(text),
+        clients => clients.cloned(),
+    };
+    let scopes = |client: &Value| client.get("scopes").and_then(Value::as_array).cloned().unwrap_or_default();
+    let (former, current) = RENAMED_SCOPE;
+    let mut scopes = clients.iter().filter_map(Value::as_array).flatten().flat_map(scopes);
+    if scopes.any(|scope| scope.as_str() == Some(former)) {
+        warnings.push(warning(&format!("clients.scopes: \"{former}\""), &format!("\"{current}\"")));
+    }
+    warnings
+}
+
+fn table_at<'t>(table: &'t mut Table, path: &[&str]) -> Option<&'t mut Table> {
+    path.iter().try_fold(table, |table, key| table.get_mut(*key)?.as_table_mut())
+}
+
+fn key(path: &[&str], name: &str) -> String {
+    [path, &[name]].concat().join(".")
 }
 
 /// The part that `flow` works with, of a few keys that somebody else sets, and what is wrong with them.

@@ -46,7 +46,7 @@ impl Config {
 impl Config {
     /// The peers whose requests are counted, and where they are.
     pub fn counted_peers(&self) -> Vec<(&'static str, Url)> {
-        let hospital = &self.claims.callback.url;
+        let hospital = &self.eclaim.callback.url;
         let peers = [("openimis", &self.openimis.url), ("cht", &self.cht.url), ("hospital", hospital)];
         peers.into_iter().filter_map(|(name, url)| Some((name, url.clone()?))).collect()
     }

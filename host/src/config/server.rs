@@ -124,7 +124,7 @@ pub struct Client {
     pub signature_jwks_url: Option<Url>,
     /// It may also post without a signature; one that is there must be right all the same.
     pub signature_optional: bool,
-    /// What it may do: "claim-response", "feedback", "claim", "eligibility", "admin", "metrics".
+    /// What it may do: "claim-response", "feedback", "eclaim", "eligibility", "admin", "metrics".
     pub scopes: Vec<Scope>,
 }
 
@@ -137,7 +137,8 @@ pub enum Scope {
     /// Post feedback.
     Feedback,
     /// Post a hospital's claims, and read what became of them.
-    Claim,
+    #[serde(alias = "claim")] // its former name
+    Eclaim,
     /// Ask for an insuree's coverage.
     Eligibility,
     /// Use the admin API.
@@ -152,7 +153,7 @@ impl Scope {
         match self {
             Self::ClaimResponse => "claim-response",
             Self::Feedback => "feedback",
-            Self::Claim => "claim",
+            Self::Eclaim => "eclaim",
             Self::Eligibility => "eligibility",
             Self::Admin => "admin",
             Self::Metrics => "metrics",
@@ -208,7 +209,7 @@ impl Client {
         if self.scopes.is_empty() {
             problem(
                 "scopes",
-                "is missing: expected one or more of claim-response, feedback, claim, eligibility, admin, metrics",
+                "is missing: expected one or more of claim-response, feedback, eclaim, eligibility, admin, metrics",
             );
         }
         match (&self.username, &self.password_hash, &self.certificate_sha256) {

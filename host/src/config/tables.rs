@@ -71,7 +71,7 @@ const MOST_PROBLEMS: usize = 50;
 pub(super) fn read(config: &mut Config) -> Vec<String> {
     let mut problems = Vec::new();
     let Config { tables, mapping, .. } = config;
-    let claim = &mut mapping.claim;
+    let claim = &mut mapping.eclaim;
     let row = |item| claim::Settings { items: vec![item].into(), ..claim::Settings::default() }.problems();
     claim.items.extend(table("items", &tables.items, &mut problems, item, |item| row(item.clone())));
     let row = |facility| claim::Settings { facilities: vec![facility].into(), ..claim::Settings::default() }.problems();

@@ -1,4 +1,4 @@
-//! What works, and what somebody else on the machine could misuse.
+//! What works, and what somebody else on the machine could misuse or the next version refuses.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use url::Url;
 
+use super::load::former_names;
 use super::{Config, NAMED};
 
 /// Where Docker puts secrets; nobody else is in the container.
 const OF_DOCKER: &str = "/run/secrets";
 
 impl Config {
-    /// Files with keys and passwords that anybody may read, and components that others may exchange. `file` and `env`: where the
+    /// Former names of settings, files with keys and passwords that anybody may read, and components that others may exchange. `file` and `env`: where the
     /// configuration comes from.
     pub fn warnings(&self, file: Option<&Path>, env: &BTreeMap<String, String>) -> Vec<String> {
         let mut secrets = Vec::new();
@@ -27,7 +28,8 @@ impl Config {
             text.parse::<Table>().is_ok_and(|table| table.iter().any(|(key, value)| is_secret(key, value)))
         };
         secrets.extend(file.filter(holds_secrets).map(|path| ("the configuration".to_owned(), path.to_owned())));
-        let mut warnings = Vec::new();
+        let table = file.and_then(|file| files::text(file).ok()?.parse::<Table>().ok()).unwrap_or_default();
+        let mut warnings = former_names(table, env);
         for (what, path) in secrets.iter().filter(|(_, path)| !path.starts_with(OF_DOCKER)) {
             if files::is_public(path) {
                 warnings.push(format!("{what}: anybody may read {} (chmod o-r)", path.display()));

@@ -75,7 +75,7 @@ async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
                 h2 #peers { (t.peers) }
                 (peer(console, visit, Peer::OpenImis, &[Kind::Feedback, Kind::Eclaim], &tally))
                 (peer(console, visit, Peer::Cht, &[Kind::ClaimResponse], &tally))
-                @if console.host.config.claims.callback.url.is_some() {
+                @if console.host.config.eclaim.callback.url.is_some() {
                     (peer(console, visit, Peer::Hospital, &[Kind::EclaimAnswer], &tally))
                 }
                 (openhim(console, visit).await?)
@@ -105,7 +105,7 @@ const HOSPITALS: [Kind; 3] = [Kind::Eclaim, Kind::Adjudication, Kind::EclaimAnsw
 
 /// Whether hospitals may post, or have posted.
 fn has_hospitals(console: &Console, tally: &[Tally]) -> bool {
-    let may_post = console.host.config.clients.iter().any(|client| client.scopes.contains(&Scope::Claim));
+    let may_post = console.host.config.clients.iter().any(|client| client.scopes.contains(&Scope::Eclaim));
     may_post || tally.iter().any(|tally| HOSPITALS.contains(&tally.kind))
 }
 

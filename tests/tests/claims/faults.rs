@@ -11,7 +11,7 @@ use crate::world::{CLAIM, HOSPITAL, World, bundle, claim_uuid, hospital, post, s
 
 /// Nobody asks openIMIS for claims that are there: only what is sent counts.
 const UNFOLLOWED: [(&str, &str); 3] =
-    [("claims.follow_first", "1h"), ("claims.follow_longest", "1h"), ("claims.answer_within", "20s")];
+    [("eclaim.follow_first", "1h"), ("eclaim.follow_longest", "1h"), ("eclaim.answer_within", "20s")];
 
 fn posts(sandbox: &Sandbox) -> usize {
     count(&sandbox.openimis.requests(), "POST /api/api_fhir_r4/Claim/")
@@ -19,7 +19,7 @@ fn posts(sandbox: &Sandbox) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_openimis_is_away_the_hospital_gets_an_address_and_later_the_answer() {
-    let world = World::new(&[("claims.answer_within", "200ms")]).await;
+    let world = World::new(&[("eclaim.answer_within", "200ms")]).await;
     world.sandbox.openimis.fail_next(usize::MAX, Fault::Status(503));
     let response = world.send(SAMPLE_BUNDLE).await;
     assert!(response.headers().contains_key("x-progress") && response.headers().contains_key("retry-after"));
@@ -57,7 +57,7 @@ async fn an_answer_that_is_lost_on_its_way_makes_no_second_claim() {
     let (status, _, answer) = said(world.send(&bundle(3)).await).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
     assert_eq!(posts(&world.sandbox), 3, "{:?}", world.sandbox.openimis.requests());
-    let claims = world.of_kind("claim").await;
+    let claims = world.of_kind("eclaim").await;
     assert!(reason(&claims[2]).contains("from an earlier attempt"), "{}", story(&claims));
     assert_eq!(world.answers(3).await.len(), 3);
 }
@@ -107,7 +107,7 @@ async fn while_the_hospital_is_away_its_answers_wait_and_come_in_order() {
     assert_eq!(status, StatusCode::CREATED, "openIMIS is there: {first}");
     let uuid = claim_uuid(&first);
     world.sandbox.openimis.reject_claim(uuid);
-    eventually("both answers wait", || async { (world.of_kind("claim-answer").await.len() == 2).then_some(()) }).await;
+    eventually("both answers wait", || async { (world.of_kind("eclaim-answer").await.len() == 2).then_some(()) }).await;
     world.until("adjudication", "delivered").await;
     world.hospital.fail_next(0, Fault::Reset);
     world.answers(2).await;
@@ -119,7 +119,7 @@ async fn an_answer_whose_receipt_was_lost_comes_again_with_the_same_key() {
     let world = World::new(&UNFOLLOWED).await;
     world.hospital.fail_next(1, Fault::ProcessThenHang(Duration::ZERO));
     world.send(SAMPLE_BUNDLE).await;
-    let message = world.until("claim-answer", "delivered").await;
+    let message = world.until("eclaim-answer", "delivered").await;
     let answers = world.hospital.answers();
     assert_eq!((answers.len(), answers[0].times), (1, 2), "{}", story([&message]));
 }
@@ -129,15 +129,15 @@ async fn what_the_hospital_refuses_waits_for_a_person_and_wrong_credentials_for_
     let world = World::new(&UNFOLLOWED).await;
     world.hospital.fail_next(1, Fault::Status(422));
     world.send(&bundle(1)).await;
-    let dead = world.until("claim-answer", "dead").await;
+    let dead = world.until("eclaim-answer", "dead").await;
     assert!(reason(&dead).starts_with("the hospital refused with 422"), "{}", story([&dead]));
 
     world.hospital.fail_next(1, Fault::Status(401));
     world.send(&bundle(2)).await;
     // It is left alone for `retry.pause`, then tried again.
-    world.until("claim-answer", "delivered").await;
-    let answers = world.of_kind("claim-answer").await;
+    world.until("eclaim-answer", "delivered").await;
+    let answers = world.of_kind("eclaim-answer").await;
     assert_eq!(states(&answers), ["dead", "delivered"]);
     let trail = story([&answers[1]]);
-    assert!(trail.contains("it refused claims.callback.username"), "{trail}");
+    assert!(trail.contains("it refused eclaim.callback.username"), "{trail}");
 }

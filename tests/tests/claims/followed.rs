@@ -60,7 +60,7 @@ async fn a_claim_that_is_rejected_at_once_is_not_followed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_openimis_tells_by_itself_wakes_who_follows() {
     // Left alone it would look in an hour.
-    let changes = [("claims.follow_first", "1h"), ("claims.follow_longest", "1h")];
+    let changes = [("eclaim.follow_first", "1h"), ("eclaim.follow_longest", "1h")];
     let world = World::new(&changes).await;
     let (_, _, first) = said(world.send(SAMPLE_BUNDLE).await).await;
     let uuid = claim_uuid(&first);
@@ -99,7 +99,7 @@ async fn what_is_not_claimed_is_told_in_every_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_callback_the_hospital_asks() {
-    let none = [("claims.callback.url", ""), ("claims.callback.username", ""), ("claims.callback.password", "")];
+    let none = [("eclaim.callback.url", ""), ("eclaim.callback.username", ""), ("eclaim.callback.password", "")];
     let world = World::new(&none).await;
     let (_, address, first) = said(world.send(SAMPLE_BUNDLE).await).await;
     world.sandbox.openimis.set_claim_status(claim_uuid(&first), ClaimStatus::Valuated);
@@ -108,10 +108,10 @@ async fn without_a_callback_the_hospital_asks() {
         (answer["outcome"] == "complete").then_some(())
     })
     .await;
-    let answers = world.of_kind("claim-answer").await;
+    let answers = world.of_kind("eclaim-answer").await;
     assert!(world.hospital.requests().is_empty());
     assert!(answers.len() == 2, "{}", story(&answers));
-    world.until("claim-answer", "skipped").await;
+    world.until("eclaim-answer", "skipped").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

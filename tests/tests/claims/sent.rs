@@ -15,7 +15,7 @@ async fn a_claim_is_in_openimis_and_its_answer_at_the_hospital_before_the_reques
     assert_eq!(answer["item"].as_array().map(Vec::len), Some(2), "{answer}");
 
     let uuid = claim_uuid(&answer);
-    let code = world.of_kind("claim").await[0].summary.claim_code.clone().expect("a code");
+    let code = world.of_kind("eclaim").await[0].summary.claim_code.clone().expect("a code");
     let at_openimis = openimis(&world.sandbox, &format!("Claim/{uuid}/")).await;
     assert!(at_openimis.contains(&code), "{code}: {at_openimis}");
 
@@ -39,7 +39,7 @@ async fn the_same_encounter_is_one_claim_however_often_it_is_sent() {
         assert_eq!((status, &same, &answer), (StatusCode::OK, &address, &first));
     }
     assert_eq!(world.posts(), 1);
-    assert_eq!(world.of_kind("claim").await.len(), 1);
+    assert_eq!(world.of_kind("eclaim").await.len(), 1);
     assert_eq!(world.answers(1).await.len(), 1);
 }
 
@@ -52,7 +52,7 @@ async fn a_claim_that_openimis_has_already_is_answered_with_what_it_says_of_it()
     let world = World::around(world.sandbox, hospital().await, &[]).await;
     let (status, _, answer) = said(world.send(SAMPLE_BUNDLE).await).await;
     assert_eq!((status, claim_uuid(&answer)), (StatusCode::CREATED, claim_uuid(&first)), "{answer}");
-    let claims = world.of_kind("claim").await;
+    let claims = world.of_kind("eclaim").await;
     assert!(claims[0].summary.reason.as_deref().unwrap_or_default().contains("had it before"), "{}", story(&claims));
 }
 
@@ -100,7 +100,7 @@ async fn everything_that_is_wrong_is_told_at_once_and_a_corrected_claim_takes_it
 
     let (status, same, answer) = said(world.send(SAMPLE_BUNDLE).await).await;
     assert_eq!((status, same), (StatusCode::CREATED, address), "{answer}");
-    assert_eq!(world.of_kind("claim").await.len(), 1, "it is the same message");
+    assert_eq!(world.of_kind("eclaim").await.len(), 1, "it is the same message");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +125,7 @@ async fn what_is_no_claim_is_refused() {
     ] {
         let (told, _, outcome) = said(world.send(body).await).await;
         assert_eq!((told, outcome["resourceType"].as_str()), (status, Some("OperationOutcome")), "{body}: {outcome}");
-        assert_eq!(world.of_kind("claim").await.len(), kept, "{body}");
+        assert_eq!(world.of_kind("eclaim").await.len(), kept, "{body}");
     }
     assert_eq!(count(&world.sandbox.openimis.requests(), "GET"), 0, "openIMIS was not bothered");
 }
@@ -178,7 +178,7 @@ async fn another_claim_with_a_code_that_was_used_is_refused_with_both_named_and_
     .into_iter()
     .enumerate()
     {
-        let id = world.of_kind("claim").await.iter().map(|message| message.summary.id.0).max().expect("the first");
+        let id = world.of_kind("eclaim").await.iter().map(|message| message.summary.id.0).max().expect("the first");
         for _ in 0..2 {
             let (status, own, outcome) = said(world.send(&other).await).await;
             assert_eq!((status, own.as_str()), (StatusCode::CONFLICT, ""), "{outcome}");
@@ -187,7 +187,7 @@ async fn another_claim_with_a_code_that_was_used_is_refused_with_both_named_and_
             assert!(told.contains("message 1 is another claim"), "{told}");
             assert!(!told.contains("119000001") && !told.contains("070707070"), "{told}");
         }
-        let claims = world.of_kind("claim").await;
+        let claims = world.of_kind("eclaim").await;
         assert_eq!(claims.len(), number + 2, "each is stored once");
         let kept = claims.iter().find(|message| message.summary.id.0 > id).expect("it is stored");
         assert_eq!((kept.summary.state.as_str(), kept.sender.as_deref()), ("dead", Some("bahmni")));
@@ -201,7 +201,7 @@ async fn another_claim_with_a_code_that_was_used_is_refused_with_both_named_and_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_that_openimis_did_not_get_yet_may_be_corrected_but_not_exchanged() {
-    let world = World::new(&[("claims.answer_within", "1ms")]).await;
+    let world = World::new(&[("eclaim.answer_within", "1ms")]).await;
     world.sandbox.openimis.fail_next(usize::MAX, sandbox::Fault::Status(503));
     assert_eq!(world.send(SAMPLE_BUNDLE).await.status(), StatusCode::ACCEPTED);
     let other = SAMPLE_BUNDLE.replace("070707070", "119000001");

@@ -32,23 +32,23 @@ pub struct World {
 
 /// What `tests/fixtures/claim/encounter/settings.json` says.
 const MAPPING: &str = r#"
-[mapping.claim]
+[mapping.eclaim]
 currency = "$"
-[[mapping.claim.items]]
+[[mapping.eclaim.items]]
 source = "https://cielterminology.org|70116"
 kind = "item"
 openimis = "0004"
-[[mapping.claim.items]]
+[[mapping.eclaim.items]]
 source = "https://cielterminology.org|160542"
 kind = "service"
 openimis = "M1"
-[[mapping.claim.items]]
+[[mapping.eclaim.items]]
 source = "https://cielterminology.org|1271"
 kind = "left-out"
-[[mapping.claim.diagnoses]]
+[[mapping.eclaim.diagnoses]]
 source = "https://cielterminology.org|116128"
 openimis = "B54"
-[[mapping.claim.facilities]]
+[[mapping.eclaim.facilities]]
 source = "Location/2b6f6f4e-2f0c-4a6b-9a43-8c1d7a2f0001"
 openimis = "HF001"
 enterer = "CA001"
@@ -60,7 +60,7 @@ fn file() -> &'static str {
     FILE.get_or_init(|| {
         let hash = hash_password(&PASSWORD.into()).expect("a hash");
         let client = |name: &str| {
-            format!("[[clients]]\nname = \"{name}\"\nusername = \"{name}\"\npassword_hash = \"{hash}\"\nscopes = [\"claim\"]\n")
+            format!("[[clients]]\nname = \"{name}\"\nusername = \"{name}\"\npassword_hash = \"{hash}\"\nscopes = [\"eclaim\"]\n")
         };
         format!("{MAPPING}{}{}", client(HOSPITAL), client(OTHER))
     })
@@ -75,11 +75,11 @@ pub fn settings(
 ) -> (&'static str, BTreeMap<String, String>) {
     let callback = hospital.callback();
     let own = [
-        ("claims.callback.url", callback.as_str()),
-        ("claims.callback.username", USER),
-        ("claims.callback.password", HOSPITAL_PASSWORD),
-        ("claims.follow_first", "50ms"),
-        ("claims.follow_longest", "200ms"),
+        ("eclaim.callback.url", callback.as_str()),
+        ("eclaim.callback.username", USER),
+        ("eclaim.callback.password", HOSPITAL_PASSWORD),
+        ("eclaim.follow_first", "50ms"),
+        ("eclaim.follow_longest", "200ms"),
     ];
     let changes: Vec<_> = own.iter().chain(changes).copied().collect();
     let mut env = environment(sandbox, dir, &changes);

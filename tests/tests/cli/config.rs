@@ -133,7 +133,7 @@ async fn config_check_lists_every_server_and_whether_it_answers() {
         format!("openIMIS      {} as mediator: it answers", sandbox.openimis.url()),
         "OpenHIM       none (openhim.url)".to_owned(),
         "facilities    none (facilities.url)".to_owned(),
-        "callback      none (claims.callback.url)".to_owned(),
+        "callback      none (eclaim.callback.url)".to_owned(),
     ] {
         assert!(ran.out.contains(&line), "{line}: {ran}");
     }
@@ -144,7 +144,7 @@ async fn config_check_lists_every_server_and_whether_it_answers() {
         ("openhim.endpoint", "http://127.0.0.1:1"),
         ("facilities.url", "http://127.0.0.1:9/fhir"),
         ("facilities.token", "a-token"),
-        ("claims.callback.url", "http://127.0.0.1:9/callback"),
+        ("eclaim.callback.url", "http://127.0.0.1:9/callback"),
     ];
     let env = environment(&sandbox, &dir, &changes);
     let ran = run(&["config", "check"], "", &env, &dir).await;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flow::settings::{MatchBy, Policy};
 use jiff::SignedDuration;
 use mediator_tests::running::workspace;
-use openimis_mediator::config::{Config, ConfigError};
+use openimis_mediator::config::{Config, ConfigError, Scope};
 use secrecy::ExposeSecret;
 
 const SECRET: &str = "tops3cret";
@@ -48,6 +48,64 @@ fn the_least_that_must_be_said_is_enough() {
     assert_eq!(config.inbound.password.as_ref().map(|password| password.expose_secret()), Some("tops3cret-in"));
     assert_eq!(config.tasks.policy, Policy::All);
     assert!(config.poll.enabled && !config.tasks.include_rejected);
+}
+
+#[test]
+fn a_former_name_works_and_warns_and_both_names_at_once_are_a_mistake() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("mediator.toml");
+    let read = |text: &str, env: &BTreeMap<String, String>| {
+        std::fs::write(&file, format!("{MINIMAL}\n{text}")).expect("a file");
+        Config::load(Some(&file), env).map(|config| {
+            let mut warnings = config.warnings(Some(&file), env);
+            warnings.retain(|warning| warning.contains("is called"));
+            (config, warnings)
+        })
+    };
+    let current = "[eclaim]\nfollow_first = \"2m\"\n[mapping.eclaim]\ncode_prefix = \"H\"\n";
+    let former = current.replace("[eclaim]", "[claims]").replace("mapping.eclaim", "mapping.claim");
+    let of_environment = env([
+        ("OPENIMIS_MEDIATOR__CLAIMS__FOLLOW_FIRST", "2m"),
+        ("OPENIMIS_MEDIATOR__MAPPING__CLAIM__CODE_PREFIX", "H"),
+    ]);
+    let warned = [
+        "claims: is called eclaim now; the next version refuses the former name",
+        "mapping.claim: is called mapping.eclaim now; the next version refuses the former name",
+    ];
+    for (text, env, expected) in
+        [(current, env([]), &[][..]), (former.as_str(), env([]), &warned[..]), ("", of_environment, &warned[..])]
+    {
+        let (config, warnings) = read(text, &env).expect("a configuration");
+        assert_eq!(config.eclaim.follow_first, SignedDuration::from_mins(2), "{text}");
+        assert_eq!(config.mapping.eclaim.code_prefix, "H", "{text}");
+        assert_eq!(warnings, expected, "{text}");
+    }
+    let by_environment = env([("OPENIMIS_MEDIATOR__CLAIMS__FOLLOW_FIRST", "3m")]);
+    for (problems, expected) in [
+        (problems(read(&format!("{current}{former}"), &env([])).map(|(config, _)| config)), 2),
+        (problems(read(current, &by_environment).map(|(config, _)| config)), 1),
+    ] {
+        assert_eq!(problems.len(), expected, "{problems:#?}");
+        assert!(problems[0].starts_with("claims: ") && problems[0].contains("eclaim"), "{problems:#?}");
+    }
+}
+
+#[test]
+fn the_former_name_of_a_scope_works_and_warns() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("mediator.toml");
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$RVepKn9AGguD6Nt999aRzg$jerzTCuK8Tu4OBy62LnyNa1BCntutNYqmJDpxTlQkR8";
+    for (word, warned) in [("eclaim", 0), ("claim", 1)] {
+        let client = format!("name = \"bahmni\"\nusername = \"bahmni\"\npassword_hash = \"{hash}\"");
+        let clients = format!("[[clients]]\n{client}\nscopes = [\"{word}\"]\n");
+        std::fs::write(&file, format!("{MINIMAL}\n{clients}")).expect("a file");
+        let config = Config::load(Some(&file), &env([])).expect("a configuration");
+        assert_eq!(config.clients[0].scopes, [Scope::Eclaim], "{word}");
+        let warnings = config.warnings(Some(&file), &env([]));
+        let told =
+            warnings.iter().filter(|warning| warning.starts_with("clients.scopes: \"claim\" is called \"eclaim\""));
+        assert_eq!(told.count(), warned, "{warnings:#?}");
+    }
 }
 
 #[test]

@@ -9,16 +9,16 @@ use super::{Desk, PASSWORD, words};
 
 /// The tables of the sample hospital.
 const SETTINGS: [(&str, &str); 5] = [
-    ("claims.follow_first", "50ms"),
-    ("claims.follow_longest", "200ms"),
-    ("mapping.claim.currency", "$"),
+    ("eclaim.follow_first", "50ms"),
+    ("eclaim.follow_longest", "200ms"),
+    ("mapping.eclaim.currency", "$"),
     (
-        "mapping.claim.items",
+        "mapping.eclaim.items",
         r#"[{source = "https://cielterminology.org|70116", kind = "item", openimis = "0004"},
             {source = "https://cielterminology.org|160542", kind = "service", openimis = "M1"}]"#,
     ),
     (
-        "mapping.claim.facilities",
+        "mapping.eclaim.facilities",
         r#"[{source = "Location/2b6f6f4e-2f0c-4a6b-9a43-8c1d7a2f0001", openimis = "HF001", enterer = "CA001"}]"#,
     ),
 ];
@@ -28,9 +28,9 @@ pub(super) async fn paid_claim() -> (Desk, Hospital, Vec<View>) {
     let hospital = Hospital::start(([127, 0, 0, 1], 0).into()).await.expect("a free port");
     let callback = hospital.callback();
     let own = [
-        ("claims.callback.url", callback.as_str()),
-        ("claims.callback.username", USER),
-        ("claims.callback.password", sandbox::HOSPITAL_PASSWORD),
+        ("eclaim.callback.url", callback.as_str()),
+        ("eclaim.callback.username", USER),
+        ("eclaim.callback.password", sandbox::HOSPITAL_PASSWORD),
     ];
     let changes: Vec<_> = own.into_iter().chain(SETTINGS).collect();
     let desk = Desk::with(&changes).await;
@@ -54,7 +54,7 @@ fn of<'m>(messages: &'m [View], kind: &str) -> &'m View {
 async fn a_hospitals_claim_shows_what_came_what_went_and_what_was_said() {
     let (desk, _hospital, messages) = paid_claim().await;
     let mut admin = desk.admin().await;
-    let (claim, answer) = (of(&messages, "claim"), of(&messages, "claim-answer"));
+    let (claim, answer) = (of(&messages, "eclaim"), of(&messages, "eclaim-answer"));
     let page = admin.page(&format!("/console/messages/{}?lang=en", claim.summary.id)).await;
     let text = words(&page);
     for said in
@@ -85,7 +85,7 @@ async fn a_hospitals_claim_shows_what_came_what_went_and_what_was_said() {
 async fn the_list_finds_all_of_a_claim_by_code_uuid_and_insuree_and_each_kind() {
     let (desk, _hospital, messages) = paid_claim().await;
     let mut admin = desk.admin().await;
-    let answer = of(&messages, "claim-answer");
+    let answer = of(&messages, "eclaim-answer");
     let (code, uuid) = (answer.summary.claim_code.clone(), answer.summary.claim_uuid.clone());
     let insuree = answer.insuree_uuid.clone().expect("an insuree");
     let filters = [
@@ -100,7 +100,7 @@ async fn the_list_finds_all_of_a_claim_by_code_uuid_and_insuree_and_each_kind() 
             assert!(page.contains(&link), "{filter} finds {} {}", message.summary.kind, message.summary.id);
         }
     }
-    for kind in ["claim", "adjudication", "claim-answer"] {
+    for kind in ["eclaim", "adjudication", "eclaim-answer"] {
         let page = admin.page(&format!("/console/messages?kind={kind}")).await;
         for message in &messages {
             let link = format!("/console/messages/{}\"", message.summary.id);

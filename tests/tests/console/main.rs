@@ -45,7 +45,7 @@ fn clients() -> &'static str {
         let client = |name: &str, scope: &str| {
             format!(r#"{{name = "{name}", username = "{name}", password_hash = "{hash}", scopes = ["{scope}"]}}"#)
         };
-        format!("[{}, {}, {}]", client("sita", "admin"), client("clerk", "feedback"), client("bahmni", "claim"))
+        format!("[{}, {}, {}]", client("sita", "admin"), client("clerk", "feedback"), client("bahmni", "eclaim"))
     })
 }
 

@@ -217,7 +217,7 @@ async fn a_question_with_a_byte_order_mark_is_answered_and_what_is_no_json_is_to
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_openimis_costs_a_bounded_time_and_the_breaker_learns_of_it() {
     let world =
-        World::new(&[("claims.answer_within", "100ms"), ("openimis.timeout", "200ms"), ("retry.trip_after", "1")])
+        World::new(&[("eclaim.answer_within", "100ms"), ("openimis.timeout", "200ms"), ("retry.trip_after", "1")])
             .await;
     world.openimis.is(Mood::Slow(Arc::new(Notify::new())));
     let (status, outcome) = world.ask(&question(NUMBER, "2026-11-21")).await;

@@ -16,7 +16,7 @@ const BAHMNI: &str = "bahmni";
 const PASSWORD: &str = "the hospital's";
 /// What the sample's codes are in openIMIS' demo data.
 const MAPPING: &str = r#"
-[mapping.claim]
+[mapping.eclaim]
 currency = "$"
 items = [
     { source = "https://cielterminology.org|70116", kind = "item", openimis = "0004" },
@@ -45,15 +45,15 @@ impl Eclaiming {
         let hospital = Hospital::start(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
         let callback = hospital.callback();
         let own = [
-            ("claims.callback.url", callback.as_str()),
-            ("claims.callback.username", USER),
-            ("claims.callback.password", HOSPITAL_PASSWORD),
-            ("claims.follow_first", "50ms"),
-            ("claims.follow_longest", "200ms"),
+            ("eclaim.callback.url", callback.as_str()),
+            ("eclaim.callback.username", USER),
+            ("eclaim.callback.password", HOSPITAL_PASSWORD),
+            ("eclaim.follow_first", "50ms"),
+            ("eclaim.follow_longest", "200ms"),
         ];
         let hash = hash_password(&PASSWORD.into()).expect("a hash");
         let file = format!(
-            "{MAPPING}\n[[clients]]\nname = \"{BAHMNI}\"\nusername = \"{BAHMNI}\"\npassword_hash = \"{hash}\"\nscopes = [\"claim\"]\n"
+            "{MAPPING}\n[[clients]]\nname = \"{BAHMNI}\"\nusername = \"{BAHMNI}\"\npassword_hash = \"{hash}\"\nscopes = [\"eclaim\"]\n"
         );
         let environment = world.environment(&[&own, changes].concat());
         let config = Config::from_toml(&file, &environment).unwrap_or_else(|error| panic!("{error}"));
@@ -228,7 +228,7 @@ async fn a_claim_that_openimis_would_reject_is_refused_or_told_with_the_reason_p
     eclaiming.mediator.stop().await;
 
     let forgetful = World { dir: tempfile::tempdir().expect("a folder"), ..world };
-    let eclaiming = Eclaiming::new(&forgetful, &[("mapping.claim.without_coverage", "send")]).await;
+    let eclaiming = Eclaiming::new(&forgetful, &[("mapping.eclaim.without_coverage", "send")]).await;
     let (status, answer) = eclaiming.send(&before(encounter())).await;
     assert_eq!(status, StatusCode::CREATED, "{answer:#}{}", story(&eclaiming.mediator.messages().await));
     let uuid = identifier(&answer, "UUID");
@@ -251,7 +251,7 @@ async fn a_claim_that_openimis_would_reject_is_refused_or_told_with_the_reason_p
     assert_eq!(eclaiming.told(&uuid, "rejected").await, answer);
     let messages = eclaiming.mediator.settled().await;
     let kinds: Vec<&str> = messages.iter().map(|message| message.summary.kind.as_str()).collect();
-    assert_eq!(kinds, ["claim", "claim-answer"], "{}", story(&messages));
+    assert_eq!(kinds, ["eclaim", "eclaim-answer"], "{}", story(&messages));
     eclaiming.mediator.stop().await;
 }
 

@@ -19,15 +19,15 @@ fn every_mistake_about_issuers_and_signatures_is_told_with_its_key() {
     let told = problems(
         r#"
         clients = [
-            { name = "one", issuer = "nobody", subject = "s", scopes = ["claim"] },
-            { name = "two", issuer = "id", scopes = ["claim"] },
-            { name = "three", subject = "s", scopes = ["claim"] },
-            { name = "four", issuer = "id", subject = "s", scopes = ["claim"] },
-            { name = "five", issuer = "id", subject = "s", scopes = ["claim"], signature_optional = true },
-            { name = "six", issuer = "id", subject = "t", username = "u", password_hash = "h", scopes = ["claim"] },
-            { name = "seven", issuer = "id", subject = "v", scopes = ["claim"],
+            { name = "one", issuer = "nobody", subject = "s", scopes = ["eclaim"] },
+            { name = "two", issuer = "id", scopes = ["eclaim"] },
+            { name = "three", subject = "s", scopes = ["eclaim"] },
+            { name = "four", issuer = "id", subject = "s", scopes = ["eclaim"] },
+            { name = "five", issuer = "id", subject = "s", scopes = ["eclaim"], signature_optional = true },
+            { name = "six", issuer = "id", subject = "t", username = "u", password_hash = "h", scopes = ["eclaim"] },
+            { name = "seven", issuer = "id", subject = "v", scopes = ["eclaim"],
               signature_jwks_file = "keys.json", signature_jwks_url = "http://keys.example.org/" },
-            { name = "eight", scopes = ["claim"] },
+            { name = "eight", scopes = ["eclaim"] },
         ]
         [tokens]
         leeway = "6m"

@@ -62,7 +62,7 @@ pub(super) const REASONS: &[Entry] = &[
         id: "another-claim",
         sign: Reason(Dead, &["openIMIS has another claim with the code "]),
         meaning: "A claim with the code that this one gets is in openIMIS already, of another insuree, facility or day.",
-        action: "Let the hospital send the claim without a code of its own, or with another one. If the codes are computed, set `mapping.claim.code_prefix` or a greater `code_length`.",
+        action: "Let the hospital send the claim without a code of its own, or with another one. If the codes are computed, set `mapping.eclaim.code_prefix` or a greater `code_length`.",
     },
     Entry {
         id: "claim-code-hidden",
@@ -84,8 +84,8 @@ pub(super) const REASONS: &[Entry] = &[
     },
     Entry {
         id: "never-decided",
-        sign: Reason(Dead, &["openIMIS has not decided on the claim within claims.follow_for"]),
-        meaning: "The hospital's claim has been followed for `claims.follow_for` (180 days), and openIMIS has not decided.",
+        sign: Reason(Dead, &["openIMIS has not decided on the claim within"]),
+        meaning: "The hospital's claim has been followed for `eclaim.follow_for` (180 days), and openIMIS has not decided.",
         action: "Ask the insurer. `messages retry <id>` follows it on.",
     },
     Entry {
@@ -97,14 +97,14 @@ pub(super) const REASONS: &[Entry] = &[
     Entry {
         id: "no-callback",
         sign: Reason(Skipped, &["no address takes answers"]),
-        meaning: "`claims.callback.url` is not set, so nothing is posted; the hospital asks for the answer.",
+        meaning: "`eclaim.callback.url` is not set, so nothing is posted; the hospital asks for the answer.",
         action: "Nothing, if that is what you want. Else set it, start again, retry.",
     },
     Entry {
         id: "hospital-refused",
         sign: Reason(Dead, &["the hospital refused with "]),
         meaning: "The hospital does not want this answer, now or later. Its own words follow.",
-        action: "Most often `claims.callback.url` is not the address that takes them. Correct, start again, retry.",
+        action: "Most often `eclaim.callback.url` is not the address that takes them. Correct, start again, retry.",
     },
     Entry {
         id: "given-up",
@@ -271,7 +271,7 @@ pub(super) const REASONS: &[Entry] = &[
     Entry {
         id: "hospital-unreachable",
         sign: Reason(Waiting, &["the hospital: "]),
-        meaning: "No connection to `claims.callback.url`, or no answer in time.",
+        meaning: "No connection to `eclaim.callback.url`, or no answer in time.",
         action: "Look at the address, the network, TLS (`tls.ca_file`) and `HTTPS_PROXY`/`NO_PROXY`. It is tried again by itself.",
     },
     Entry {

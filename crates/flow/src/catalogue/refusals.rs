@@ -182,7 +182,7 @@ pub(super) const REFUSALS: &[Entry] = &[
     Entry {
         id: "http-openimis-away",
         sign: Refusal(StatusCode::SERVICE_UNAVAILABLE, "transient", "openIMIS does not answer now"),
-        meaning: "A question about eligibility had no answer of openIMIS within `claims.answer_within`, or openIMIS is left alone. Nothing is kept of a question.",
+        meaning: "A question about eligibility had no answer of openIMIS within `eclaim.answer_within`, or openIMIS is left alone. Nothing is kept of a question.",
         action: "The hospital asks again, as `Retry-After` says. See the log; a right that is missing at openIMIS is told there, too.",
     },
     Entry {

@@ -11,8 +11,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         message: &Message,
         attempt: &mut Attempt,
     ) -> Result<Outcome, Interruption> {
-        let Some(url) = &self.settings.claims.callback.url else {
-            let reason = "no address takes answers (claims.callback.url): the hospital asks for them".to_owned();
+        let Some(url) = &self.settings.eclaim.callback.url else {
+            let reason = "no address takes answers (eclaim.callback.url): the hospital asks for them".to_owned();
             return Ok(Outcome::Skipped { reason });
         };
         let answer = String::from_utf8_lossy(&message.body).into_owned();

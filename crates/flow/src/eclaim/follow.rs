@@ -26,7 +26,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             return Ok(Outcome::dead("this is not what the mediator stores of a claim that it follows"));
         };
         // What openIMIS said when it took the claim is told already. Whoever is woken asks at once.
-        let first = message.received_at.saturating_add(self.settings.claims.follow_first).unwrap_or(Timestamp::MAX);
+        let first = message.received_at.saturating_add(self.settings.eclaim.follow_first).unwrap_or(Timestamp::MAX);
         if message.lease == 1 && self.clock.now() < first {
             return Ok(Outcome::Waiting { at: first, reason: "openIMIS has not decided on the claim yet".to_owned() });
         }
@@ -45,10 +45,10 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             return Ok(Outcome::Delivered { note: format!("openIMIS has decided: {status}") });
         }
         let now = self.clock.now();
-        Ok(match retry::follow_at(now, message.counted_from(now), &self.settings.claims) {
+        Ok(match retry::follow_at(now, message.counted_from(now), &self.settings.eclaim) {
             Some(at) => Outcome::Waiting { at, reason: format!("openIMIS has not decided on the claim yet: {status}") },
             None => {
-                let reason = format!("openIMIS has not decided on the claim within claims.follow_for: {status}");
+                let reason = format!("openIMIS has not decided on the claim within eclaim.follow_for: {status}");
                 Outcome::dead(reason)
             }
         })

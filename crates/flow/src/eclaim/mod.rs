@@ -89,7 +89,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Ok(text) => text,
             Err(issue) => return Ok(Receipt::NotJson(issue)),
         };
-        let settings = &self.settings.mapping.claim;
+        let settings = &self.settings.mapping.eclaim;
         let code = self.mapper.claim_code(text, settings).await.map_err(EclaimError::Mapping)?;
         let received = self.clock.now().to_string();
         // What is wrong without asking openIMIS anything is told at once, even if that is away.

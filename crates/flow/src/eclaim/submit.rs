@@ -68,7 +68,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     ) -> Result<Outcome, Interruption> {
         let original = String::from_utf8_lossy(&message.body);
         let received = message.received_at.to_string();
-        let settings = &self.settings.mapping.claim;
+        let settings = &self.settings.mapping.eclaim;
         let mut known = LookupSession::default();
         let mapped = loop {
             match self.mapper.claim(&original, Some(&received), known.answers(), settings).await {
@@ -195,7 +195,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             }
             _ => None,
         };
-        let settings = &self.settings.mapping.claim;
+        let settings = &self.settings.mapping.eclaim;
         let SentClaim { claim, original, warnings } = *sent;
         let answer =
             self.mapper.claim_answer(&told.claim_response, claim, original, valuated.as_deref(), settings).await;

@@ -33,11 +33,11 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         trail: &mut Trail,
     ) -> Result<StatusCode, PeerError> {
         let request = self.answer_request(url, body, key)?;
-        let sent = self.send(PEER, request, self.settings.claims.callback.timeout, trail).await;
+        let sent = self.send(PEER, request, self.settings.eclaim.callback.timeout, trail).await;
         let judged = match sent {
             Ok(answer) if is_refused_login(&answer) => {
                 let what =
-                    "it refused claims.callback.username and password, or the token: correct them and start again";
+                    "it refused eclaim.callback.username and password, or the token: correct them and start again";
                 Err(self.leave_alone(PEER, self.settings.retry.pause, what))
             }
             sent => sent.and_then(judge),
@@ -49,7 +49,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
 
     fn answer_request(&self, url: &Url, body: String, key: &str) -> Result<Request<Vec<u8>>, PeerError> {
         let not_sent = |why: &str| PeerError::NotSent(PEER, why.to_owned());
-        let callback = &self.settings.claims.callback;
+        let callback = &self.settings.eclaim.callback;
         let credentials = match (&callback.token, &callback.username, &callback.password) {
             (Some(token), ..) => Some(format!("Bearer {}", token.expose_secret())),
             (None, Some(username), Some(password)) => Some(basic(username, password.expose_secret())),
@@ -63,7 +63,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             .header(IDEMPOTENCY_KEY, key);
         if let Some(credentials) = credentials {
             let mut value = HeaderValue::from_str(&credentials)
-                .map_err(|_| not_sent("claims.callback: the credentials cannot be sent as a header"))?;
+                .map_err(|_| not_sent("eclaim.callback: the credentials cannot be sent as a header"))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }

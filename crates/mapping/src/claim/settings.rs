@@ -140,7 +140,7 @@ pub struct Settings {
     ///
     /// Optional, for example
     /// ```toml
-    /// [[mapping.claim.visit_types]]
+    /// [[mapping.eclaim.visit_types]]
     /// source = "http://fhir.openmrs.org/code-system/encounter-type|referral"
     /// openimis = "R"
     /// ```
@@ -157,7 +157,7 @@ pub struct Settings {
     ///
     /// Optional, for example
     /// ```toml
-    /// [[mapping.claim.diagnoses]]
+    /// [[mapping.eclaim.diagnoses]]
     /// source = "https://cielterminology.org|116128"
     /// openimis = "B54"
     /// ```
@@ -166,11 +166,11 @@ pub struct Settings {
     ///
     /// Optional, for example
     /// ```toml
-    /// [[mapping.claim.items]]
+    /// [[mapping.eclaim.items]]
     /// source = "https://cielterminology.org|70116"
     /// kind = "item"
     /// openimis = "0004"
-    /// [[mapping.claim.items]]
+    /// [[mapping.eclaim.items]]
     /// source = "https://cielterminology.org|160542"
     /// kind = "service"
     /// openimis = "M1"
@@ -182,7 +182,7 @@ pub struct Settings {
     ///
     /// Optional, for example
     /// ```toml
-    /// [[mapping.claim.facilities]]
+    /// [[mapping.eclaim.facilities]]
     /// source = "Location/833d0c66-e29a-4d31-ac13-ca9050d1bfa9"
     /// openimis = "HF001"
     /// enterer = "CA001"
@@ -196,7 +196,7 @@ pub struct Settings {
     ///
     /// Optional, for example
     /// ```toml
-    /// [[mapping.claim.practitioners]]
+    /// [[mapping.eclaim.practitioners]]
     /// source = "http://hospital.example.org/staff|ram"
     /// openimis = "CA001"
     /// ```

@@ -1,14 +1,14 @@
-//! Claims of hospitals: how long a hospital waits for its answer, how a claim is followed, and where the answers go.
+//! Hospitals' claims: how long a hospital waits for its answer, how a claim is followed, and where the answers go.
 
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-/// Claims of hospitals.
+/// Hospitals' eclaim.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Claims {
+pub struct Eclaim {
     /// How long a hospital that posts a claim waits for openIMIS's answer. After that it gets 202 and an address at which
     /// the answer will be. One that asks whether a patient is insured waits as long, and then gets 503.
     ///
@@ -57,7 +57,7 @@ pub struct Callback {
     pub timeout: SignedDuration,
 }
 
-impl Default for Claims {
+impl Default for Eclaim {
     fn default() -> Self {
         Self {
             answer_within: SignedDuration::from_secs(10),
@@ -76,26 +76,26 @@ impl Default for Callback {
     }
 }
 
-impl Claims {
+impl Eclaim {
     /// Everything that is wrong, each with its key.
     pub(super) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for (key, value) in [
-            ("claims.answer_within", self.answer_within),
-            ("claims.follow_first", self.follow_first),
-            ("claims.follow_longest", self.follow_longest),
-            ("claims.follow_for", self.follow_for),
-            ("claims.callback.timeout", self.callback.timeout),
+            ("eclaim.answer_within", self.answer_within),
+            ("eclaim.follow_first", self.follow_first),
+            ("eclaim.follow_longest", self.follow_longest),
+            ("eclaim.follow_for", self.follow_for),
+            ("eclaim.callback.timeout", self.callback.timeout),
         ] {
             if !value.is_positive() {
                 problems.push(format!("{key}: expected a time longer than 0, for example 30s"));
             }
         }
         if self.follow_longest > SignedDuration::from_hours(24) {
-            problems.push("claims.follow_longest: expected 24h or less".to_owned());
+            problems.push("eclaim.follow_longest: expected 24h or less".to_owned());
         }
         if self.follow_longest < self.follow_first {
-            problems.push("claims.follow_longest: expected no less than claims.follow_first".to_owned());
+            problems.push("eclaim.follow_longest: expected no less than eclaim.follow_first".to_owned());
         }
         problems.extend(self.callback.problems());
         problems
@@ -107,33 +107,33 @@ impl Callback {
         let mut problems = Vec::new();
         match &self.url {
             Some(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
-                problems.push("claims.callback.url: expected an http or https address".to_owned());
+                problems.push("eclaim.callback.url: expected an http or https address".to_owned());
             }
             Some(url) if !url.username().is_empty() || url.password().is_some() => {
-                let text = "holds a user or password; set claims.callback.username and claims.callback.password";
-                problems.push(format!("claims.callback.url: {text}"));
+                let text = "holds a user or password; set eclaim.callback.username and eclaim.callback.password";
+                problems.push(format!("eclaim.callback.url: {text}"));
             }
             None if self.username.is_some() || self.password.is_some() || self.token.is_some() => {
-                problems.push("claims.callback.url: is missing beside its credentials".to_owned());
+                problems.push("eclaim.callback.url: is missing beside its credentials".to_owned());
             }
             Some(_) | None => {}
         }
         if self.username.is_some() != self.password.is_some() {
-            problems.push("claims.callback.username and claims.callback.password: set both or neither".to_owned());
+            problems.push("eclaim.callback.username and eclaim.callback.password: set both or neither".to_owned());
         }
         if self.username.as_ref().is_some_and(|username| username.is_empty() || username.contains(':')) {
             let text = "is empty or holds a colon, which HTTP Basic cannot carry";
-            problems.push(format!("claims.callback.username: {text}"));
+            problems.push(format!("eclaim.callback.username: {text}"));
         }
         if self.token.is_some() && self.username.is_some() {
-            problems.push("claims.callback.token: set beside a username: keep one of the two".to_owned());
+            problems.push("eclaim.callback.token: set beside a username: keep one of the two".to_owned());
         }
         let sendable = |secret: &SecretString| {
             let secret = secret.expose_secret();
             !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_graphic())
         };
         if self.token.as_ref().is_some_and(|token| !sendable(token)) {
-            problems.push("claims.callback.token: is empty, or holds what a header cannot carry".to_owned());
+            problems.push("eclaim.callback.token: is empty, or holds what a header cannot carry".to_owned());
         }
         problems
     }
