@@ -46,7 +46,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route(Route::Live.path(), get(async || sent(http_api::live())))
         .route(Route::Ready.path(), get(ready))
         .merge(crate::eligibility::routes(&host))
-        .merge(crate::claims::routes(&host))
+        .merge(crate::eclaim::routes(&host))
         .merge(playground::routes(&host.config.playground));
     with_fallbacks(routes).with_state(host)
 }

@@ -4,7 +4,7 @@
 //! - [`config`]: what the operator decides. [`Host`]: everything put together; [`Host::run`] serves until asked to stop.
 //! - [`server`]: TLS, limits, who is let in ([`clients`], [`tokens`]). [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
 //! - [`console`]: pages for admins, in a browser.
-//! - [`claims`]: what hospitals post.
+//! - [`eclaim`]: what hospitals post.
 //! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
 //! - [`swap`]: mapping components are replaced as their files change. [`store`]: messages on SQLite or PostgreSQL. [`clock`]: the time.
 //! - [`metrics`]: what Prometheus reads.
@@ -24,11 +24,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub mod admin_api;
-pub mod claims;
 pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod eclaim;
 pub mod eligibility;
 pub mod facilities;
 pub mod http;
@@ -81,7 +81,7 @@ pub struct Host {
     /// What admins want done with the facilities.
     pub facilities: facilities::Wishes,
     /// Hospitals that wait for the answer to a claim.
-    pub waiting: claims::Waiting,
+    pub waiting: eclaim::Waiting,
     hangups: swap::Hangups,
     /// Held as long as the process lives: one process leases messages of a SQLite file.
     _lock: Vec<std::fs::File>,
@@ -157,7 +157,7 @@ impl Host {
             openhim: openhim::OpenHim::new(),
             wake: worker::Wake::default(),
             away: worker::Away::default(),
-            waiting: claims::Waiting::default(),
+            waiting: eclaim::Waiting::default(),
             facilities: facilities::Wishes::default(),
             hangups: swap::Hangups::listen(),
             _lock: lock,

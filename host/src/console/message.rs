@@ -20,7 +20,7 @@ use super::session::Personal;
 use super::sign_in::to;
 use super::texts::Texts;
 use super::words::fill;
-use super::{Console, answers, documents, messages};
+use super::{Console, documents, eclaim_answers, messages};
 use crate::config::Language;
 use crate::store::View;
 use timeline::timeline;
@@ -49,13 +49,13 @@ pub(super) async fn show(
 ) -> Answer {
     let id = id(number)?;
     let view = console.host.flow.store.view(id).await?.ok_or(Trouble::NotFound)?;
-    let answers = answers::of(&console.host.flow.store, &view).await?;
+    let answers = eclaim_answers::of(&console.host.flow.store, &view).await?;
     let code = view.summary.claim_code.as_ref().map(|code| format!(" · {code}")).unwrap_or_default();
     let title = fill(visit.reader.texts.message_title, &[&id.to_string()]) + &code;
     Ok(page::full(&visit, Here::Messages, &title, &whole(&visit, &title, &view, &answers)))
 }
 
-fn whole(visit: &Visit, title: &str, view: &View, said: &[answers::Said]) -> Markup {
+fn whole(visit: &Visit, title: &str, view: &View, said: &[eclaim_answers::Said]) -> Markup {
     let t = visit.reader.texts;
     html! {
         header.title {
@@ -71,7 +71,7 @@ fn whole(visit: &Visit, title: &str, view: &View, said: &[answers::Said]) -> Mar
             section aria-labelledby="trail" { h2 #trail { (t.trail) } (timeline(visit, view)) }
         }
         @if !said.is_empty() {
-            section aria-labelledby="answers" { h2 #answers { (t.answers) } (answers::table(visit, said)) }
+            section aria-labelledby="answers" { h2 #answers { (t.answers) } (eclaim_answers::table(visit, said)) }
         }
         @if !view.issues.is_empty() {
             section aria-labelledby="issues" { h2 #issues { (t.issues) } (issues(visit, &view.issues)) }

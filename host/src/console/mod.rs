@@ -7,11 +7,11 @@
 //! - `asked`: a filter as a form or an address says it. `documents`: two documents side by side. `mask`: what is hidden.
 //! - `words`, `texts`: languages and times.
 
-mod answers;
 mod asked;
 mod audit;
 mod bulk;
 pub mod documents;
+mod eclaim_answers;
 mod facilities;
 mod guard;
 pub mod mask;

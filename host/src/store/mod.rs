@@ -7,7 +7,7 @@
 //!   `postgres`. `checkpoint`: SQLite's log into its file.
 //! - `links`: contacts and watermarks. `admin`: lists, trails, retry, discard, audit. `retention`: what is kept how long.
 //! - `patients`: contacts that may be an insuree. `places`: the imported table of places. `facilities`: a registry's facilities.
-//! - `filter`: which messages a list is about. `console`: counts for the console and the metrics. `claims`: how hospitals' claims stand.
+//! - `filter`: which messages a list is about. `console`: counts for the console and the metrics. `eclaim`: where hospitals' claims are.
 //! - `figures`: what the metrics tell of it. `hot`: the statements that every message meets. `quota`: what a client has stored here.
 //! - `conflict`: documents that came with the key of another one. `damage`: a file that is damaged. `waits`: why messages wait untried.
 //! - `open`: opening it, with `migrations`, the steps that make its tables.
@@ -16,11 +16,11 @@
 mod admin;
 pub mod backup;
 mod checkpoint;
-mod claims;
 mod conflict;
 mod console;
 mod damage;
 mod direct;
+mod eclaim;
 mod facilities;
 mod figures;
 mod filter;
@@ -42,8 +42,8 @@ mod waits;
 mod writer;
 
 pub use admin::{AuditLine, Summary, TrailLine, View};
-pub use claims::Which;
 pub use console::Tally;
+pub use eclaim::Which;
 pub use facilities::{FacilityFilter, FacilityLine, FacilityView, Holder, RunLine};
 pub use figures::{Backlog, Disk};
 pub use filter::Filter;
