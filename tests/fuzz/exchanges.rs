@@ -1,7 +1,7 @@
 //! The mappings between hospitals, registries and openIMIS: any document ends in a mapped one, in issues, or in look-ups that end.
 
 use mapping::lookup::{Answer, By, Lookup, Outcome, Resource};
-use mapping::{IssueType, MapResult, Mapped, Severity, claim, eligibility, facility};
+use mapping::{IssueType, MapResult, Mapped, Severity, eclaim, eligibility, facility};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -151,15 +151,15 @@ fn body(mapped: &Mapped) -> Value {
 
 /// Parts: document; what openIMIS does with each look-up; its texts.
 pub fn claim(data: &[u8]) {
-    let settings: claim::Settings = read(fixture!("claim/encounter/settings.json"));
-    let run = |text: &str, answers: &[Answer]| claim::map(text, Some(RECEIVED), answers, &settings);
+    let settings: eclaim::Settings = read(fixture!("claim/encounter/settings.json"));
+    let run = |text: &str, answers: &[Answer]| eclaim::map(text, Some(RECEIVED), answers, &settings);
     let Some(mapped) = checked(data, fixture!("claim/known.json"), run) else { return };
     let text = Parts::of(data).text().unwrap_or_default();
     let body = body(&mapped);
     let code = body["identifier"][0]["value"].as_str().expect("a code");
     assert!((1..=20).contains(&code.len()), "{code}");
     assert_eq!(mapped.idempotency_key, format!("eclaim/{code}"));
-    assert_eq!(claim::envelope(&text, &settings).claim_code.as_deref(), Some(code));
+    assert_eq!(eclaim::envelope(&text, &settings).claim_code.as_deref(), Some(code));
     for (element, kind) in [("patient", "Patient"), ("enterer", "Practitioner"), ("provider", "Organization")] {
         let (found, uuid) =
             body[element]["reference"].as_str().and_then(|text| text.split_once('/')).expect("Type/uuid");
@@ -196,8 +196,8 @@ pub fn claim_answer(data: &[u8]) {
     let sent = parts.text().unwrap_or_else(|| fixture!("claim-answer/paid-in-full/sent.json").to_owned());
     let original = parts.text().unwrap_or_else(|| fixture!("claim-answer/paid-in-full/original.json").to_owned());
     let valuated = parts.text();
-    let settings = claim::Settings::default();
-    let map = || claim::answer::map(&response, &sent, &original, valuated.as_deref(), &settings);
+    let settings = eclaim::Settings::default();
+    let map = || eclaim::answer::map(&response, &sent, &original, valuated.as_deref(), &settings);
     let result = map();
     assert_eq!(result, map(), "the same answer, another result");
     told(&result);

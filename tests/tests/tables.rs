@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mapping::claim::ItemKind;
+use mapping::eclaim::ItemKind;
 use openimis_mediator::config::Config;
 
 const NEEDED: &str = "

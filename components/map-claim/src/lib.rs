@@ -1,7 +1,7 @@
-//! Component shell of `mapping::claim`.
+//! Component shell of `mapping::eclaim`.
 #![allow(missing_docs)] // generated exports; the WIT files document them
 
-use mapping_guest::mapping::claim as map;
+use mapping_guest::mapping::eclaim as map;
 
 wit_bindgen::generate!({ path: "../../wit/mapping", world: "map-claim-component" });
 mapping_guest::conversions!(exports::openimis_mediator::mapping::types);

@@ -3,7 +3,7 @@
 use flow::ports::{Mapper, MapperError};
 use mapping::lookup::{Answer, Outcome};
 use mapping::{
-    Issue, IssueType, MapResult, Mapped, Severity, claim, claim_response, eligibility, facility, feedback, patient,
+    Issue, IssueType, MapResult, Mapped, Severity, claim_response, eclaim, eligibility, facility, feedback, patient,
 };
 
 use opentelemetry::KeyValue;
@@ -108,12 +108,12 @@ impl Mapper for MappingHost {
         document: &str,
         received: Option<&str>,
         known: &[Answer],
-        settings: &claim::Settings,
+        settings: &eclaim::Settings,
     ) -> Result<Outcome, MapperError> {
         self.map_claim(document, received, known, settings)
     }
 
-    async fn claim_code(&self, document: &str, settings: &claim::Settings) -> Result<Option<String>, MapperError> {
+    async fn claim_code(&self, document: &str, settings: &eclaim::Settings) -> Result<Option<String>, MapperError> {
         MappingHost::claim_code(self, document, settings)
     }
 
@@ -123,7 +123,7 @@ impl Mapper for MappingHost {
         sent: &str,
         original: &str,
         valuated: Option<&str>,
-        settings: &claim::Settings,
+        settings: &eclaim::Settings,
     ) -> Result<MapResult, MapperError> {
         self.map_claim_answer(claim_response, sent, original, valuated, settings)
     }

@@ -2,7 +2,7 @@
 
 use flow::ports::MapperError;
 use mapping::lookup::{Answer, By, Lookup, Outcome, Resource};
-use mapping::{Issue, MapResult, claim, eligibility, facility};
+use mapping::{Issue, MapResult, eclaim, eligibility, facility};
 
 use super::calls::{from_wit, issue_from_wit, non_empty};
 use super::engine::Runtime;
@@ -20,7 +20,7 @@ impl MappingHost {
         document: &str,
         received: Option<&str>,
         known: &[Answer],
-        settings: &claim::Settings,
+        settings: &eclaim::Settings,
     ) -> Result<Outcome, MapperError> {
         let set = self.current();
         let slot = there(&set.claim, Interface::Claim)?;
@@ -28,7 +28,7 @@ impl MappingHost {
     }
 
     /// The code of the claim that a hospital's document becomes.
-    pub fn claim_code(&self, document: &str, settings: &claim::Settings) -> Result<Option<String>, MapperError> {
+    pub fn claim_code(&self, document: &str, settings: &eclaim::Settings) -> Result<Option<String>, MapperError> {
         let set = self.current();
         let slot = there(&set.claim, Interface::Claim)?;
         self.counted(slot, |_| "answered", |runtime| runtime.claim_code(slot, document, settings))
@@ -41,7 +41,7 @@ impl MappingHost {
         sent: &str,
         original: &str,
         valuated: Option<&str>,
-        settings: &claim::Settings,
+        settings: &eclaim::Settings,
     ) -> Result<MapResult, MapperError> {
         let set = self.current();
         let slot = there(&set.claim, Interface::Claim)?;
@@ -118,7 +118,7 @@ impl Runtime {
         document: &str,
         received: Option<&str>,
         known: &[Answer],
-        settings: &claim::Settings,
+        settings: &eclaim::Settings,
     ) -> Result<Outcome, MapperError> {
         let (known, settings) = (answers(known), claim_settings(document, settings));
         let result = self.call(slot.callable(), |indices, store, instance| {
@@ -132,7 +132,7 @@ impl Runtime {
         &self,
         slot: &Slot<Claim>,
         document: &str,
-        settings: &claim::Settings,
+        settings: &eclaim::Settings,
     ) -> Result<Option<String>, MapperError> {
         // The code depends on no table.
         let settings = claim_settings("", settings);
@@ -149,7 +149,7 @@ impl Runtime {
         sent: &str,
         original: &str,
         valuated: Option<&str>,
-        settings: &claim::Settings,
+        settings: &eclaim::Settings,
     ) -> Result<MapResult, MapperError> {
         let settings = claim_settings(original, settings);
         let result = self.call(slot.callable(), |indices, store, instance| {
@@ -227,21 +227,21 @@ impl Runtime {
 }
 
 /// Of large tables only the rows that the document can need.
-fn claim_settings(document: &str, settings: &claim::Settings) -> wit::claim::Settings {
+fn claim_settings(document: &str, settings: &eclaim::Settings) -> wit::claim::Settings {
     use wit::claim::{FacilityRow, Icd10Form, ItemKind, ItemRow, Settings, WithoutCoverage};
     let words = Words::of(document, settings.default_facility.trim());
-    let item = |row: &claim::ItemRow| ItemRow {
+    let item = |row: &eclaim::ItemRow| ItemRow {
         source: row.source.clone(),
         kind: match row.kind {
-            claim::ItemKind::Item => ItemKind::Item,
-            claim::ItemKind::Service => ItemKind::Service,
-            claim::ItemKind::LeftOut => ItemKind::LeftOut,
+            eclaim::ItemKind::Item => ItemKind::Item,
+            eclaim::ItemKind::Service => ItemKind::Service,
+            eclaim::ItemKind::LeftOut => ItemKind::LeftOut,
         },
         openimis: row.openimis.clone(),
         uuid: row.uuid.clone(),
         price: row.price.clone(),
     };
-    let facility = |row: &claim::FacilityRow| FacilityRow {
+    let facility = |row: &eclaim::FacilityRow| FacilityRow {
         source: row.source.clone(),
         openimis: row.openimis.clone(),
         enterer: row.enterer.clone(),
@@ -258,9 +258,9 @@ fn claim_settings(document: &str, settings: &claim::Settings) -> wit::claim::Set
         visit_types: words.code_rows(&settings.visit_types),
         icd10_systems: settings.icd10_systems.clone(),
         icd10: match settings.icd10 {
-            claim::Icd10::Full => Icd10Form::Full,
-            claim::Icd10::NoDot => Icd10Form::NoDot,
-            claim::Icd10::Category => Icd10Form::Category,
+            eclaim::Icd10::Full => Icd10Form::Full,
+            eclaim::Icd10::NoDot => Icd10Form::NoDot,
+            eclaim::Icd10::Category => Icd10Form::Category,
         },
         diagnoses: words.code_rows(&settings.diagnoses),
         items: words.rows(&settings.items).map(item).collect(),
@@ -269,8 +269,8 @@ fn claim_settings(document: &str, settings: &claim::Settings) -> wit::claim::Set
         practitioners: words.code_rows(&settings.practitioners),
         default_enterer: non_empty(&settings.default_enterer),
         without_coverage: match settings.without_coverage {
-            claim::WithoutCoverage::Refuse => WithoutCoverage::Refuse,
-            claim::WithoutCoverage::Send => WithoutCoverage::Send,
+            eclaim::WithoutCoverage::Refuse => WithoutCoverage::Refuse,
+            eclaim::WithoutCoverage::Send => WithoutCoverage::Send,
         },
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use mapping::{claim, claim_response, feedback};
+use mapping::{claim_response, eclaim, feedback};
 
 use crate::settings::Settings;
 
@@ -45,7 +45,7 @@ impl Reader {
             Self::Nothing => Facts::new(),
             Self::ClaimResponse => of_claim_response(&claim_response::envelope(text)),
             Self::Feedback => of_feedback(&feedback::envelope(text), text),
-            Self::Eclaim(settings) => claim::agreement(text, &settings.mapping.eclaim),
+            Self::Eclaim(settings) => eclaim::agreement(text, &settings.mapping.eclaim),
         }
     }
 }

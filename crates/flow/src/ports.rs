@@ -81,7 +81,7 @@ pub trait Mapper {
         _document: &str,
         _received: Option<&str>,
         _known: &[Answer],
-        _settings: &mapping::claim::Settings,
+        _settings: &mapping::eclaim::Settings,
     ) -> Result<lookup::Outcome, MapperError> {
         Err(not_here("claim"))
     }
@@ -90,7 +90,7 @@ pub trait Mapper {
     async fn claim_code(
         &self,
         _document: &str,
-        _settings: &mapping::claim::Settings,
+        _settings: &mapping::eclaim::Settings,
     ) -> Result<Option<String>, MapperError> {
         Err(not_here("claim"))
     }
@@ -103,7 +103,7 @@ pub trait Mapper {
         _sent: &str,
         _original: &str,
         _valuated: Option<&str>,
-        _settings: &mapping::claim::Settings,
+        _settings: &mapping::eclaim::Settings,
     ) -> Result<MapResult, MapperError> {
         Err(not_here("claim"))
     }

@@ -147,7 +147,7 @@ pub struct Mapping {
     pub patient: mapping::patient::Settings,
     /// Hospitals' claims to openIMIS, and its answers: docs/mapping-eclaim.md. Its tables may stand in files of their own:
     /// `[tables]`.
-    pub eclaim: mapping::claim::Settings,
+    pub eclaim: mapping::eclaim::Settings,
     /// Questions for an insuree's coverage: docs/mapping-eclaim.md.
     pub eligibility: mapping::eligibility::Settings,
     /// Facilities of a registry to openIMIS: docs/mapping-facility.md. Its tables may stand in files of their own: `[tables]`.

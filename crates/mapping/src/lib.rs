@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - [`claim_response`], [`feedback`], [`patient`]: the maps between openIMIS and CHT.
-//! - [`claim`], [`eligibility`]: those between a hospital and openIMIS; [`facility`]: from a registry to openIMIS.
+//! - [`eclaim`], [`eligibility`]: those between a hospital and openIMIS; [`facility`]: from a registry to openIMIS.
 //! - [`lookup`]: what a map asks to know; [`codes`]: code tables.
 //! - [`bikram_sambat`]: the calendar of Nepal.
 //! - [`encoding`]: from bytes to text; what is there instead of JSON.
@@ -18,9 +18,9 @@
 #![forbid(unsafe_code)]
 
 pub mod bikram_sambat;
-pub mod claim;
 pub mod claim_response;
 pub mod codes;
+pub mod eclaim;
 pub mod eligibility;
 pub mod encoding;
 pub mod facility;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mapping::claim::{self, FacilityRow, ItemKind, ItemRow};
 use mapping::codes::{CodeRow, Table, concept_map};
+use mapping::eclaim::{self, FacilityRow, ItemKind, ItemRow};
 use mapping::text::plain;
 use mapping::{encoding, facility};
 use serde::Deserialize;
@@ -72,21 +72,22 @@ pub(super) fn read(config: &mut Config) -> Vec<String> {
     let mut problems = Vec::new();
     let Config { tables, mapping, .. } = config;
     let claim = &mut mapping.eclaim;
-    let row = |item| claim::Settings { items: vec![item].into(), ..claim::Settings::default() }.problems();
+    let row = |item| eclaim::Settings { items: vec![item].into(), ..eclaim::Settings::default() }.problems();
     claim.items.extend(table("items", &tables.items, &mut problems, item, |item| row(item.clone())));
-    let row = |facility| claim::Settings { facilities: vec![facility].into(), ..claim::Settings::default() }.problems();
+    let row =
+        |facility| eclaim::Settings { facilities: vec![facility].into(), ..eclaim::Settings::default() }.problems();
     let of_file = table("facilities", &tables.facilities, &mut problems, place, |place| row(place.clone()));
     claim.facilities.extend(of_file);
-    let settings = claim::Settings::default;
-    let checked = |code: &CodeRow| claim::Settings { diagnoses: vec![code.clone()].into(), ..settings() }.problems();
+    let settings = eclaim::Settings::default;
+    let checked = |code: &CodeRow| eclaim::Settings { diagnoses: vec![code.clone()].into(), ..settings() }.problems();
     claim.diagnoses.extend(table("diagnoses", &tables.diagnoses, &mut problems, code, checked));
     for path in &tables.concept_maps {
         claim.diagnoses.extend(of_concept_map(path, &mut problems));
     }
     let checked =
-        |code: &CodeRow| claim::Settings { practitioners: vec![code.clone()].into(), ..settings() }.problems();
+        |code: &CodeRow| eclaim::Settings { practitioners: vec![code.clone()].into(), ..settings() }.problems();
     claim.practitioners.extend(table("practitioners", &tables.practitioners, &mut problems, code, checked));
-    let checked = |code: &CodeRow| claim::Settings { visit_types: vec![code.clone()].into(), ..settings() }.problems();
+    let checked = |code: &CodeRow| eclaim::Settings { visit_types: vec![code.clone()].into(), ..settings() }.problems();
     claim.visit_types.extend(table("visit_types", &tables.visit_types, &mut problems, code, checked));
 
     let registry = &mut mapping.facility;

@@ -17,7 +17,7 @@ use criterion::{Criterion, Throughput};
 use documents::{Document, documents};
 use mapping::codes::CodeRow;
 use mapping::lookup::Outcome;
-use mapping::{claim, claim_response, feedback, patient};
+use mapping::{claim_response, eclaim, feedback, patient};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, PoolingAllocationConfig, Store};
 
@@ -98,13 +98,13 @@ pub const TABLES: [(usize, &str); 3] =
 fn tables(criterion: &mut Criterion, host: &MappingHost) {
     let text = include_str!("../../fixtures/claim/claim-alone/input.json");
     let settings = include_str!("../../fixtures/claim/claim-alone/settings.json");
-    let own: claim::Settings = serde_json::from_str(settings).expect("settings");
+    let own: eclaim::Settings = serde_json::from_str(settings).expect("settings");
     for (rows, size) in TABLES {
         let source = |number: usize| format!("https://codes.example.org|{number:06}");
         let code = |number| CodeRow { source: source(number), openimis: "B54".to_owned() };
-        let item = |number| claim::ItemRow { source: source(number), ..own.items[0].clone() };
+        let item = |number| eclaim::ItemRow { source: source(number), ..own.items[0].clone() };
         let facility =
-            |number| claim::FacilityRow { source: source(number), openimis: format!("HF{number}"), enterer: None };
+            |number| eclaim::FacilityRow { source: source(number), openimis: format!("HF{number}"), enterer: None };
         let mut settings = own.clone();
         settings.diagnoses.extend((0..rows).map(code));
         settings.practitioners.extend((0..rows).map(code));

@@ -3,7 +3,7 @@
 
 use fastrand::Rng;
 use mapping::lookup::{Answer, Outcome};
-use mapping::{Mapped, Severity, claim, eligibility, facility};
+use mapping::{Mapped, Severity, eclaim, eligibility, facility};
 use mediator_tests::fixtures::{Case, cases};
 use mediator_tests::outcomes::known;
 use serde_json::{Value, json};
@@ -171,9 +171,9 @@ fn amounts(body: &str, name: &str) -> Vec<i128> {
 fn any_claim_is_mapped_or_refused_and_its_total_is_what_it_adds_up_to() {
     let run = |case: &Case, text: &str, answers: &[Answer]| {
         let received: Option<String> = case.read("received.json");
-        let settings: claim::Settings = case.read("settings.json");
-        claim::envelope(text, &settings);
-        claim::map(text, received.as_deref(), answers, &settings)
+        let settings: eclaim::Settings = case.read("settings.json");
+        eclaim::envelope(text, &settings);
+        eclaim::map(text, received.as_deref(), answers, &settings)
     };
     holds("claim", run, |mapped| {
         let body: Value = serde_json::from_str(&mapped.body).expect("JSON");
@@ -238,10 +238,10 @@ fn any_answer_of_openimis_is_told_or_refused() {
     let [mut told, mut refused] = [0; 2];
     for case in cases("claim-answer") {
         let text = |file: &str| std::fs::read_to_string(case.dir.join(file)).expect("a document");
-        let (sent, original, settings) = (text("sent.json"), text("original.json"), claim::Settings::default());
+        let (sent, original, settings) = (text("sent.json"), text("original.json"), eclaim::Settings::default());
         for _ in 0..PER_FIXTURE {
             let response = changed(&case, &mut random);
-            match claim::answer::map(&response, &sent, &original, None, &settings) {
+            match eclaim::answer::map(&response, &sent, &original, None, &settings) {
                 Ok(mapped) => {
                     told += 1;
                     let body: Value = serde_json::from_str(&mapped.body).expect("JSON");
@@ -308,7 +308,7 @@ fn a_megabyte_of_nonsense_is_told_by_its_size_only() {
     ];
     for document in &documents {
         for outcome in [
-            claim::map(document, Some("2026-11-12"), &[], &claim::Settings::default()),
+            eclaim::map(document, Some("2026-11-12"), &[], &eclaim::Settings::default()),
             eligibility::map(document, None, &[], &eligibility::Settings::default()),
             facility::map(document, &[], &facility::Settings::default()),
         ] {

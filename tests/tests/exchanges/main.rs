@@ -3,16 +3,16 @@
 mod any;
 
 use mapping::lookup::Outcome;
-use mapping::{MapResult, Severity, claim, eligibility, facility};
+use mapping::{MapResult, Severity, eclaim, eligibility, facility};
 use mediator_tests::fixtures::{Case, cases, check_all};
 use mediator_tests::outcomes::{drive, known};
 use serde_json::Value;
 
 fn map_claim(case: &Case) -> MapResult {
     let received: Option<String> = case.read("received.json");
-    let settings: claim::Settings = case.read("settings.json");
+    let settings: eclaim::Settings = case.read("settings.json");
     assert_eq!(settings.problems(), Vec::<String>::new(), "{}", case.name);
-    drive(case, |known| claim::map(&case.input, received.as_deref(), known, &settings))
+    drive(case, |known| eclaim::map(&case.input, received.as_deref(), known, &settings))
 }
 
 fn map_claim_answer(case: &Case) -> MapResult {
@@ -21,7 +21,7 @@ fn map_claim_answer(case: &Case) -> MapResult {
     };
     let valuated: Option<String> = case.read("valuated.json");
     let (sent, original) = (text("sent.json"), text("original.json"));
-    claim::answer::map(&case.input, &sent, &original, valuated.as_deref(), &case.read("settings.json"))
+    eclaim::answer::map(&case.input, &sent, &original, valuated.as_deref(), &case.read("settings.json"))
 }
 
 fn map_eligibility(case: &Case) -> MapResult {
@@ -140,12 +140,12 @@ fn no_issue_tells_who_was_treated() {
 fn the_same_encounter_is_the_same_claim_however_it_is_sent() {
     let code = |name: &str| {
         let case = case(name);
-        let settings: claim::Settings = case.read("settings.json");
-        let envelope = claim::envelope(&case.input, &settings);
+        let settings: eclaim::Settings = case.read("settings.json");
+        let envelope = eclaim::envelope(&case.input, &settings);
         if let Ok(mapped) = map_claim(&case) {
             assert_eq!(envelope.claim_code.map(|code| format!("eclaim/{code}")), Some(mapped.idempotency_key));
         }
-        claim::envelope(&case.input, &settings).claim_code.expect("a code")
+        eclaim::envelope(&case.input, &settings).claim_code.expect("a code")
     };
     let first = code("claim/encounter");
     assert_eq!(first.len(), 16);
@@ -161,16 +161,16 @@ fn the_same_encounter_is_the_same_claim_however_it_is_sent() {
         assert_eq!(code(name), first, "{name}");
     }
     assert_ne!(code("claim/inpatient"), first);
-    assert_eq!(claim::envelope("no JSON", &claim::Settings::default()), claim::Envelope::default());
+    assert_eq!(eclaim::envelope("no JSON", &eclaim::Settings::default()), eclaim::Envelope::default());
 }
 
 #[test]
 fn codes_of_many_encounters_differ() {
-    let settings = claim::Settings { code_length: 12, ..claim::Settings::default() };
+    let settings = eclaim::Settings { code_length: 12, ..eclaim::Settings::default() };
     let code = |number: u32| {
         let document = serde_json::json!({"resourceType": "Bundle", "type": "collection",
             "entry": [{"resource": {"resourceType": "Encounter", "id": number.to_string()}}]});
-        claim::envelope(&document.to_string(), &settings).claim_code.expect("a code")
+        eclaim::envelope(&document.to_string(), &settings).claim_code.expect("a code")
     };
     let codes: std::collections::BTreeSet<String> = (0..5000).map(code).collect();
     assert_eq!(codes.len(), 5000);
@@ -180,16 +180,16 @@ fn codes_of_many_encounters_differ() {
 #[test]
 fn the_same_number_at_two_hospitals_is_two_claims() {
     let case = case("claim/encounter-with-a-number");
-    let settings: claim::Settings = case.read("settings.json");
-    let code = |settings: &claim::Settings| claim::envelope(&case.input, settings).claim_code.expect("a code");
+    let settings: eclaim::Settings = case.read("settings.json");
+    let code = |settings: &eclaim::Settings| eclaim::envelope(&case.input, settings).claim_code.expect("a code");
     let elsewhere = |facility: &str| {
         let mut rows = settings.facilities.to_vec();
         rows[0].openimis = facility.to_owned();
-        code(&claim::Settings { facilities: rows.into(), ..settings.clone() })
+        code(&eclaim::Settings { facilities: rows.into(), ..settings.clone() })
     };
     assert_eq!(code(&settings), elsewhere("HF001"));
     assert_ne!(code(&settings), elsewhere("HF002"));
-    let without_table = claim::Settings { default_facility: "HF001".to_owned(), ..claim::Settings::default() };
+    let without_table = eclaim::Settings { default_facility: "HF001".to_owned(), ..eclaim::Settings::default() };
     assert_eq!(code(&settings), code(&without_table), "the same facility, however it is found");
 }
 
@@ -226,8 +226,8 @@ fn a_bill_of_hundreds_of_items_adds_up() {
 #[test]
 fn a_bill_without_end_is_one_issue_and_asks_nothing() {
     let (case, input) = claim_of(1001);
-    let settings: claim::Settings = case.read("settings.json");
-    let issues = match claim::map(&input, None, &known(&case), &settings) {
+    let settings: eclaim::Settings = case.read("settings.json");
+    let issues = match eclaim::map(&input, None, &known(&case), &settings) {
         Outcome::Issues(issues) => issues,
         other => panic!("{other:?}"),
     };
@@ -238,14 +238,14 @@ fn a_bill_without_end_is_one_issue_and_asks_nothing() {
 #[test]
 fn a_look_up_that_failed_is_asked_for_again_and_one_that_found_nothing_is_not() {
     let case = case("claim/encounter");
-    let settings: claim::Settings = case.read("settings.json");
+    let settings: eclaim::Settings = case.read("settings.json");
     let all = known(&case);
-    let Outcome::Needs(first) = claim::map(&case.input, None, &[], &settings) else { panic!("nothing is known") };
-    let Outcome::Needs(again) = claim::map(&case.input, None, &[], &settings) else { panic!("nothing is known") };
+    let Outcome::Needs(first) = eclaim::map(&case.input, None, &[], &settings) else { panic!("nothing is known") };
+    let Outcome::Needs(again) = eclaim::map(&case.input, None, &[], &settings) else { panic!("nothing is known") };
     assert_eq!(first, again);
     let empty: Vec<_> =
         all.iter().map(|answer| mapping::lookup::Answer { found: Vec::new(), ..answer.clone() }).collect();
-    let Outcome::Issues(issues) = claim::map(&case.input, None, &empty, &settings) else { panic!("all is answered") };
+    let Outcome::Issues(issues) = eclaim::map(&case.input, None, &empty, &settings) else { panic!("all is answered") };
     let errors = issues.iter().filter(|issue| issue.severity == Severity::Error).count();
     assert!(errors >= 4, "all that openIMIS does not have is told at once: {issues:?}");
 }
@@ -309,7 +309,7 @@ fn a_fingerprint_changes_with_what_openimis_holds_and_with_nothing_else() {
 
 #[test]
 fn settings_tell_all_their_problems_at_once() {
-    let claim: claim::Settings = serde_json::from_str(
+    let claim: eclaim::Settings = serde_json::from_str(
         r#"{"code_prefix": "TOOLONG", "code_length": 30, "utc_offset_minutes": 2000, "visit_type": "X", "insurance_number": [" "],
             "diagnoses": [{"source": "a|1", "openimis": "A02"}, {"source": "a|1", "openimis": ""}],
             "items": [{"source": "", "kind": "item", "openimis": "", "uuid": "no", "price": "1.234"}],
@@ -318,7 +318,7 @@ fn settings_tell_all_their_problems_at_once() {
     )
     .expect("settings");
     assert_eq!(claim.problems().len(), 14, "{:#?}", claim.problems());
-    assert_eq!(claim::Settings::default().problems(), Vec::<String>::new());
+    assert_eq!(eclaim::Settings::default().problems(), Vec::<String>::new());
     let facility: facility::Settings = serde_json::from_str(
         r#"{"levels": [{"source": "a", "openimis": "X"}], "default_level": "X", "legal_forms": [{"source": "a", "openimis": "XX"}],
             "default_legal_form": "XX", "default_care_type": "X", "closed_status": "gone", "suspended_status": "",

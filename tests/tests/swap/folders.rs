@@ -158,7 +158,7 @@ fn a_mapping_that_may_be_missing_is_taken_when_it_comes_and_kept_when_it_goes() 
     let dir = folder();
     let host = open(checked(dir.path()));
     assert_eq!(host.without(), [Interface::Claim, Interface::Eligibility, Interface::Facility]);
-    let missing = host.claim_code("{}", &mapping::claim::Settings::default()).expect_err("no component has it");
+    let missing = host.claim_code("{}", &mapping::eclaim::Settings::default()).expect_err("no component has it");
     assert!(missing.to_string().contains("no component exports it"), "{missing}");
 
     replace(dir.path(), "map_claim.wasm", &built("map_claim.wasm"));
@@ -170,5 +170,5 @@ fn a_mapping_that_may_be_missing_is_taken_when_it_comes_and_kept_when_it_goes() 
     fs::remove_file(dir.path().join("map_claim.wasm")).expect("a file to remove");
     let reloaded = host.reload();
     assert_eq!((reloaded.switched.len(), reloaded.refused.len()), (0, 1), "{reloaded:?}");
-    assert_eq!(host.claim_code("{}", &mapping::claim::Settings::default()).expect("it is still there"), None);
+    assert_eq!(host.claim_code("{}", &mapping::eclaim::Settings::default()).expect("it is still there"), None);
 }

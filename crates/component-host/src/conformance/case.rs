@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flow::ports::MapperError;
 use mapping::claim_response::ContactLink;
 use mapping::lookup::{Answer, By, Lookup, Outcome, Resource};
-use mapping::{Issue, IssueType, MapResult, claim, claim_response, eligibility, facility, feedback, patient};
+use mapping::{Issue, IssueType, MapResult, claim_response, eclaim, eligibility, facility, feedback, patient};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -62,8 +62,8 @@ pub enum With {
     ClaimResponse { date: Option<String>, contact: Option<ContactLink>, settings: claim_response::Settings },
     Feedback { insuree: Option<String>, settings: feedback::Settings },
     Patient { locations: Vec<String>, settings: patient::Settings },
-    Claim { received: Option<String>, known: Vec<Answer>, settings: Box<claim::Settings> },
-    ClaimAnswer { sent: String, original: String, valuated: Option<String>, settings: Box<claim::Settings> },
+    Claim { received: Option<String>, known: Vec<Answer>, settings: Box<eclaim::Settings> },
+    ClaimAnswer { sent: String, original: String, valuated: Option<String>, settings: Box<eclaim::Settings> },
     Eligibility { received: Option<String>, known: Vec<Answer>, settings: eligibility::Settings },
     Facility { known: Vec<Answer>, settings: Box<facility::Settings> },
 }
@@ -241,10 +241,10 @@ impl Case {
             With::Feedback { insuree, settings } => feedback::map(input, insuree.as_deref(), settings),
             With::Patient { locations, settings } => patient::map(input, locations, settings),
             With::Claim { received, known, settings } => {
-                self.built_in_drive(known, |known| claim::map(input, received.as_deref(), known, settings))
+                self.built_in_drive(known, |known| eclaim::map(input, received.as_deref(), known, settings))
             }
             With::ClaimAnswer { sent, original, valuated, settings } => {
-                claim::answer::map(input, sent, original, valuated.as_deref(), settings)
+                eclaim::answer::map(input, sent, original, valuated.as_deref(), settings)
             }
             With::Eligibility { received, known, settings } => {
                 self.built_in_drive(known, |known| eligibility::map(input, received.as_deref(), known, settings))

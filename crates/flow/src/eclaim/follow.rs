@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use mapping::claim::answer::is_final;
+use mapping::eclaim::answer::is_final;
 use mapping::ids::ClaimUuid;
 
 use super::submit::{FollowedClaim, SentClaim};

@@ -112,7 +112,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             insuree_uuid: None,
             issues,
             sender: Some(client.to_owned()),
-            agreement: Agreement { facts: mapping::claim::agreement(text, settings), reader },
+            agreement: Agreement { facts: mapping::eclaim::agreement(text, settings), reader },
             body,
         };
         Ok(self.keep(new, &mut Journal::default()).await?)

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use http::Method;
 use mapping::Issue;
-use mapping::claim::answer::{is_final, with_notes};
 use mapping::claim_response::{ClaimStatus, Envelope, envelope};
+use mapping::eclaim::answer::{is_final, with_notes};
 use mapping::ids::ClaimUuid;
 use mapping::lookup;
 use serde::{Deserialize, Serialize};

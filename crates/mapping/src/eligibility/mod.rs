@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::Mapped;
 use crate::bundle::{Documents, Entry};
-use crate::claim::zone;
+use crate::eclaim::zone;
 use crate::fhir::codes::{CODE, UUID};
 use crate::fhir::elements::{Concept, List, MANY, Reference, each, of_openimis};
 use crate::fhir::period::Period;
@@ -138,7 +138,7 @@ fn answer(
     let found = questions.ask(lookup.resource, lookup.by, &lookup.value)?;
     // openIMIS' FHIR answers with everything where it does not know what it is asked to search by.
     let meant = match lookup.by {
-        By::Code => with_code(found.iter(), &lookup.value, |text| crate::claim::openimis_code(text)),
+        By::Code => with_code(found.iter(), &lookup.value, |text| crate::eclaim::openimis_code(text)),
         _ => found.iter().collect(),
     };
     if let Some(text) = meant.first() {
