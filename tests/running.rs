@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use openimis_mediator::Host;
 use openimis_mediator::config::Config;
-use openimis_mediator::store::{Filter, SqlStore, View};
 use sandbox::{CHT_PASSWORD, OPENIMIS_PASSWORD, Sandbox, USER};
+use store::{Filter, SqlStore, View};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};

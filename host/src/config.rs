@@ -8,8 +8,8 @@ mod log;
 mod metrics;
 mod openhim;
 mod playground;
+mod retention;
 mod server;
-mod store;
 mod tables;
 mod telemetry;
 mod tokens;
@@ -24,8 +24,9 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use metrics::Metrics;
 pub use openhim::{Auth, OpenHim};
 pub use playground::Playground;
+pub use retention::Retention;
 pub use server::{Admin, Client, ClientCertificates, Scope, Server, ServerTls};
-pub use store::{Place, Retention, StoreSettings};
+pub use store::{Place, StoreSettings};
 pub use tables::Tables;
 pub use telemetry::Telemetry;
 pub use tokens::{Issuer, Tokens};
@@ -330,7 +331,7 @@ impl Config {
 
     /// What does not fit in where messages are kept, and how long.
     pub fn store_problems(&self) -> Vec<String> {
-        store::problems(&self.store, &self.retention)
+        retention::problems(&self.store, &self.retention)
     }
 
     /// The part that `flow` works with.

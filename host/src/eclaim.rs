@@ -30,7 +30,7 @@ use crate::inbound::{measured, tell_of_conflict, traced};
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};
 use crate::server::told::Who;
-use crate::store::Which;
+use store::Which;
 
 /// Another mediator on the same database may deliver the claim: then nobody here says so.
 const LOOK: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@
 //! - [`console`]: pages for admins, in a browser.
 //! - [`eclaim`]: what hospitals post.
 //! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
-//! - [`swap`]: mapping components are replaced as their files change. [`store`]: messages on SQLite or PostgreSQL. [`clock`]: the time.
+//! - [`swap`]: mapping components are replaced as their files change. [`clock`]: the time.
 //! - [`metrics`]: what Prometheus reads.
 //! - [`openhim`]: registration with OpenHIM, and what it is told.
 //! - [`facilities`]: a registry's facilities, brought to openIMIS.
@@ -39,7 +39,6 @@ pub mod playground;
 pub mod room;
 pub mod server;
 pub mod shown;
-pub mod store;
 pub mod swap;
 pub mod tokens;
 pub mod worker;

@@ -10,7 +10,7 @@ use flow::receive::Receipt;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::Host;
-use crate::store::{Disk, Held};
+use store::{Disk, Held};
 
 /// How long a count is good for at least, and how many times longer than it took: what comes in meanwhile is added.
 const GOOD_FOR: Duration = Duration::from_secs(5);

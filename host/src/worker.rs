@@ -17,8 +17,8 @@ mod tell;
 
 use crate::Host;
 use crate::room::Level;
-use crate::store::Leased;
 use running::Running;
+use store::Leased;
 pub use tell::Away;
 use tell::{polling, tell_of_peers, tell_of_poll, warn_of};
 

@@ -11,8 +11,8 @@ use mediator_tests::running::{
     Process, config, environment, eventually, messages, notification, post, program, reason, sample_feedback, sandbox,
     settled, skipped, states, story,
 };
-use openimis_mediator::store::SqlStore;
 use sandbox::{Fault, Sandbox};
+use store::SqlStore;
 use tempfile::TempDir;
 use tokio::process::Command;
 

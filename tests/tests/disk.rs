@@ -13,10 +13,10 @@ use mediator_tests::running::{
     PATIENCE, Process, config, environment, eventually, messages, notification, post, sample_claim, sandbox, settled,
     skipped, states, story,
 };
-use openimis_mediator::store::SqlStore;
 use sandbox::Sandbox;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
+use store::SqlStore;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::time::timeout;

@@ -16,9 +16,9 @@ use mediator_tests::running::{
     store_path, story,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::SqlStore;
 use sandbox::Sandbox;
 use sqlx::AnyPool;
+use store::SqlStore;
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 use tokio::sync::Notify;

@@ -8,9 +8,9 @@ use mediator_tests::running::{
     sample_feedback, sandbox, settled, store_path, story,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::{SqlStore, View};
 use sandbox::{CHT_PASSWORD, Fault, OPENIMIS_PASSWORD, Sandbox};
 use serde_json::json;
+use store::{SqlStore, View};
 use tempfile::TempDir;
 
 const CLAIM: &str = "/mediator/claim-response";

@@ -8,9 +8,9 @@ use mediator_tests::running::{
     openimis, post, reason, sample_claim, sample_feedback, sandbox, settled, states, store_path, story,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::{SqlStore, View};
 use sandbox::{Fault, Sandbox};
 use serde_json::{Value, json};
+use store::{SqlStore, View};
 use tempfile::TempDir;
 
 const CLAIM: &str = "/mediator/claim-response";

@@ -5,9 +5,9 @@ use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, config, count, eventually, notification, openimis, reason, sandbox,
     states, story,
 };
-use openimis_mediator::store::View;
 use sandbox::{Fault, Sandbox};
 use serde_json::{Value, json};
+use store::View;
 use tempfile::TempDir;
 
 const CLAIM: &str = "/mediator/claim-response";

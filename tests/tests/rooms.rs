@@ -32,10 +32,11 @@ fn rooms() -> Vec<(String, BTreeSet<String>)> {
 fn allowed(room: &str) -> &'static [&'static str] {
     match room {
         "flow" | "mapping-guest" | "mapping-npm" => &["mapping"],
-        "openimis-mediator" => &["component-host", "files", "flow", "mapping", "observe", "sandbox"],
+        "openimis-mediator" => &["component-host", "files", "flow", "mapping", "observe", "sandbox", "store"],
         "component-host" => &["files", "flow", "mapping", "observe"],
         "embed-rust" => &["component-host", "mapping"],
         "files" => &["mapping"],
+        "store" => &["files", "flow", "mapping", "observe"],
         "edge" => &["flow", "mapping"],
         shell if shell.starts_with("map-") => &["mapping-guest"],
         _ => &[],

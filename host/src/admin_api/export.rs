@@ -10,7 +10,7 @@ use flow::ports::StoreError;
 use futures_util::stream::try_unfold;
 
 use super::{Asked, Client, Host, Refusal, Wanted, now, query, told};
-use crate::store::Filter;
+use store::Filter;
 
 /// Messages read at once.
 const PAGE: u32 = 200;

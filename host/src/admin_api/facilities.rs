@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Asked, Client, Host, Id, Refusal, Wanted, body, id, now, query};
 use crate::facilities::{is_code, national_id};
-use crate::store::FacilityFilter;
+use store::FacilityFilter;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -21,8 +21,8 @@ use crate::clients::Client;
 use crate::config::Scope;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, refusal, with_fallbacks};
-use crate::store::{Filter, View};
 use crate::{Host, HostFlow};
+use store::{Filter, View};
 
 mod actions;
 mod export;

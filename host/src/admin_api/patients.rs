@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Answer, Asked, Client, Host, Id, Refusal, Wanted, body, id, now, query};
-use crate::store::{Decided, PROPOSAL_STATES, ProposalFilter, Unlinked};
+use store::{Decided, PROPOSAL_STATES, ProposalFilter, Unlinked};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -8,8 +8,8 @@ use flow::peers::cht_check::{Expected, Finding, Level};
 use openimis_mediator::clock::SystemClock;
 use openimis_mediator::config::{Config, Scope};
 use openimis_mediator::http::ReqwestHttp;
-use openimis_mediator::store::SqlStore;
 use openimis_mediator::{HostFlow, load_mappings};
+use store::SqlStore;
 
 use super::{Source, print_pretty};
 

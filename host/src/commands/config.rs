@@ -14,8 +14,8 @@ use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::load_mappings;
 use openimis_mediator::openhim::adopt::{differences, plainly};
 use openimis_mediator::server::tls::Certificate;
-use openimis_mediator::store::check_key_file;
 use secrecy::{ExposeSecret, SecretString};
+use store::check_key_file;
 
 use super::Source;
 

@@ -12,8 +12,8 @@ use openimis_mediator::clock::SystemClock;
 use openimis_mediator::config::Config;
 use openimis_mediator::facilities::{SyncError, is_code, national_id, retry, sync};
 use openimis_mediator::http::ReqwestHttp;
-use openimis_mediator::store::{FacilityFilter, FacilityLine, SqlStore};
 use openimis_mediator::{HostFlow, load_mappings};
+use store::{FacilityFilter, FacilityLine, SqlStore};
 
 use super::messages::{actor, bar, open_store};
 use super::{Source, print_document, print_json};

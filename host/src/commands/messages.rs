@@ -11,8 +11,8 @@ use flow::{Kind, MessageId, State};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use openimis_mediator::config::{Config, ConfigError, Place};
-use openimis_mediator::store::{Filter, SqlStore, Summary, View};
 use serde_json::Value;
+use store::{Filter, SqlStore, Summary, View};
 
 use super::{Source, print_document, print_json, print_pretty};
 

@@ -6,8 +6,8 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use mapping::ids::InsureeUuid;
-use openimis_mediator::store::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView, SqlStore, Unlinked};
 use serde_json::Value;
+use store::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView, SqlStore, Unlinked};
 
 use super::messages::{actor, open_store};
 use super::{Source, print_json, print_pretty};

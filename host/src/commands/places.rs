@@ -12,7 +12,7 @@ use flow::peers::cht_check::AtCht;
 use jiff::Timestamp;
 use mapping::patient::PlaceLink;
 use openimis_mediator::config::Config;
-use openimis_mediator::store::SqlStore;
+use store::SqlStore;
 
 use super::cht::flow;
 use super::messages::{actor, bar};

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Subcommand;
 use openimis_mediator::config::{ConfigError, Place};
-use openimis_mediator::store::backup::back_up;
+use store::backup::back_up;
 
 use super::Source;
 

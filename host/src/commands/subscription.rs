@@ -7,8 +7,8 @@ use clap::Subcommand;
 use flow::subscription::SubscriptionChange;
 use openimis_mediator::clock::SystemClock;
 use openimis_mediator::http::ReqwestHttp;
-use openimis_mediator::store::SqlStore;
 use openimis_mediator::{HostFlow, load_mappings};
+use store::SqlStore;
 
 use super::Source;
 

@@ -13,7 +13,7 @@ use super::guard::Visit;
 use super::page;
 use super::texts::Texts;
 use super::words::Reader;
-use crate::store::Filter;
+use store::Filter;
 
 /// Messages a page.
 pub(super) const PAGE: u32 = 50;

@@ -17,7 +17,7 @@ use super::guard::{Form, Visit};
 use super::page::{self, Answer, Here, Trouble};
 use super::sign_in::to;
 use super::words::{fill, grouped};
-use crate::store::Filter;
+use store::Filter;
 
 /// Most that run at a time: each takes its turns at the store.
 const AT_ONCE: usize = 4;

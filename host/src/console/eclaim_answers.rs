@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::guard::Visit;
 use super::page;
-use crate::store::{SqlStore, Summary, View};
+use store::{SqlStore, Summary, View};
 
 /// Most answers that are read for a page. A claim has four states.
 const MOST: usize = 10;

@@ -15,7 +15,7 @@ use super::texts::Texts;
 use super::words::{fill, grouped};
 use super::{Console, HOME};
 use crate::facilities::{is_code, national_id};
-use crate::store::{FacilityFilter, FacilityLine, FacilityView, RunLine};
+use store::{FacilityFilter, FacilityLine, FacilityView, RunLine};
 
 /// Facilities a page.
 const PAGE: u32 = 50;

@@ -22,7 +22,7 @@ use super::texts::Texts;
 use super::words::fill;
 use super::{Console, documents, eclaim_answers, messages};
 use crate::config::Language;
-use crate::store::View;
+use store::View;
 use timeline::timeline;
 pub(super) use unlink::unlink;
 

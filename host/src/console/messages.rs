@@ -18,7 +18,7 @@ use super::overview::PATIENCE;
 use super::page::{self, Answer, Here};
 use super::sign_in::to;
 use super::words::{fill, grouped};
-use crate::store::{Filter, Summary};
+use store::{Filter, Summary};
 
 /// Counted for the button that retries many; what is more is told as "more than".
 const COUNTED: u32 = 10_000;

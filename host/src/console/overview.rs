@@ -20,7 +20,7 @@ use super::{Console, HOME, facilities, patients};
 use crate::config::Scope;
 use crate::openhim::adopt::plainly;
 use crate::room::Level;
-use crate::store::Tally;
+use store::Tally;
 
 /// Longest wait for openIMIS: a page is no place to wait for a peer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);

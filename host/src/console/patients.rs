@@ -16,7 +16,7 @@ use super::sign_in::to;
 use super::texts::Texts;
 use super::words::fill;
 use super::{Console, HOME};
-use crate::store::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView};
+use store::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView};
 
 /// Proposals a page.
 const PAGE: u32 = 50;

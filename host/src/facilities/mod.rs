@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::HostFlow;
 use crate::config::{Config, Facilities};
-use crate::store::Holder;
 pub use schedule::keep;
+use store::Holder;
 
 /// Why nothing was brought to openIMIS, or not all.
 #[derive(Debug, thiserror::Error)]

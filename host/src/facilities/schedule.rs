@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use super::{SyncError, retry, sync};
 use crate::Host;
-use crate::store::RunLine;
 use crate::worker::{Stop, asked};
+use store::RunLine;
 
 /// Time between two looks: another process may have put a facility back, or finished a run.
 const LOOK: Duration = Duration::from_secs(10);

@@ -27,8 +27,8 @@ mod scrape;
 pub use scrape::routes;
 
 use crate::http::metrics::PeerFigures;
-use crate::store::metrics::StoreFigures;
 use component_host::metrics::MappingFigures;
+use store::metrics::StoreFigures;
 
 /// From a request's arrival to its answer: a commit and some network.
 const ACCEPT_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];

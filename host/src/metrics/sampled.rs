@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::Host;
-use crate::store::{Backlog, Disk};
+use store::{Backlog, Disk};
 
 /// A look at the store takes this share of the time at most.
 const SHARE: u32 = 20;

@@ -11,7 +11,7 @@ pub use super::live::{InForce, plainly};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::http::{HttpSetupError, ReqwestHttp};
-use crate::store::{SqlStore, peek_openhim_settings};
+use store::{SqlStore, peek_openhim_settings};
 
 /// Why the file's values were not adopted.
 #[derive(Debug, thiserror::Error)]

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 use super::api::{CallError, call};
 use super::status::{Problem, Reports};
 use crate::Host;
-use crate::store::{Pending, View};
 use crate::worker::{Stop, asked};
+use store::{Pending, View};
 
 /// When a message is looked at first. Most are delivered at once, but the core is still writing down its own answer then, which would take
 /// the place of what it is told.
@@ -218,7 +218,7 @@ fn note(host: &Host, error: &CallError, now: Timestamp) {
     }
 }
 
-fn entry(line: &crate::store::TrailLine) -> TrailEntry {
+fn entry(line: &store::TrailLine) -> TrailEntry {
     TrailEntry {
         at: line.at,
         event: line.event.clone(),

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::std_duration;
 use super::tell::{tell_of_delivery, tell_of_peers, traced};
 use crate::Host;
-use crate::store::Leased;
+use store::Leased;
 
 /// Messages that were all delivered within so long are leased in larger numbers,
 const SOON: Duration = Duration::from_millis(100);

@@ -6,9 +6,9 @@ use openimis_mediator::HostFlow;
 use openimis_mediator::clock::SystemClock;
 use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::load_mappings;
-use openimis_mediator::store::SqlStore;
 use sandbox::{ChtVersion, Fault, Sandbox};
 use serde_json::{Value, json};
+use store::SqlStore;
 use tempfile::TempDir;
 use tokio::process::Command;
 

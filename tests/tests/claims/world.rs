@@ -7,10 +7,10 @@ use std::sync::OnceLock;
 use mediator_tests::running::{Mediator, count, environment, eventually, sandbox};
 use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::Config;
-use openimis_mediator::store::View;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use sandbox::{HOSPITAL_PASSWORD, Hospital, SAMPLE_BUNDLE, Sandbox, USER};
 use serde_json::Value;
+use store::View;
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -5,9 +5,9 @@ use mediator_tests::running::{
     sandbox, settled, states, store_path, story,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::{SqlStore, View};
 use sandbox::Sandbox;
 use serde_json::{Value, json};
+use store::{SqlStore, View};
 use tempfile::TempDir;
 
 use crate::{CLAIM, Env, FEEDBACK, actor, at_the_keyboard, audit, done, folder, run, some_messages};

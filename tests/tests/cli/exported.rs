@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use mediator_tests::running::{sample_claim, store_path};
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::SqlStore;
 use serde_json::{Value, json};
+use store::SqlStore;
 
 use crate::{Env, audit, done, folder, run, some_messages};
 

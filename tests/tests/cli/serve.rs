@@ -7,9 +7,9 @@ use mediator_tests::running::{
     store_path,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::SqlStore;
 use sandbox::Fault;
 use sqlx::{Connection, SqliteConnection};
+use store::SqlStore;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 

@@ -3,8 +3,8 @@
 use mediator_tests::running::{Mediator, Process, config, environment, post, sandbox, settled, store_path};
 use openimis_mediator::config::StoreSettings;
 use openimis_mediator::shown;
-use openimis_mediator::store::SqlStore;
 use serde_json::{Value, json};
+use store::SqlStore;
 
 use crate::{CLAIM, at_the_keyboard, folder, run};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use base64::Engine;
 use mediator_tests::running::store_path;
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::SqlStore;
+use store::SqlStore;
 use tokio::net::TcpSocket;
 
 use crate::{Env, folder, run};

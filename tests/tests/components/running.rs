@@ -7,9 +7,9 @@ use flow::ports::Clock;
 use mediator_tests::running::{
     Mediator, PATIENCE, Process, config, environment, post, program, reason, sandbox, settled, states, story,
 };
-use openimis_mediator::store::SqlStore;
 use sandbox::Sandbox;
 use serde_json::{Value, json};
+use store::SqlStore;
 use tempfile::TempDir;
 use tokio::process::Command;
 

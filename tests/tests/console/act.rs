@@ -111,9 +111,8 @@ async fn many_are_retried_by_a_filter_and_their_progress_ends_at_a_hundred_per_c
     let part = admin.send(part).await.text;
     assert!(part.starts_with("<div id=\"progress\"") && part.contains("100 %"), "{part}");
 
-    let put_back =
-        |view: &openimis_mediator::store::View| view.trail.iter().any(|line| line.event == "retry asked for");
-    let claims = desk.mediator.store().count_fitting(&openimis_mediator::store::Filter::default(), 1000).await;
+    let put_back = |view: &store::View| view.trail.iter().any(|line| line.event == "retry asked for");
+    let claims = desk.mediator.store().count_fitting(&store::Filter::default(), 1000).await;
     assert_eq!(claims.expect("a store"), 451);
     let messages = desk.mediator.messages().await;
     assert_eq!(messages.iter().filter(|view| put_back(view)).count(), 450);

@@ -40,7 +40,7 @@ async fn what_failed_is_listed_with_its_reason_and_tried_again() {
     let list = words(&admin.page("/console/facilities?state=failed").await);
     assert!(list.contains("Far Health Post") && list.contains("no openIMIS district"), "{list}");
     assert!(!list.contains("Rapta Health Centre"), "{list}");
-    let id = desk.mediator.store().facilities(&openimis_mediator::store::FacilityFilter {
+    let id = desk.mediator.store().facilities(&store::FacilityFilter {
         state: Some(flow::facilities::State::Failed),
         before: None,
         limit: 1,

@@ -1,9 +1,9 @@
 //! What admins see of a hospital's claim.
 
 use mediator_tests::running::eventually;
-use openimis_mediator::store::View;
 use reqwest::StatusCode;
 use sandbox::{ClaimStatus, Hospital, SAMPLE_BUNDLE, USER};
+use store::View;
 
 use super::{Desk, PASSWORD, words};
 

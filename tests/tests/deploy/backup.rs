@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mediator_tests::running::{Process, environment, messages, post, program, sandbox, settled, store_path};
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::SqlStore;
 use serde_json::Value;
+use store::SqlStore;
 use tempfile::TempDir;
 use tokio::process::Command;
 

@@ -8,7 +8,8 @@ use mediator_tests::running::workspace;
 use syn::{Attribute, Expr, Fields, Item, Lit, Meta, Type};
 
 /// Where settings may be defined.
-const PLACES: [&str; 5] = [
+const PLACES: [&str; 6] = [
+    "crates/store/src/settings.rs",
     "host/src/config.rs",
     "host/src/config",
     "crates/flow/src/settings.rs",

@@ -2,9 +2,9 @@
 
 use mediator_tests::running::{Process, environment, eventually, messages, post, sandbox, store_path};
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::SqlStore;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use store::SqlStore;
 use tokio::process::Command;
 
 use crate::answers::read;

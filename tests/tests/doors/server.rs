@@ -228,8 +228,8 @@ impl World {
     }
 }
 
-impl From<openimis_mediator::store::View> for Kept {
-    fn from(view: openimis_mediator::store::View) -> Self {
+impl From<store::View> for Kept {
+    fn from(view: store::View) -> Self {
         Self {
             state: view.summary.state,
             attempts: view.summary.attempts.into(),

@@ -2,7 +2,7 @@
 
 use flow::facilities::State;
 use openimis_mediator::facilities::national_id;
-use openimis_mediator::store::FacilityLine;
+use store::FacilityLine;
 
 use crate::world::{World, open, synced, tried_again};
 

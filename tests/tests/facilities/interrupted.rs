@@ -144,9 +144,8 @@ async fn a_registry_that_asks_for_a_slower_pace_is_left_alone_for_so_long() {
     world.registry.fail_next(1, Fault::Status(500));
     run(&host, false, false).await.0.expect_err("a fault");
     let second = host.flow.store.facility_runs(1).await.expect("the store").remove(0);
-    let wait = |run: &openimis_mediator::store::RunLine| {
-        run.next_at.expect("a time").duration_since(run.ended_at.expect("a time")).as_millis()
-    };
+    let wait =
+        |run: &store::RunLine| run.next_at.expect("a time").duration_since(run.ended_at.expect("a time")).as_millis();
     assert!(wait(&second) > wait(&first), "it waits longer each time: {first:?} {second:?}");
     assert_eq!(second.id, first.id);
 }

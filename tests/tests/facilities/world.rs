@@ -8,9 +8,9 @@ use flow::facilities::{Action, Counts, Event, Record, RunRequest, State};
 use mediator_tests::running::{config, sandbox};
 use openimis_mediator::Host;
 use openimis_mediator::facilities::{SyncError, retry, sync};
-use openimis_mediator::store::{FacilityFilter, FacilityLine, SqlStore};
 use sandbox::{REGISTRY_PASSWORD, Registry, Sandbox, USER};
 use serde_json::Value;
+use store::{FacilityFilter, FacilityLine, SqlStore};
 use tempfile::TempDir;
 
 /// What every facility of the stand-in needs to be mapped.

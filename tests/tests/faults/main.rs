@@ -13,8 +13,8 @@ mod wire;
 use std::time::{Duration, Instant};
 
 use mediator_tests::running::{Mediator, PATIENCE, config, notification, reason, sandbox, story};
-use openimis_mediator::store::View;
 use sandbox::{Fault, Sandbox};
+use store::View;
 use tempfile::TempDir;
 
 const CLAIM: &str = "/mediator/claim-response";

@@ -10,10 +10,10 @@ use mediator_tests::running::{
     Mediator, config, eventually, notification, sample_claim, sample_feedback, sandbox, states, store_path,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::SqlStore;
 use reqwest::StatusCode;
 use sandbox::Fault;
 use sqlx::{Connection, SqliteConnection};
+use store::SqlStore;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

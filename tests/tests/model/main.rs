@@ -19,8 +19,8 @@ use fuzz_targets::memory::Native;
 use jiff::{SignedDuration, Timestamp};
 use mediator_tests::running::{messages, sample_claim, sample_feedback, story};
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::{Filter, SqlStore};
 use proptest::prelude::*;
+use store::{Filter, SqlStore};
 use tokio::task::JoinHandle;
 
 use world::{FAULTS, Fault, LATE, Peers, STEPS, Steps, World};

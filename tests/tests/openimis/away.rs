@@ -2,8 +2,8 @@
 
 use mediator_tests::running::{Process, eventually, post, store_path};
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::{SqlStore, View};
 use serde_json::{Value, json};
+use store::{SqlStore, View};
 
 use crate::real::{Claim, PATIENT};
 use crate::world::{World, assert_unusual, messages_of, settled, told};

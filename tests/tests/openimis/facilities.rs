@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use flow::facilities::{Action, Counts, Event, RunRequest, State};
 use openimis_mediator::Host;
 use openimis_mediator::facilities::{SyncError, national_id, retry, sync};
-use openimis_mediator::store::FacilityFilter;
 use sandbox::{REGISTRY_TOKEN, Registry};
 use serde_json::{Value, json};
+use store::FacilityFilter;
 
 use crate::real::{since_1970, sql};
 use crate::world::World;

@@ -7,8 +7,8 @@ use flow::subscription::SubscriptionChange;
 use mediator_tests::running::{Process, program, store_path};
 use openimis_mediator::Host;
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::SqlStore;
 use serde_json::json;
+use store::SqlStore;
 use tokio::process::Command;
 
 use crate::world::{World, settled};

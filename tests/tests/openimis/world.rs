@@ -7,9 +7,9 @@ use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, PATIENCE, config, environment, eventually, sandbox,
 };
 use openimis_mediator::config::Config;
-use openimis_mediator::store::{Filter, SqlStore, View};
 use sandbox::Sandbox;
 use serde_json::{Value, json};
+use store::{Filter, SqlStore, View};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -148,9 +148,7 @@ pub async fn is(store: &SqlStore, claim: &Claim, state: &str, words: &str) -> Vi
 
 /// How often a trail tells of an event that begins so; with a status, only of those it was answered with.
 pub fn told(message: &View, event: &str, status: Option<u16>) -> usize {
-    let fits = |line: &&openimis_mediator::store::TrailLine| {
-        line.event.starts_with(event) && (status.is_none() || line.status == status)
-    };
+    let fits = |line: &&store::TrailLine| line.event.starts_with(event) && (status.is_none() || line.status == status);
     message.trail.iter().filter(fits).count()
 }
 

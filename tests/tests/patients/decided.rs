@@ -1,7 +1,7 @@
 //! What a person decides, on the command line or over the admin API, and what follows.
 
 use mediator_tests::running::{environment, eventually, program};
-use openimis_mediator::store::Decided;
+use store::Decided;
 use tokio::process::Command;
 
 use super::*;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mediator_tests::running::{Mediator, count, notification, reason, states, story};
-use openimis_mediator::store::{Unlinked, View};
 use sandbox::{Fault, Sandbox};
 use serde_json::json;
+use store::{Unlinked, View};
 use tempfile::TempDir;
 
 use crate::{CREATED, INSUREE, contact, mediator, patients, put, world};

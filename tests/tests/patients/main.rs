@@ -1,9 +1,9 @@
 //! Which CHT contact an insuree becomes: found, proposed to a person, or made; on every version of CHT.
 
 use mediator_tests::running::{Mediator, config, messages, notification, reason, sandbox, story};
-use openimis_mediator::store::{Proposal, ProposalFilter, View};
 use sandbox::{CHT_PASSWORD, ChtVersion, Sandbox, USER};
 use serde_json::{Value, json};
+use store::{Proposal, ProposalFilter, View};
 use tempfile::TempDir;
 
 mod decided;

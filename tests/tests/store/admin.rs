@@ -1,6 +1,6 @@
 //! What admins see and do.
 
-use openimis_mediator::store::Filter;
+use store::Filter;
 
 use super::*;
 

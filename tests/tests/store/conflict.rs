@@ -1,7 +1,7 @@
 //! Documents that come with the key of another one.
 
 use flow::agreement::Agreement;
-use openimis_mediator::store::Filter;
+use store::Filter;
 
 use super::*;
 
@@ -31,7 +31,7 @@ async fn accept(store: &impl Store, new: NewMessage, now: i64) -> Accepted {
     store.accept(new, at(now)).await.expect("a store")
 }
 
-async fn view(store: &SqlStore, id: MessageId) -> openimis_mediator::store::View {
+async fn view(store: &SqlStore, id: MessageId) -> store::View {
     store.view(id).await.expect("a store").expect("a message")
 }
 

@@ -1,7 +1,7 @@
 //! Facilities of a registry: what was last sent, how far a run is, whose turn it is.
 
 use flow::facilities::{Action, Counts, Decision, Ledger, Record, RunEnd, RunRequest, State as Where};
-use openimis_mediator::store::{FacilityFilter, FacilityLine};
+use store::{FacilityFilter, FacilityLine};
 
 use super::*;
 

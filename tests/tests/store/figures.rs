@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use openimis_mediator::store::Backlog;
+use store::Backlog;
 
 use super::*;
 

@@ -14,7 +14,7 @@ use mapping::Issue;
 use mediator_tests::postgres::Cluster;
 use mediator_tests::running::{messages, reason};
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::SqlStore;
+use store::SqlStore;
 
 mod admin;
 mod conflict;

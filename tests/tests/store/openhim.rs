@@ -1,6 +1,6 @@
 //! Transactions of OpenHIM that are to be told what became of their messages.
 
-use openimis_mediator::store::Pending;
+use store::Pending;
 
 use super::*;
 

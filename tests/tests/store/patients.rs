@@ -3,8 +3,8 @@
 use flow::proposal::{Person, PossibleMatch};
 use mapping::ids::InsureeUuid;
 use mapping::patient::PlaceLink;
-use openimis_mediator::store::{Decided, Imported, Proposal, ProposalFilter};
 use serde_json::json;
+use store::{Decided, Imported, Proposal, ProposalFilter};
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! What a client has in the store.
 
-use openimis_mediator::store::Held;
+use store::Held;
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! What is kept how long.
 
-use openimis_mediator::store::Pruned;
+use store::Pruned;
 
 use super::*;
 

@@ -11,11 +11,11 @@ use mediator_tests::running::{
     sample_claim, sample_feedback, sandbox, settled, states, store_path,
 };
 use openimis_mediator::config::StoreSettings;
-use openimis_mediator::store::SqlStore;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use sandbox::Sandbox;
+use store::SqlStore;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::unbounded_channel;

@@ -8,7 +8,7 @@ use flow::steady::{self, ClockVerdict};
 use flow::{MessageId, State};
 use jiff::{SignedDuration, Timestamp};
 use openimis_mediator::config::Retention;
-use openimis_mediator::store::{Filter, SqlStore, View};
+use store::{Filter, SqlStore, View};
 
 use super::{Which, actor, bar};
 

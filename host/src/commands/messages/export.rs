@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
 use openimis_mediator::shown;
-use openimis_mediator::store::SqlStore;
+use store::SqlStore;
 
 use super::{Which, actor, bar, with_documents};
 

@@ -6,7 +6,7 @@ use super::super::guard::Visit;
 use super::super::texts::Texts;
 use super::super::words::fill;
 use super::as_said;
-use crate::store::{TrailLine, View};
+use store::{TrailLine, View};
 
 /// What was done, one line after the other.
 pub(super) fn timeline(visit: &Visit, view: &View) -> Markup {

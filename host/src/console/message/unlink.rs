@@ -11,7 +11,7 @@ use crate::console::Console;
 use crate::console::guard::{Form, Visit};
 use crate::console::page::{self, Answer, Trouble};
 use crate::console::sign_in::to;
-use crate::store::{Unlinked, View};
+use store::{Unlinked, View};
 
 /// The form, on a claim that went to a contact or that a contact holds up.
 pub(super) fn form(visit: &Visit, view: &View) -> Markup {

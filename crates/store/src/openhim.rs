@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection, Row};
 
 use super::{Dialect, SqlStore, at, bounded, failed, ms, open, sql, word};
-use crate::config::{Place, StoreSettings};
+use crate::settings::{Place, StoreSettings};
 
 /// One of them, in a reporter's hands.
 #[derive(Clone, Debug)]

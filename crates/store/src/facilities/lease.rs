@@ -3,7 +3,7 @@
 use flow::ports::StoreError;
 use jiff::Timestamp;
 
-use crate::store::{SqlStore, at, bounded, failed, ms, text};
+use crate::{SqlStore, at, bounded, failed, ms, text};
 
 /// Who has the lease.
 #[derive(Clone, Debug)]

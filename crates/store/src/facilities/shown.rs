@@ -8,8 +8,8 @@ use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{Connection, Row};
 
-use crate::store::admin::audit;
-use crate::store::{SqlStore, at, bounded, failed, ms, sql, text};
+use crate::admin::audit;
+use crate::{SqlStore, at, bounded, failed, ms, sql, text};
 
 /// Which facilities to list, newest first.
 #[derive(Clone, Debug, Default)]

@@ -18,7 +18,7 @@ use super::postgres::Postgres;
 use super::seal::Seal;
 use super::writer::{Way, Writers};
 use super::{Dialect, LIMIT, SqlStore, Tables, bounded, failed, ms};
-use crate::config::{Place, StoreSettings};
+use crate::settings::{Place, StoreSettings};
 
 /// Connections to PostgreSQL, beside the three of the writers.
 const CONNECTIONS: u32 = 8;

@@ -38,6 +38,7 @@ mod queue;
 mod quota;
 mod retention;
 mod seal;
+pub mod settings;
 mod waits;
 mod writer;
 
@@ -53,6 +54,7 @@ pub use places::Imported;
 pub use quota::Held;
 pub use retention::Pruned;
 pub use seal::check_key_file;
+pub use settings::{Place, StoreSettings};
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use sqlx::Row;
 
 use super::metrics::StoreFigures;
 use super::{SqlStore, at, bounded, failed, ms, word};
-use crate::config::Place;
+use crate::settings::Place;
 
 /// Messages of one kind that somebody or something still has to act on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

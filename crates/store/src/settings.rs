@@ -1,9 +1,8 @@
-//! Where messages are kept, and how long.
+//! Where messages are kept.
 
 use std::path::PathBuf;
 
 use flow::ports::StoreError;
-use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -52,20 +51,6 @@ pub enum Place {
     Postgres(SecretString),
 }
 
-/// How long messages are kept after they were delivered, skipped or discarded. Dead letters stay until an admin acts.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Retention {
-    /// Documents as received and as sent: personal data.
-    ///
-    /// Default: `"720h"` (30 days).
-    pub documents: SignedDuration,
-    /// Messages with their trails; no less than `documents`. That a message was delivered is remembered for ever.
-    ///
-    /// Default: `"17520h"` (2 years).
-    pub messages: SignedDuration,
-}
-
 impl Default for StoreSettings {
     fn default() -> Self {
         Self {
@@ -76,12 +61,6 @@ impl Default for StoreSettings {
             client_bytes: 20 << 30,
             reserve_bytes: 128 << 20,
         }
-    }
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { documents: SignedDuration::from_hours(30 * 24), messages: SignedDuration::from_hours(730 * 24) }
     }
 }
 
@@ -119,19 +98,5 @@ impl StoreSettings {
     }
 }
 
-const EXPECTED: &str = "expected postgres://user@host/database (or sqlite:path), in store.url or DATABASE_URL";
-
-/// What does not fit.
-pub(super) fn problems(store: &StoreSettings, retention: &Retention) -> Vec<String> {
-    let mut problems = Vec::new();
-    if store.place().is_err() {
-        problems.push(format!("store.url: {EXPECTED}"));
-    }
-    if !retention.documents.is_positive() {
-        problems.push("retention.documents: expected a time longer than 0, for example 720h".to_owned());
-    }
-    if retention.messages < retention.documents {
-        problems.push("retention.messages: expected no less than retention.documents".to_owned());
-    }
-    problems
-}
+/// What an address of a store looks like.
+pub const EXPECTED: &str = "expected postgres://user@host/database (or sqlite:path), in store.url or DATABASE_URL";
