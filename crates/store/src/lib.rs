@@ -3,33 +3,33 @@
 //! The statements are the same for both but for the few words in [`Dialect`]. What is answered with "accepted" is on disk before.
 //!
 //! # Layout
-//! - `inbox`: taking messages in. `queue`: leasing and settling them. `writer`: many of both in one commit, by `direct` on SQLite and by
+//! - `inbox`: taking messages in. `queue`: leasing and settling them. `writer`: many of both in one commit, by `sqlite` on SQLite and by
 //!   `postgres`. `checkpoint`: SQLite's log into its file.
 //! - `links`: contacts and watermarks. `admin`: lists, trails, retry, discard, audit. `retention`: what is kept how long.
 //! - `patients`: contacts that may be an insuree. `places`: the imported table of places. `facilities`: a registry's facilities.
 //! - `filter`: which messages a list is about. `console`: counts for the console and the metrics. `eclaim`: where hospitals' claims are.
-//! - `figures`: what the metrics tell of it. `hot`: the statements that every message meets. `quota`: what a client has stored here.
+//! - `figures`: what the metrics tell of it. `explain`: the statements that every message meets. `quota`: what a client has stored here.
 //! - `conflict`: documents that came with the key of another one. `damage`: a file that is damaged. `waits`: why messages wait untried.
-//! - `open`: opening it, with `migrations`, the steps that make its tables.
-//! - `openhim`: transactions that are to be told. `seal`: documents encrypted at rest.
+//! - `connect`: opening it, with `migrations`, the steps that make its tables.
+//! - `openhim`: transactions that are to be told. `encryption`: documents encrypted at rest.
 
 mod admin;
 pub mod backup;
 mod checkpoint;
 mod conflict;
+mod connect;
 mod console;
 mod damage;
-mod direct;
 mod eclaim;
+mod encryption;
+mod explain;
 mod facilities;
 mod figures;
 mod filter;
-mod hot;
 mod inbox;
 mod links;
 pub mod metrics;
 mod migrations;
-mod open;
 mod openhim;
 mod patients;
 mod places;
@@ -37,14 +37,15 @@ mod postgres;
 mod queue;
 mod quota;
 mod retention;
-mod seal;
 pub mod settings;
+mod sqlite;
 mod waits;
 mod writer;
 
 pub use admin::{AuditLine, Summary, TrailLine, View};
 pub use console::Tally;
 pub use eclaim::Which;
+pub use encryption::check_key_file;
 pub use facilities::{FacilityFilter, FacilityLine, FacilityView, Holder, RunLine};
 pub use figures::{Backlog, Disk};
 pub use filter::Filter;
@@ -53,7 +54,6 @@ pub use patients::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalV
 pub use places::Imported;
 pub use quota::Held;
 pub use retention::Pruned;
-pub use seal::check_key_file;
 pub use settings::{Place, StoreSettings};
 
 use std::ops::{Deref, DerefMut};
@@ -72,11 +72,11 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Row};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use encryption::Seal;
 use inbox::Arriving;
 use links::RecentLinks;
 use metrics::{Arrival, StoreFigures};
 use observe::trace::{self, MESSAGE_ID, SpanKind};
-use seal::Seal;
 use writer::{Wanted, Work, Writers};
 
 /// How often an outcome is tried to be stored before it is left: for about half a minute.
@@ -99,7 +99,7 @@ struct Tables {
     dialect: Dialect,
     /// On SQLite one connection: it has one writer, and waiting for it here is fairer than its busy loop.
     writer: AnyPool,
-    /// On SQLite: held by who writes. The messages have a connection of their own (`direct`).
+    /// On SQLite: held by who writes. The messages have a connection of their own (`sqlite`).
     turn: Arc<Mutex<()>>,
     reader: AnyPool,
     recent: RecentLinks,

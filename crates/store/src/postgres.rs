@@ -11,11 +11,11 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{Connection, Executor, Row};
 use tokio::time::timeout;
 
+use super::connect::{POSTGRES, without_password};
+use super::encryption::Seal;
 use super::inbox::{Arriving, INSERT_NOTE, Row_, code, forgotten_key, issues_json};
 use super::links::RecentLinks;
-use super::open::{POSTGRES, without_password};
 use super::queue::{NO_DOCUMENT, PARK, Settlement, lease_statement, unsure_since};
-use super::seal::Seal;
 use super::writer::{Done, Failure, Taken, Wanted};
 use super::{Dialect, LIMIT, Leased, Tables, at, ms, placeholders, sql, text};
 

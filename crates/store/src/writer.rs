@@ -12,10 +12,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::direct::Direct;
 use super::inbox::Arriving;
 use super::postgres::Postgres;
 use super::queue::Settlement;
+use super::sqlite::Direct;
 use super::{Dialect, LIMIT, Leased, SqlStore, Tables, bounded, inbox};
 
 /// Largest number of messages in a commit.

@@ -10,13 +10,13 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::checkpoint::Log;
+use super::connect::SQLITE;
+use super::encryption::Seal;
 use super::inbox::{
     Arriving, INSERT_DOCUMENT, INSERT_MESSAGE, INSERT_NOTE, Row_, VALUES, code, forgotten_key, issues_json,
 };
 use super::links::{LINK, RecentLinks};
-use super::open::SQLITE;
 use super::queue::{INSERT_TRAIL, NO_DOCUMENT, PARK, SENT, SETTLE, Settlement, lease_statement, unsure_since};
-use super::seal::Seal;
 use super::writer::{Done, Failure, Taken, Wanted};
 use super::{Dialect, Leased, Tables, at, failed, ms, text};
 

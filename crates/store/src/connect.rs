@@ -12,10 +12,10 @@ use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use tokio::time::timeout;
 use url::Url;
 
-use super::direct::Direct;
+use super::encryption::Seal;
 use super::migrations::migrator;
 use super::postgres::Postgres;
-use super::seal::Seal;
+use super::sqlite::Direct;
 use super::writer::{Way, Writers};
 use super::{Dialect, LIMIT, SqlStore, Tables, bounded, failed, ms};
 use crate::settings::{Place, StoreSettings};

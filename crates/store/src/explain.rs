@@ -2,9 +2,9 @@
 
 use flow::ports::StoreError;
 
-use super::direct::{DOCUMENT, KNOWN};
 use super::links::{INSUREE_OF, LINK, OTHERS};
 use super::queue::{NEXT_DUE, PARK, SENT, SETTLE, lease_statement};
+use super::sqlite::{DOCUMENT, KNOWN};
 use super::{Dialect, SqlStore, failed, postgres};
 
 impl SqlStore {
