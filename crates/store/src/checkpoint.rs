@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::connect::SQLITE;
+use super::connect_settings::SQLITE;
 
 /// Pages of 4 kB in the log from which on it is carried over. With more, pages that are written again and again are carried over less
 /// often, but the disk is busy for longer each time, and commits wait for it.

@@ -6,7 +6,9 @@ use flow::message::{Accepted, MessageId, NewMessage, State};
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
-use super::inbox::{Arriving, Note, Row_, forgotten_key};
+use super::batch::Arriving;
+use super::forgotten::{Forgotten, forgotten_key};
+use super::inbox::{NewMessageRow, Note};
 use super::{Tables, text, word};
 
 /// Of documents that came with the same key one is delivered: the others are discarded first.
@@ -15,13 +17,6 @@ pub(super) const ALONE: &str =
                                                    AND first.state = 'discarded'))
     AND NOT EXISTS (SELECT 1 FROM message AS other WHERE other.conflict_of = message.id
                     AND other.state IN ('pending', 'leased', 'delivered'))";
-
-/// A message that was delivered or discarded and is no longer stored.
-pub(super) struct Forgotten {
-    pub id: MessageId,
-    /// Digests of what a repetition must agree in.
-    pub agrees: Option<String>,
-}
 
 impl Tables {
     /// What is stored of the facts that a repetition must agree in.
@@ -84,7 +79,7 @@ impl Tables {
         }
         let reason = conflict::reason(first, &differs);
         let new = NewMessage { dedupe_key: key.clone(), ..one.new.clone() };
-        let row = Row_ {
+        let row = NewMessageRow {
             new: &new,
             traceparent: one.traceparent.as_deref(),
             now: one.now,

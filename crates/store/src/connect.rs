@@ -10,13 +10,13 @@ use secrecy::ExposeSecret;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use tokio::time::timeout;
-use url::Url;
 
+use super::connect_settings::{POSTGRES, SQLITE, address, without_password};
 use super::encryption::Seal;
 use super::migrations::migrator;
 use super::postgres::Postgres;
-use super::sqlite::Direct;
-use super::writer::{Way, Writers};
+use super::sqlite::SqliteWriter;
+use super::writer::{Backend, Writers};
 use super::{Dialect, LIMIT, SqlStore, Tables, bounded, failed, ms};
 use crate::settings::{Place, StoreSettings};
 
@@ -26,22 +26,6 @@ const CONNECTIONS: u32 = 8;
 const READERS: u32 = 4;
 /// How long a SQLite file may take until it is open.
 const OPENING: Duration = Duration::from_secs(60);
-/// What each connection to SQLite begins with. Full: what was acknowledged outlives a power failure. Of pages they keep half a megabyte each,
-/// the system keeps the rest. The log is carried over into the database by the messages' connection, unless that does not keep up.
-pub(super) const SQLITE: &str =
-    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-     PRAGMA cache_size = -512; PRAGMA wal_autocheckpoint = 16000";
-/// What each connection to PostgreSQL begins with. A server that commits before the disk has it would make us acknowledge what a power
-/// failure takes away. The planner is kept to the indexes, and to reading them in order, which a bitmap does not: what it knows of a table
-/// that was empty a minute ago is wrong in a full one.
-pub(super) const POSTGRES: &str =
-    "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
-    set_config('enable_mergejoin', 'off', false), set_config('enable_bitmapscan', 'off', false), set_config('jit', 'off', false),
-    set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
-    set_config('statement_timeout', '9s', false), set_config('lock_timeout', '5s', false),
-    set_config('idle_in_transaction_session_timeout', '15s', false)";
-
 impl SqlStore {
     /// Opens the store; makes its tables if they are not there.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
@@ -52,14 +36,15 @@ impl SqlStore {
                 let named =
                     |error: StoreError| StoreError(format!("{}: {}{}", path.display(), error.0, restore(&error.0)));
                 let tables = sqlite(&path, seal).await.map_err(named)?;
-                let writers = Writers::start(&tables, || Ok(Way::Direct(Box::new(Direct::new(&path, &tables)?))))?;
+                let writers =
+                    Writers::start(&tables, || Ok(Backend::Sqlite(Box::new(SqliteWriter::new(&path, &tables)?))))?;
                 (tables, writers, Some(path))
             }
             Place::Postgres(url) => {
                 let named = |error: StoreError| StoreError(format!("PostgreSQL (store.url): {}", error.0));
                 let tables = postgres(url.expose_secret(), seal).await.map_err(named)?;
                 let writers =
-                    Writers::start(&tables, || Ok(Way::Postgres(Box::new(Postgres::new(url.clone(), &tables)))))?;
+                    Writers::start(&tables, || Ok(Backend::Postgres(Box::new(Postgres::new(url.clone(), &tables)))))?;
                 (tables, writers, None)
             }
         };
@@ -163,13 +148,6 @@ async fn sqlite(path: &Path, seal: Seal) -> Result<Tables, StoreError> {
     Ok(Tables { dialect: Dialect::Sqlite, writer, turn, reader, recent, seal, figures, damage })
 }
 
-/// Any's options are a URL; the path is quoted by the rules of one.
-pub(super) fn address(path: &Path) -> Result<String, StoreError> {
-    let file = Url::from_file_path(std::path::absolute(path).map_err(failed)?)
-        .map_err(|()| StoreError("not a path of a file".to_owned()))?;
-    Ok(format!("sqlite://{}", file.path()))
-}
-
 async fn postgres(url: &str, seal: Seal) -> Result<Tables, StoreError> {
     let options = AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(LIMIT / 2);
     let prepared =
@@ -207,16 +185,6 @@ async fn reason(error: sqlx::Error, url: &str, begin: &'static str) -> sqlx::Err
     match timeout(LIMIT / 2, tried).await {
         Ok(Err(reason)) => reason,
         _ => error,
-    }
-}
-
-/// What went wrong, without an address that holds a password.
-pub(super) fn without_password(error: sqlx::Error, url: &str) -> String {
-    let text = error.to_string();
-    if text.contains(url) {
-        "the address cannot be used: expected postgres://user@host/database".to_owned()
-    } else {
-        text
     }
 }
 

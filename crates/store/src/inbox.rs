@@ -9,12 +9,12 @@ use flow::retry;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
-use uuid::Uuid;
 
-use super::conflict::Forgotten;
-use super::{Tables, failed, list_of, ms, pieces, placeholders, sql, text, word};
+use super::batch::Arriving;
+use super::forgotten::{Forgotten, forgotten_key};
+use super::{Tables, list_of, ms, pieces, placeholders, sql, text, word};
 
-/// What a new message is stored with, in the order of [`Row_`]'s values.
+/// What a new message is stored with, in the order of [`NewMessageRow`]'s values.
 pub(super) const INSERT_MESSAGE: &str =
     "INSERT INTO message (kind, origin, state, dedupe_key, lane, claim_uuid, claim_code, insuree_uuid, reason, issues,
                           received_at, since, due_at, settled_at, traceparent, sender, bytes, agrees)";
@@ -22,11 +22,6 @@ pub(super) const INSERT_MESSAGE: &str =
 pub(super) const VALUES: usize = 18;
 pub(super) const INSERT_DOCUMENT: &str = "INSERT INTO document (message_id, received)";
 pub(super) const INSERT_NOTE: &str = "INSERT INTO trail (message_id, at, event, detail)";
-
-/// Key under which a delivered message is remembered when it is no longer kept.
-pub(super) fn forgotten_key(dedupe_key: &str) -> Vec<u8> {
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, dedupe_key.as_bytes()).into_bytes().to_vec()
-}
 
 pub(super) fn issues_json(issues: &[mapping::Issue]) -> Option<String> {
     (!issues.is_empty()).then(|| text(&serde_json::to_string(issues).unwrap_or_default()))
@@ -45,16 +40,8 @@ pub(super) struct Note {
     pub detail: String,
 }
 
-/// A message that is to be taken in.
-pub(super) struct Arriving {
-    pub new: NewMessage,
-    pub now: Timestamp,
-    /// The trace in which it came in.
-    pub traceparent: Option<String>,
-}
-
 /// What a new message is stored with.
-pub(super) struct Row_<'a> {
+pub(super) struct NewMessageRow<'a> {
     pub new: &'a NewMessage,
     pub traceparent: Option<&'a str>,
     pub now: Timestamp,
@@ -62,7 +49,7 @@ pub(super) struct Row_<'a> {
     pub reason: Option<String>,
 }
 
-impl<'a> Row_<'a> {
+impl<'a> NewMessageRow<'a> {
     pub fn of(Arriving { new, now, traceparent }: &'a Arriving) -> Self {
         let first = new.issues.iter().min_by_key(|issue| issue.severity);
         let reason = first.map(|issue| text(&format!("cannot be mapped: {issue}")));
@@ -105,7 +92,7 @@ impl Tables {
                     } else if let Some(gone) = forgotten.get(&forgotten_key(key)) {
                         accepted.insert(key, self.again_of_forgotten(connection, gone, one).await?);
                     } else {
-                        fresh.push(Row_::of(one));
+                        fresh.push(NewMessageRow::of(one));
                     }
                 }
                 for (key, id) in self.insert(connection, &fresh).await? {
@@ -159,7 +146,7 @@ impl Tables {
     pub(super) async fn insert(
         &self,
         connection: &mut AnyConnection,
-        rows: &[Row_<'_>],
+        rows: &[NewMessageRow<'_>],
     ) -> Result<Vec<(String, MessageId)>, sqlx::Error> {
         let mut inserted = Vec::new();
         for piece in pieces(rows) {
@@ -191,7 +178,7 @@ impl Tables {
                     .bind(self.agrees(new));
             }
             let ids: HashMap<String, i64> = query.fetch_all(&mut *connection).await?.into_iter().collect();
-            let stored: Vec<(&Row_<'_>, MessageId)> =
+            let stored: Vec<(&NewMessageRow<'_>, MessageId)> =
                 piece.iter().filter_map(|row| Some((row, MessageId(*ids.get(&row.new.dedupe_key)?)))).collect();
             self.insert_documents(connection, &stored).await?;
             let mut notes = Vec::new();
@@ -210,7 +197,7 @@ impl Tables {
     async fn insert_documents(
         &self,
         connection: &mut AnyConnection,
-        stored: &[(&Row_<'_>, MessageId)],
+        stored: &[(&NewMessageRow<'_>, MessageId)],
     ) -> Result<(), sqlx::Error> {
         for piece in pieces(stored) {
             let values = placeholders(piece.len(), 2);
@@ -257,7 +244,7 @@ impl Tables {
             }
             return Ok(Accepted::Duplicate(id, old_state));
         }
-        let row = Row_::of(one);
+        let row = NewMessageRow::of(one);
         // An officer's selection is not undone by a poll that lists the claim once more.
         let origin = if old_origin == Origin::Selected { old_origin } else { new.origin };
         sqlx::query(
@@ -308,9 +295,4 @@ impl Tables {
         }
         Ok(())
     }
-}
-
-/// An error of the database in the words of the port.
-pub(super) fn told(error: sqlx::Error) -> StoreError {
-    failed(error)
 }

@@ -10,14 +10,17 @@
 //! - `filter`: which messages a list is about. `console`: counts for the console and the metrics. `eclaim`: where hospitals' claims are.
 //! - `figures`: what the metrics tell of it. `explain`: the statements that every message meets. `quota`: what a client has stored here.
 //! - `conflict`: documents that came with the key of another one. `damage`: a file that is damaged. `waits`: why messages wait untried.
-//! - `connect`: opening it, with `migrations`, the steps that make its tables.
+//! - `connect`: opening it, with `migrations`, the steps that make its tables, and `connect_settings`. `batch`: the work of one commit.
+//!   `forgotten`: messages that are no longer stored.
 //! - `openhim`: transactions that are to be told. `encryption`: documents encrypted at rest.
 
 mod admin;
 pub mod backup;
+mod batch;
 mod checkpoint;
 mod conflict;
 mod connect;
+mod connect_settings;
 mod console;
 mod damage;
 mod eclaim;
@@ -26,6 +29,7 @@ mod explain;
 mod facilities;
 mod figures;
 mod filter;
+mod forgotten;
 mod inbox;
 mod links;
 pub mod metrics;
@@ -72,12 +76,12 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Row};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use batch::{Arriving, LeaseRequest};
 use encryption::Seal;
-use inbox::Arriving;
 use links::RecentLinks;
 use metrics::{Arrival, StoreFigures};
 use observe::trace::{self, MESSAGE_ID, SpanKind};
-use writer::{Wanted, Work, Writers};
+use writer::{Work, Writers};
 
 /// How often an outcome is tried to be stored before it is left: for about half a minute.
 const SETTLE_TRIES: u32 = 9;
@@ -204,7 +208,7 @@ pub struct Leased {
 impl SqlStore {
     /// [`Store::lease`] with the traces of the messages.
     pub async fn lease_traced(&self, wanted: &Lease<'_>) -> Result<Vec<Leased>, StoreError> {
-        let wanted = Box::new(Wanted::of(wanted));
+        let wanted = Box::new(LeaseRequest::of(wanted));
         self.batched(|answer| Work::Lease(wanted, answer)).await
     }
 

@@ -9,7 +9,8 @@ use hashlink::LruCache;
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Connection};
 
-use super::inbox::{INSERT_NOTE, forgotten_key};
+use super::forgotten::forgotten_key;
+use super::inbox::INSERT_NOTE;
 use super::patients::Held;
 use super::{Tables, at, failed, list_of, ms, pieces, placeholders, sql, text};
 

@@ -8,7 +8,8 @@ use secrecy::ExposeSecret;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection, Row};
 
-use super::{Dialect, SqlStore, at, bounded, connect, failed, ms, sql, word};
+use super::connect_settings::{address, without_password};
+use super::{Dialect, SqlStore, at, bounded, failed, ms, sql, word};
 use crate::settings::{Place, StoreSettings};
 
 /// One of them, in a reporter's hands.
@@ -208,10 +209,10 @@ pub async fn peek_openhim_settings(store: &StoreSettings, urn: &str) -> Result<O
     sqlx::any::install_default_drivers();
     let (url, dialect) = match store.place()? {
         Place::Sqlite(path) if !path.exists() => return Ok(None),
-        Place::Sqlite(path) => (format!("{}?mode=ro", connect::address(&path)?), Dialect::Sqlite),
+        Place::Sqlite(path) => (format!("{}?mode=ro", address(&path)?), Dialect::Sqlite),
         Place::Postgres(url) => (url.expose_secret().to_owned(), Dialect::Postgres),
     };
-    let told = |error: sqlx::Error| StoreError(connect::without_password(error, &url));
+    let told = |error: sqlx::Error| StoreError(without_password(error, &url));
     bounded(async {
         let mut connection = AnyConnection::connect(&url).await.map_err(told)?;
         let there = match dialect {

@@ -11,12 +11,13 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{Connection, Executor, Row};
 use tokio::time::timeout;
 
-use super::connect::{POSTGRES, without_password};
+use super::batch::{Arriving, Committed, Failure, LeaseBatch, LeaseRequest};
+use super::connect_settings::{POSTGRES, without_password};
 use super::encryption::Seal;
-use super::inbox::{Arriving, INSERT_NOTE, Row_, code, forgotten_key, issues_json};
+use super::forgotten::forgotten_key;
+use super::inbox::{INSERT_NOTE, NewMessageRow, code, issues_json};
 use super::links::RecentLinks;
 use super::queue::{NO_DOCUMENT, PARK, Settlement, lease_statement, unsure_since};
-use super::writer::{Done, Failure, Taken, Wanted};
 use super::{Dialect, LIMIT, Leased, Tables, at, ms, placeholders, sql, text};
 
 /// A plan is made once: the arrays are long or short, the way through the tables is the same. What is due comes in the order of its index.
@@ -111,8 +112,8 @@ impl Postgres {
         &mut self,
         accepts: &[&Arriving],
         settlements: &[&Settlement],
-        wanted: &[Wanted],
-    ) -> Result<Done, Failure> {
+        wanted: &[LeaseRequest],
+    ) -> Result<Committed, Failure> {
         let hanging = || Failure::OfAll(StoreError(format!("no answer within {} s", LIMIT.as_secs())));
         let written = async {
             let mut open = self.ready().await?;
@@ -122,7 +123,7 @@ impl Postgres {
             for wanted in wanted {
                 taken.push(self.lease(&mut open.connection, wanted).await?);
             }
-            Ok((open, Done { accepted, settled, taken }))
+            Ok((open, Committed { accepted, settled, taken }))
         };
         // One on which something failed is not used again: what it is in the middle of is not known.
         let (open, done) = timeout(LIMIT, written).await.unwrap_or_else(|_| Err(hanging()))?;
@@ -154,7 +155,7 @@ impl Postgres {
         if all.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: Vec<Row_<'_>> = all.iter().map(|one| Row_::of(one)).collect();
+        let rows: Vec<NewMessageRow<'_>> = all.iter().map(|one| NewMessageRow::of(one)).collect();
         let bodies: Vec<_> = all.iter().map(|one| self.seal.close(&one.new.body, &one.new.lane)).collect();
         let stored: Vec<(i64, i64)> = sqlx::query_as(ACCEPT)
             .bind(column(&rows, |row| row.new.kind.stored()))
@@ -172,9 +173,9 @@ impl Postgres {
             .bind(column(&rows, |row| row.traceparent))
             .bind(column(&bodies, |body| &**body))
             .bind(column(&rows, |row| forgotten_key(&row.new.dedupe_key)))
-            .bind(column(&rows, Row_::received))
+            .bind(column(&rows, NewMessageRow::received))
             .bind(column(&rows, |row| row.new.sender.as_deref()))
-            .bind(column(&rows, Row_::bytes))
+            .bind(column(&rows, NewMessageRow::bytes))
             .bind(column(&rows, |row| self.seal.written(&row.new.agreement.facts, &row.new.dedupe_key)))
             .fetch_all(connection)
             .await?;
@@ -187,7 +188,7 @@ impl Postgres {
         Ok(accepted)
     }
 
-    async fn lease(&self, connection: &mut PgConnection, wanted: &Wanted) -> Result<Taken, Failure> {
+    async fn lease(&self, connection: &mut PgConnection, wanted: &LeaseRequest) -> Result<LeaseBatch, Failure> {
         let rows = sqlx::query(sql(self.lease.clone()))
             .bind(wanted.kind.stored())
             .bind(ms(wanted.now))
@@ -234,7 +235,7 @@ impl Postgres {
     async fn park(
         &self,
         connection: &mut PgConnection,
-        wanted: &Wanted,
+        wanted: &LeaseRequest,
         unreadable: &[(MessageId, String)],
     ) -> Result<(), sqlx::Error> {
         let mut tx = connection.begin().await?;

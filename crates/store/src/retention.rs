@@ -4,7 +4,7 @@ use flow::ports::{Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Connection;
 
-use super::inbox::forgotten_key;
+use super::forgotten::forgotten_key;
 use super::{SqlStore, Tables, at, bounded, failed, list_of, ms, placeholders, sql};
 
 /// Rows in one transaction: what comes in waits no longer than that.

@@ -9,15 +9,14 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+use super::batch::{Arriving, Committed, Failure, LeaseBatch, LeaseRequest};
 use super::checkpoint::Log;
-use super::connect::SQLITE;
+use super::connect_settings::SQLITE;
 use super::encryption::Seal;
-use super::inbox::{
-    Arriving, INSERT_DOCUMENT, INSERT_MESSAGE, INSERT_NOTE, Row_, VALUES, code, forgotten_key, issues_json,
-};
+use super::forgotten::forgotten_key;
+use super::inbox::{INSERT_DOCUMENT, INSERT_MESSAGE, INSERT_NOTE, NewMessageRow, VALUES, code, issues_json};
 use super::links::{LINK, RecentLinks};
 use super::queue::{INSERT_TRAIL, NO_DOCUMENT, PARK, SENT, SETTLE, Settlement, lease_statement, unsure_since};
-use super::writer::{Done, Failure, Taken, Wanted};
 use super::{Dialect, Leased, Tables, at, failed, ms, text};
 
 /// Statements that are kept prepared: all that there are.
@@ -32,7 +31,7 @@ pub(super) const KNOWN: &str =
 pub(super) const DOCUMENT: &str = "SELECT received FROM document WHERE message_id = $1";
 
 /// The connection that hundreds of messages a second go through.
-pub(super) struct Direct {
+pub(super) struct SqliteWriter {
     path: PathBuf,
     seal: Seal,
     recent: RecentLinks,
@@ -45,7 +44,7 @@ pub(super) struct Direct {
     lease: String,
 }
 
-impl Direct {
+impl SqliteWriter {
     /// Of a file that has its tables.
     pub fn new(path: &Path, tables: &Tables) -> Result<Self, StoreError> {
         let values = |columns: usize| super::placeholders(1, columns);
@@ -68,8 +67,8 @@ impl Direct {
         &mut self,
         accepts: &[&Arriving],
         settlements: &[&Settlement],
-        wanted: &[Wanted],
-    ) -> Result<Done, Failure> {
+        wanted: &[LeaseRequest],
+    ) -> Result<Committed, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => open(&self.path)?,
@@ -85,15 +84,15 @@ impl Direct {
         connection: &mut Connection,
         accepts: &[&Arriving],
         settlements: &[&Settlement],
-        wanted: &[Wanted],
-    ) -> rusqlite::Result<Done> {
+        wanted: &[LeaseRequest],
+    ) -> rusqlite::Result<Committed> {
         // The lock comes first, so that it is waited for and never refused half-way.
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let accepted = accepts.iter().map(|one| self.accept(&tx, one)).collect::<Result<_, _>>()?;
         let settled = settlements.iter().map(|one| self.settle(&tx, one)).collect::<Result<_, _>>()?;
         let taken = wanted.iter().map(|wanted| self.lease(&tx, wanted)).collect::<Result<_, _>>()?;
         tx.commit()?;
-        Ok(Done { accepted, settled, taken })
+        Ok(Committed { accepted, settled, taken })
     }
 
     /// For a moment when nobody waits for an answer.
@@ -104,7 +103,7 @@ impl Direct {
     }
 
     fn accept(&self, tx: &Transaction<'_>, one: &Arriving) -> rusqlite::Result<Option<Accepted>> {
-        let (row, new, now) = (Row_::of(one), &one.new, ms(one.now));
+        let (row, new, now) = (NewMessageRow::of(one), &one.new, ms(one.now));
         // Asked before: an insertion that comes to nothing would take a number.
         if tx.prepare_cached(KNOWN)?.exists(params![new.dedupe_key, forgotten_key(&new.dedupe_key)])? {
             return Ok(None);
@@ -178,7 +177,7 @@ impl Direct {
         Ok(true)
     }
 
-    fn lease(&self, tx: &Transaction<'_>, wanted: &Wanted) -> rusqlite::Result<Taken> {
+    fn lease(&self, tx: &Transaction<'_>, wanted: &LeaseRequest) -> rusqlite::Result<LeaseBatch> {
         let held = serde_json::to_string(&wanted.held).unwrap_or_default();
         let values = params![
             wanted.kind.stored(),

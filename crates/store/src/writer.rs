@@ -4,19 +4,18 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use flow::message::{Accepted, Kind, MessageId};
-use flow::ports::{Lease, StoreError};
-use jiff::Timestamp;
+use flow::message::Accepted;
+use flow::ports::StoreError;
 use sqlx::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::inbox::Arriving;
+use super::batch::{Arriving, Committed, Failure, LeaseBatch, LeaseRequest};
 use super::postgres::Postgres;
 use super::queue::Settlement;
-use super::sqlite::Direct;
-use super::{Dialect, LIMIT, Leased, SqlStore, Tables, bounded, inbox};
+use super::sqlite::SqliteWriter;
+use super::{Dialect, LIMIT, Leased, SqlStore, Tables, bounded};
 
 /// Largest number of messages in a commit.
 const LARGEST: usize = 256;
@@ -25,41 +24,14 @@ const LARGEST: usize = 256;
 pub(super) enum Work {
     Accept(Box<Arriving>, Answer<Accepted>),
     Settle(Box<Settlement>, Answer<bool>),
-    Lease(Box<Wanted>, Answer<Vec<Leased>>),
+    Lease(Box<LeaseRequest>, Answer<Vec<Leased>>),
 }
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// Which messages a worker asks for.
-pub(super) struct Wanted {
-    pub kind: Kind,
-    pub now: Timestamp,
-    pub until: Timestamp,
-    pub limit: u32,
-    pub held: Vec<MessageId>,
-}
-
-impl Wanted {
-    pub fn of(lease: &Lease<'_>) -> Self {
-        let Lease { kind, now, until, limit, held } = *lease;
-        Self { kind, now, until, limit, held: held.to_vec() }
-    }
-}
-
-/// What was leased, and what could not be read, and why.
-pub(super) type Taken = (Vec<Leased>, Vec<(MessageId, String)>);
-
-/// What became of the work of a commit.
-pub(super) struct Done {
-    /// None: its key was there before. That is rare, and for the long way.
-    pub accepted: Vec<Option<Accepted>>,
-    pub settled: Vec<bool>,
-    pub taken: Vec<Taken>,
-}
-
 /// How messages get into the database.
-pub(super) enum Way {
-    Direct(Box<Direct>),
+pub(super) enum Backend {
+    Sqlite(Box<SqliteWriter>),
     Postgres(Box<Postgres>),
 }
 
@@ -74,7 +46,7 @@ pub(super) struct Writers {
 
 impl Writers {
     /// Starts them. They end with the last store that can hand them work.
-    pub fn start(tables: &Tables, way: impl Fn() -> Result<Way, StoreError>) -> Result<Self, StoreError> {
+    pub fn start(tables: &Tables, way: impl Fn() -> Result<Backend, StoreError>) -> Result<Self, StoreError> {
         let accepts = start(tables.clone(), way()?)?;
         Ok(match tables.dialect {
             Dialect::Sqlite => Self { settlements: accepts.clone(), leases: accepts.clone(), accepts },
@@ -114,9 +86,9 @@ impl SqlStore {
 }
 
 /// Starts a writer. What goes to SQLite blocks, so it has a thread to itself.
-fn start(tables: Tables, way: Way) -> Result<mpsc::Sender<Work>, StoreError> {
+fn start(tables: Tables, way: Backend) -> Result<mpsc::Sender<Work>, StoreError> {
     let (sender, receiver) = mpsc::channel(LARGEST * 4);
-    if let Way::Postgres(_) = way {
+    if let Backend::Postgres(_) = way {
         tokio::spawn(work_off(receiver, tables, way));
         return Ok(sender);
     }
@@ -127,7 +99,7 @@ fn start(tables: Tables, way: Way) -> Result<mpsc::Sender<Work>, StoreError> {
     Ok(sender)
 }
 
-async fn work_off(mut receiver: mpsc::Receiver<Work>, tables: Tables, mut way: Way) {
+async fn work_off(mut receiver: mpsc::Receiver<Work>, tables: Tables, mut way: Backend) {
     let mut waiting = Vec::new();
     while !waiting.is_empty() || receiver.recv_many(&mut waiting, LARGEST).await > 0 {
         // What was left over, the same key many times perhaps, must not keep the others out.
@@ -139,7 +111,7 @@ async fn work_off(mut receiver: mpsc::Receiver<Work>, tables: Tables, mut way: W
         let (batch, rest) = Batch::of(std::mem::take(&mut waiting));
         waiting = rest;
         batch.write(&tables, &mut way).await;
-        if let Way::Direct(direct) = &mut way {
+        if let Backend::Sqlite(direct) = &mut way {
             let _turn = tables.turn.lock().await;
             direct.tidy();
         }
@@ -153,7 +125,7 @@ struct Batch {
     accept_answers: Vec<Answer<Accepted>>,
     settlements: Vec<Settlement>,
     settle_answers: Vec<Answer<bool>>,
-    leases: Vec<Wanted>,
+    leases: Vec<LeaseRequest>,
     lease_answers: Vec<Answer<Vec<Leased>>>,
 }
 
@@ -191,10 +163,10 @@ impl Batch {
     }
 
     /// Writes all of it in one commit, or, where one of them is refused by the database, each by itself.
-    async fn write(self, tables: &Tables, way: &mut Way) {
+    async fn write(self, tables: &Tables, way: &mut Backend) {
         let accepts: Vec<&Arriving> = self.accepts.iter().collect();
         let settlements: Vec<&Settlement> = self.settlements.iter().collect();
-        let (leases, mut by) = (&self.leases, By { tables, way, down: None });
+        let (leases, mut by) = (&self.leases, CommitContext { tables, way, down: None });
         match by.commit(&accepts, &settlements, leases).await {
             Ok((accepted, settled, taken)) => {
                 // Who waited may have gone away; what is stored stays.
@@ -240,47 +212,17 @@ impl Batch {
     }
 }
 
-/// Why a commit did not come about.
-pub(super) enum Failure {
-    /// One of the messages, or another mediator's at the same moment: by themselves the others may work.
-    OfOne(StoreError),
-    /// The database: nothing will work now.
-    OfAll(StoreError),
-}
-
-impl Failure {
-    fn into_error(self) -> StoreError {
-        match self {
-            Self::OfOne(error) | Self::OfAll(error) => error,
-        }
-    }
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
-        let error = inbox::told(error);
-        match code.as_deref() {
-            // PostgreSQL: a value it does not take, a constraint, a deadlock with another mediator, a value too large for an index.
-            // SQLite: a constraint.
-            Some(code) if code.len() == 5 && ["22", "23", "40", "54"].contains(&&code[..2]) => Self::OfOne(error),
-            Some(code) if code.parse::<u32>().is_ok_and(|code| code & 0xFF == 19) => Self::OfOne(error),
-            _ => Self::OfAll(error),
-        }
-    }
-}
-
-type Written = (Vec<Result<Accepted, StoreError>>, Vec<bool>, Vec<Taken>);
+type Written = (Vec<Result<Accepted, StoreError>>, Vec<bool>, Vec<LeaseBatch>);
 
 /// How a commit is made.
-struct By<'a> {
+struct CommitContext<'a> {
     tables: &'a Tables,
-    way: &'a mut Way,
+    way: &'a mut Backend,
     /// If the database goes away meanwhile, the others must not wait for it one after the other.
     down: Option<StoreError>,
 }
 
-impl By<'_> {
+impl CommitContext<'_> {
     /// One message's commit, unless the database is known to be down.
     async fn alone(&mut self, accepts: &[&Arriving], settlements: &[&Settlement]) -> Result<Written, StoreError> {
         if let Some(error) = &self.down {
@@ -297,18 +239,18 @@ impl By<'_> {
         &mut self,
         accepts: &[&Arriving],
         settlements: &[&Settlement],
-        leases: &[Wanted],
+        leases: &[LeaseRequest],
     ) -> Result<Written, Failure> {
         let begun = Instant::now();
         let done = match self.way {
-            Way::Direct(direct) => {
+            Backend::Sqlite(direct) => {
                 let _turn = self.tables.turn.lock().await;
                 direct.write(accepts, settlements, leases)
             }
-            Way::Postgres(postgres) => postgres.write(accepts, settlements, leases).await,
+            Backend::Postgres(postgres) => postgres.write(accepts, settlements, leases).await,
         };
         // A look for what is due is no message, and what goes the long way is counted there.
-        let count = |done: &Done| done.accepted.iter().flatten().count() + done.settled.len();
+        let count = |done: &Committed| done.accepted.iter().flatten().count() + done.settled.len();
         let messages = done.as_ref().map_or(accepts.len() + settlements.len(), count);
         if messages > 0 || done.is_err() {
             self.tables.figures.committed(messages, begun, done.is_ok());
@@ -316,7 +258,7 @@ impl By<'_> {
         if let Err(Failure::OfOne(error) | Failure::OfAll(error)) = &done {
             self.tables.damage.heard(error);
         }
-        let Done { accepted, settled, taken } = done?;
+        let Committed { accepted, settled, taken } = done?;
         let accepted = there_before(self.tables, accepts, accepted).await;
         Ok((accepted, settled, taken))
     }
