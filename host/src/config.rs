@@ -15,6 +15,7 @@ mod telemetry;
 mod tokens;
 mod warnings;
 
+pub use auth::settings::{Client, Issuer, Scope, Tokens};
 pub use components::Components;
 pub use console::{Console, Language};
 pub use facilities::Facilities;
@@ -25,11 +26,10 @@ pub use metrics::Metrics;
 pub use openhim::{Auth, OpenHim};
 pub use playground::Playground;
 pub use retention::Retention;
-pub use server::{Admin, Client, ClientCertificates, Scope, Server, ServerTls};
+pub use server::{Admin, ClientCertificates, Server, ServerTls};
 pub use store::{Place, StoreSettings};
 pub use tables::Tables;
 pub use telemetry::Telemetry;
-pub use tokens::{Issuer, Tokens};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

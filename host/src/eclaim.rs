@@ -24,12 +24,12 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::Host;
-use crate::clients::Client;
 use crate::config::Scope;
 use crate::inbound::{measured, tell_of_conflict, traced};
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};
 use crate::server::told::Who;
+use auth::Client;
 use store::Which;
 
 /// Another mediator on the same database may deliver the claim: then nobody here says so.

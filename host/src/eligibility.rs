@@ -19,10 +19,10 @@ use opentelemetry::KeyValue;
 use tokio::sync::Semaphore;
 
 use crate::Host;
-use crate::clients::Client;
 use crate::config::Scope;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};
+use auth::Client;
 use observe::trace::{Parent, SpanKind};
 
 /// Where it is asked.

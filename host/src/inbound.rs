@@ -20,7 +20,6 @@ use flow::receive::{Conflict, Journal, Receipt};
 use opentelemetry::KeyValue;
 
 use crate::Host;
-use crate::clients::Client;
 use crate::config::Scope;
 use crate::openhim::door::{enveloped, told};
 use crate::playground;
@@ -28,6 +27,7 @@ use crate::room::Level;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent, with_fallbacks};
 use crate::server::told::Who;
+use auth::Client;
 use observe::trace::{self, MESSAGE_KIND, Parent, SpanKind};
 
 /// All routes for openIMIS, CHT and OpenHIM.

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`config`]: what the operator decides. [`Host`]: everything put together; [`Host::run`] serves until asked to stop.
-//! - [`server`]: TLS, limits, who is let in ([`clients`], [`tokens`]). [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
+//! - [`server`]: TLS, limits, who is let in. [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
 //! - [`console`]: pages for admins, in a browser.
 //! - [`eclaim`]: what hospitals post.
 //! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
@@ -24,7 +24,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub mod admin_api;
-pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod console;
@@ -40,16 +39,16 @@ pub mod room;
 pub mod server;
 pub mod shown;
 pub mod swap;
-pub mod tokens;
 pub mod worker;
 
+use auth::Listener;
+use auth::tls_client::{self, HttpSetupError};
 use clock::SystemClock;
 use component_host::{LoadError, MappingHost};
 use config::{Config, Place};
+use http::ReqwestHttp;
 use http::metrics::PeerFigures;
-use http::{HttpSetupError, ReqwestHttp};
 use observe::trace::{Collector, CollectorError, Telemetry};
-use server::Listener;
 use store::SqlStore;
 
 /// The mediator's logic on this host's ports.
@@ -106,7 +105,7 @@ pub enum StartError {
     Certificate(#[from] server::tls::TlsError),
     /// The public keys of issuers and clients.
     #[error(transparent)]
-    Keys(#[from] tokens::KeysError),
+    Keys(#[from] auth::tokens::KeysError),
     /// Two mediators on one file.
     #[error("{0} is in use by another mediator: stop it, or set another store.path")]
     InUse(String),
@@ -256,7 +255,7 @@ fn collector(config: &Config) -> Result<Option<Collector>, HttpSetupError> {
         service_name: settings.service_name.clone(),
         service_version: env!("CARGO_PKG_VERSION"),
         sample_ratio: settings.sample_ratio,
-        client: http::client(config.tls.ca_file.as_deref())?,
+        client: tls_client::client(config.tls.ca_file.as_deref())?,
     }))
 }
 

@@ -2,11 +2,11 @@
 
 use std::sync::OnceLock;
 
+use auth::credential::hash_password;
 use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, config, eventually, sample_claim, sample_feedback, sandbox, states,
 };
 use openimis_mediator::Host;
-use openimis_mediator::clients::hash_password;
 use reqwest::{Method, Response, StatusCode};
 use sandbox::Sandbox;
 use serde_json::{Value, json};

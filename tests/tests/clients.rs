@@ -5,10 +5,10 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use auth::credential::hash_password;
 use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, config, program, sample_claim, sample_feedback, sandbox,
 };
-use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::Config;
 use reqwest::{Response, StatusCode};
 use sandbox::Sandbox;

@@ -4,13 +4,13 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use auth::credential::hash_password;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use mediator_tests::raw_peer::{listener, read_request};
 use mediator_tests::running::{
     Mediator, config, eventually, reason, sample_claim, sample_feedback, sandbox, states, story,
 };
-use openimis_mediator::clients::hash_password;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -3,9 +3,9 @@
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
+use auth::limits::Limits;
 use mediator_tests::running::{Mediator, PATIENCE, config, eventually, sample_claim, sandbox};
 use openimis_mediator::config::Server;
-use openimis_mediator::server::limits::Limits;
 use reqwest::{Method, StatusCode};
 use sandbox::Sandbox;
 use serde_json::Value;
@@ -197,7 +197,8 @@ async fn too_many_requests_are_answered_429_with_the_time_to_come_again() {
 /// An IPv6 client has as many addresses as it likes, so those of one network count as one; and what was quiet is forgotten.
 #[test]
 fn many_addresses_do_not_fill_the_memory() {
-    let limits = Limits::new(&Server::default());
+    let Server { requests_per_second, failed_logins_per_minute, .. } = Server::default();
+    let limits = Limits::new(requests_per_second, failed_logins_per_minute);
     for number in 0..100_000 {
         limits.request(Ipv6Addr::from_bits(0x2001_0db8 << 96 | number).into()).ok();
     }

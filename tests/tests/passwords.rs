@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use auth::clients::queue::Queue;
+use auth::credential::hash_password;
+use auth::limits::Limits;
 use futures_util::future::join_all;
 use mediator_tests::running::{INBOUND_PASSWORD, INBOUND_USER, Process, environment, sample_claim, sandbox};
-use openimis_mediator::clients::hash_password;
-use openimis_mediator::clients::queue::Queue;
 use openimis_mediator::config::Server;
-use openimis_mediator::server::limits::Limits;
 use openimis_mediator::server::told::{Told, Who};
 use reqwest::{Client, StatusCode};
 use tokio::time::timeout;
@@ -129,7 +129,8 @@ async fn who_goes_away_holds_no_place() {
 /// A site has 2^16 networks of IPv6.
 #[test]
 fn guesses_of_one_site_count_as_one() {
-    let limits = Limits::new(&Server::default());
+    let Server { requests_per_second, failed_logins_per_minute, .. } = Server::default();
+    let limits = Limits::new(requests_per_second, failed_logins_per_minute);
     let address = |number: u16| format!("2001:db8:1:{number:x}::1").parse().expect("an address");
     let tried = (0..30).map(|number| limits.failed_login(address(number)).expect("30 a minute"));
     assert_eq!(tried.collect::<Vec<_>>(), (0..30).collect::<Vec<_>>(), "each is told how many were before");

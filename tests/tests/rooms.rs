@@ -32,9 +32,10 @@ fn rooms() -> Vec<(String, BTreeSet<String>)> {
 fn allowed(room: &str) -> &'static [&'static str] {
     match room {
         "flow" | "mapping-guest" | "mapping-npm" => &["mapping"],
-        "openimis-mediator" => &["component-host", "files", "flow", "mapping", "observe", "sandbox", "store"],
+        "openimis-mediator" => &["auth", "component-host", "files", "flow", "mapping", "observe", "sandbox", "store"],
         "component-host" => &["files", "flow", "mapping", "observe"],
         "embed-rust" => &["component-host", "mapping"],
+        "auth" => &["files", "flow", "mapping"],
         "files" => &["mapping"],
         "store" => &["files", "flow", "mapping", "observe"],
         "edge" => &["flow", "mapping"],

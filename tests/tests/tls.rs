@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use auth::credential::Fingerprint;
 use mediator_tests::running::{
     INBOUND_PASSWORD, INBOUND_USER, Mediator, PATIENCE, Process, config, environment, eventually, sample_claim,
     sample_feedback, sandbox,
 };
-use openimis_mediator::clients::Fingerprint;
 use openimis_mediator::config::ServerTls;
 use openimis_mediator::server::tls::Certificate as ServerCertificate;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};

@@ -17,11 +17,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::clients::Client;
 use crate::config::Scope;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, refusal, with_fallbacks};
 use crate::{Host, HostFlow};
+use auth::Client;
 use store::{Filter, View};
 
 mod actions;

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use auth::{Clients, credential::hash_password};
 use clap::Subcommand;
 use flow::ports::Http;
 use futures_util::future::join_all;
-use openimis_mediator::clients::{Clients, hash_password};
 use openimis_mediator::config::Config as Settings;
 use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::load_mappings;
@@ -49,7 +49,7 @@ async fn check(source: &Source, offline: bool) -> anyhow::Result<ExitCode> {
     let mut problems = read.as_ref().err().map(|error| error.0.clone()).unwrap_or_default();
     if let Some(config) = readable {
         problems.extend(Certificate::load(&config.server.tls).err().map(|error| error.to_string()));
-        problems.extend(Clients::new(&config).err().map(|error| error.to_string()));
+        problems.extend(Clients::new(&config.auth()).err().map(|error| error.to_string()));
         problems.extend(check_key_file(config.store.key_file.as_deref()).err().map(|error| error.0));
         problems.extend(load_mappings(&config).err().map(|error| format!("components: {error}")));
         problems.extend(ReqwestHttp::new(config.tls.ca_file.as_deref(), 1).err().map(|error| error.to_string()));

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use auth::credential::hash_password;
 use clap::Args;
 use flow::mapping::codes::CodeRow;
 use openimis_mediator::Host;
-use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::{Config, Log};
 use openimis_mediator::console::session;
 use sandbox::{

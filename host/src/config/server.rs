@@ -1,4 +1,4 @@
-//! How the mediator serves: its certificate, its limits, the admin API, and who may call.
+//! How the mediator serves: its certificate, its limits and the admin API, and what is wrong with the settings of those who may call.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -6,12 +6,14 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
-use url::Url;
+
+use auth::credential::{Fingerprint, password_hash_problem};
+use auth::settings::{Client, Scope};
 
 use super::Config;
-use crate::clients::{Fingerprint, password_hash_problem};
+use super::tokens::label;
 
 /// Both listeners: TLS and limits.
 #[derive(Clone, Debug, Deserialize)]
@@ -99,68 +101,6 @@ pub struct Admin {
     pub listen: SocketAddr,
 }
 
-/// One who may call, with a password, a certificate or a token.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Client {
-    /// How the audit trail and the logs call it.
-    pub name: String,
-    /// User of HTTP Basic. Must not hold a colon.
-    pub username: Option<String>,
-    /// Its password, as `openimis-mediator config hash-password` prints it (argon2id). The one of the
-    /// example is of a password that nobody knows.
-    pub password_hash: Option<SecretString>,
-    /// Instead of user and password: the SHA-256 of its certificate, as `openssl x509 -noout -fingerprint -sha256`
-    /// prints it.
-    pub certificate_sha256: Option<String>,
-    /// Instead of user and password: the name of the issuer (`tokens.issuers`) whose tokens it shows.
-    pub issuer: Option<String>,
-    /// Which of the issuer's tokens are its own: what they say in the issuer's `client_claim`.
-    pub subject: Option<String>,
-    /// File with the public keys (a JSON Web Key Set) by which what it posts is signed, in the header X-JWS-Signature.
-    /// With it, what is not signed is refused.
-    pub signature_jwks_file: Option<PathBuf>,
-    /// Instead of a file: where these keys are.
-    pub signature_jwks_url: Option<Url>,
-    /// It may also post without a signature; one that is there must be right all the same.
-    pub signature_optional: bool,
-    /// What it may do: "claim-response", "feedback", "eclaim", "eligibility", "admin", "metrics".
-    pub scopes: Vec<Scope>,
-}
-
-/// What a client may do.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scope {
-    /// Post claims.
-    ClaimResponse,
-    /// Post feedback.
-    Feedback,
-    /// Post a hospital's claims, and read what became of them.
-    #[serde(alias = "claim")] // its former name
-    Eclaim,
-    /// Ask for an insuree's coverage.
-    Eligibility,
-    /// Use the admin API.
-    Admin,
-    /// Read the metrics.
-    Metrics,
-}
-
-impl Scope {
-    /// As the configuration spells it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::ClaimResponse => "claim-response",
-            Self::Feedback => "feedback",
-            Self::Eclaim => "eclaim",
-            Self::Eligibility => "eligibility",
-            Self::Admin => "admin",
-            Self::Metrics => "metrics",
-        }
-    }
-}
-
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -194,51 +134,44 @@ impl Default for Admin {
     }
 }
 
-impl Client {
-    /// How problems name it.
-    fn label(&self, number: usize) -> String {
-        if self.name.is_empty() { format!("clients.{number}") } else { format!("clients.{number} ({})", self.name) }
+fn one_clients_problems(client: &Client, number: usize, problems: &mut Vec<String>) {
+    let label = label("clients", number, &client.name);
+    let mut problem = |key: &str, text: &str| problems.push(format!("{label}.{key}: {text}"));
+    if client.name.is_empty() {
+        problem("name", "is missing: the audit trail calls the client by it");
     }
-
-    fn problems(&self, number: usize, problems: &mut Vec<String>) {
-        let label = self.label(number);
-        let mut problem = |key: &str, text: &str| problems.push(format!("{label}.{key}: {text}"));
-        if self.name.is_empty() {
-            problem("name", "is missing: the audit trail calls the client by it");
+    if client.scopes.is_empty() {
+        problem(
+            "scopes",
+            "is missing: expected one or more of claim-response, feedback, eclaim, eligibility, admin, metrics",
+        );
+    }
+    match (&client.username, &client.password_hash, &client.certificate_sha256) {
+        (None, None, None) if client.issuer.is_some() || client.subject.is_some() => {}
+        _ if client.issuer.is_some() => {
+            problem("issuer", "set beside a username, a password or a certificate: make two clients of it");
         }
-        if self.scopes.is_empty() {
-            problem(
-                "scopes",
-                "is missing: expected one or more of claim-response, feedback, eclaim, eligibility, admin, metrics",
-            );
+        (Some(_), Some(_), None) | (None, None, Some(_)) => {}
+        (Some(_), None, None) => {
+            problem("password_hash", "is missing: `openimis-mediator config hash-password` makes it");
         }
-        match (&self.username, &self.password_hash, &self.certificate_sha256) {
-            (None, None, None) if self.issuer.is_some() || self.subject.is_some() => {}
-            _ if self.issuer.is_some() => {
-                problem("issuer", "set beside a username, a password or a certificate: make two clients of it");
-            }
-            (Some(_), Some(_), None) | (None, None, Some(_)) => {}
-            (Some(_), None, None) => {
-                problem("password_hash", "is missing: `openimis-mediator config hash-password` makes it");
-            }
-            (None, Some(_), None) => problem("username", "is missing"),
-            (None, None, None) => {
-                problem("username", "is missing, or certificate_sha256, or issuer: by what is it recognised?")
-            }
-            (.., Some(_)) => {
-                problem("certificate_sha256", "set beside a username or a password: make two clients of it");
-            }
+        (None, Some(_), None) => problem("username", "is missing"),
+        (None, None, None) => {
+            problem("username", "is missing, or certificate_sha256, or issuer: by what is it recognised?")
         }
-        if self.username.as_deref().is_some_and(|username| username.is_empty() || username.contains(':')) {
-            problem("username", "is empty or holds a colon, which HTTP Basic cannot carry");
+        (.., Some(_)) => {
+            problem("certificate_sha256", "set beside a username or a password: make two clients of it");
         }
-        let hash_problem = self.password_hash.as_ref().and_then(|hash| password_hash_problem(hash.expose_secret()));
-        if let Some(text) = hash_problem {
-            problem("password_hash", text);
-        }
-        if self.certificate_sha256.as_deref().is_some_and(|text| Fingerprint::from_hex(text).is_none()) {
-            problem("certificate_sha256", "expected 64 hexadecimal digits, with or without colons between them");
-        }
+    }
+    if client.username.as_deref().is_some_and(|username| username.is_empty() || username.contains(':')) {
+        problem("username", "is empty or holds a colon, which HTTP Basic cannot carry");
+    }
+    let hash_problem = client.password_hash.as_ref().and_then(|hash| password_hash_problem(hash.expose_secret()));
+    if let Some(text) = hash_problem {
+        problem("password_hash", text);
+    }
+    if client.certificate_sha256.as_deref().is_some_and(|text| Fingerprint::from_hex(text).is_none()) {
+        problem("certificate_sha256", "expected 64 hexadecimal digits, with or without colons between them");
     }
 }
 
@@ -294,8 +227,8 @@ fn client_problems(config: &Config) -> Vec<String> {
         taken.insert(("username", config.inbound.username.clone()));
     }
     for (number, client) in config.clients.iter().enumerate() {
-        client.problems(number, &mut problems);
-        let label = client.label(number);
+        one_clients_problems(client, number, &mut problems);
+        let label = label("clients", number, &client.name);
         let fingerprint = client.certificate_sha256.as_deref().and_then(Fingerprint::from_hex);
         let named = (!client.name.is_empty()).then(|| ("name", client.name.clone()));
         let user = client.username.clone().map(|username| ("username", username));
@@ -313,6 +246,17 @@ fn client_problems(config: &Config) -> Vec<String> {
 }
 
 impl Config {
+    /// Who may call.
+    pub fn auth(&self) -> auth::Settings<'_> {
+        let password = self.inbound.password.as_ref();
+        auth::Settings {
+            clients: &self.clients,
+            tokens: &self.tokens,
+            inbound: password.map(|password| (self.inbound.username.as_str(), password)),
+            ca_file: self.tls.ca_file.as_deref(),
+        }
+    }
+
     /// Whether a client of its own may post claims or feedback: then the simple one of `[inbound]` can be left out.
     pub(super) fn has_ingest_client(&self) -> bool {
         self.clients

@@ -1,88 +1,12 @@
-//! Whose tokens are believed, and where the keys are by which tokens and signatures are verified.
+//! What is wrong with the settings of tokens and signatures.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
+use auth::settings::Tokens;
 use jiff::SignedDuration;
-use serde::Deserialize;
 use url::{Host, Url};
 
 use super::Config;
-
-/// Tokens (JWT) of callers, and the public keys for them and for signatures.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tokens {
-    /// How far the clocks of an issuer and of this machine may be apart, up to 5 minutes.
-    ///
-    /// Default: `"30s"`.
-    pub leeway: SignedDuration,
-    /// How often keys at a URL are fetched anew. Those in a file are looked at every 10 seconds.
-    ///
-    /// Default: `"10m"`.
-    pub refresh: SignedDuration,
-    /// A key that is not known is looked for at once, but not more often than this: anybody can name such a key.
-    ///
-    /// Default: `"30s"`.
-    pub refresh_at_most_every: SignedDuration,
-    /// How long keys are used on while they cannot be fetched anew.
-    ///
-    /// Default: `"24h"`.
-    pub keep: SignedDuration,
-    /// Longest wait for keys at a URL.
-    ///
-    /// Default: `"5s"`.
-    pub timeout: SignedDuration,
-    /// Who signs tokens that are believed. One such block an issuer; a client names it.
-    ///
-    /// Optional, for example
-    /// ```toml
-    /// [[tokens.issuers]]
-    /// name = "hospitals"
-    /// issuer = "https://id.example.org/realms/hospitals"
-    /// audience = "openimis-mediator"
-    /// jwks_url = "https://id.example.org/realms/hospitals/protocol/openid-connect/certs"
-    /// client_claim = "azp"
-    /// [[tokens.issuers]]
-    /// name = "patan-hospital"
-    /// issuer = "patan-hospital"
-    /// audience = "openimis-mediator"
-    /// jwks_file = "/etc/openimis-mediator/patan-hospital.jwks.json"
-    /// ```
-    pub issuers: Vec<Issuer>,
-}
-
-/// One who signs tokens: an identity provider for many, or a hospital for itself.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Issuer {
-    /// How clients name it.
-    pub name: String,
-    /// What its tokens say in `iss`, letter by letter.
-    pub issuer: String,
-    /// What its tokens must say in `aud`: how it calls this mediator.
-    pub audience: String,
-    /// File with its public keys, a JSON Web Key Set. A new one is used without a restart.
-    pub jwks_file: Option<PathBuf>,
-    /// Instead of a file: where its public keys are. Plain http on this machine only.
-    pub jwks_url: Option<Url>,
-    /// The claim of a token that says which client it is: "azp" or "client_id" at most identity providers. Without it:
-    /// "sub".
-    pub client_claim: Option<String>,
-}
-
-impl Default for Tokens {
-    fn default() -> Self {
-        Self {
-            leeway: SignedDuration::from_secs(30),
-            refresh: SignedDuration::from_mins(10),
-            refresh_at_most_every: SignedDuration::from_secs(30),
-            keep: SignedDuration::from_hours(24),
-            timeout: SignedDuration::from_secs(5),
-            issuers: Vec::new(),
-        }
-    }
-}
 
 /// What is missing or does not fit.
 pub(super) fn problems(config: &Config) -> Vec<String> {
@@ -154,7 +78,8 @@ fn client_problems(config: &Config) -> Vec<String> {
     problems
 }
 
-fn label(list: &str, number: usize, name: &str) -> String {
+/// How problems name an element of a list.
+pub(super) fn label(list: &str, number: usize, name: &str) -> String {
     if name.is_empty() { format!("{list}.{number}") } else { format!("{list}.{number} ({name})") }
 }
 

@@ -17,7 +17,7 @@ use super::session::Personal;
 use super::words::Reader;
 use super::{Console, FORM_LIMIT_BYTES};
 use crate::config::{Language, Scope};
-use crate::server::Caller;
+use auth::Caller;
 
 /// A request of somebody who is signed in.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 
-use crate::clients::{Client, Fingerprint};
+use auth::{Client, credential::Fingerprint};
 
 /// Most sessions at a time; the one that was idle longest makes room.
 const MOST: usize = 1000;

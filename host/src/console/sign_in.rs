@@ -14,10 +14,10 @@ use url::form_urlencoded;
 use super::guard::{self, Visit};
 use super::words::Reader;
 use super::{Console, HOME, page, session};
-use crate::clients::{Client, Refused};
 use crate::config::Scope;
-use crate::server::Caller;
 use crate::server::told::Who;
+use auth::Caller;
+use auth::{Client, Refused};
 
 /// The form.
 pub(super) async fn ask(State(console): State<Arc<Console>>, headers: HeaderMap, uri: Uri) -> Response {

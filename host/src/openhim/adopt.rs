@@ -10,7 +10,9 @@ use super::live;
 pub use super::live::{InForce, plainly};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::http::{HttpSetupError, ReqwestHttp};
+use auth::tls_client::HttpSetupError;
+
+use crate::http::ReqwestHttp;
 use store::{SqlStore, peek_openhim_settings};
 
 /// Why the file's values were not adopted.

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 
 use super::report;
 use crate::Host;
-use crate::clients::{Client, INBOUND};
 use crate::server::answer::sent;
+use auth::{Client, INBOUND};
 
 /// What an answer is made of; a handler puts it beside its answer.
 #[derive(Clone, Debug)]

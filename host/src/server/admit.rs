@@ -11,10 +11,12 @@ use flow::http_api;
 
 use super::answer::{refusal, sent, throttled, whole_body};
 use super::told::Who;
-use super::{Caller, Doors};
-use crate::clients::{Client, Refused};
+use auth::Caller;
+
+use super::Doors;
 use crate::config::Scope;
-use crate::tokens::{self, signature};
+use auth::tokens::{self, signature};
+use auth::{Client, Refused};
 
 /// Middleware of a route; the client goes on with the request as an extension.
 pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut request: Request, next: Next) -> Response {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use flow::http_api::{self, Coding};
 
 use super::content;
-use super::limits::Throttled;
+use auth::limits::Throttled;
 
 /// An answer that is the same in every runtime.
 pub fn sent(answer: http_api::Answer) -> Response {

@@ -26,12 +26,13 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::StartError;
-use crate::clients::{Clients, Fingerprint};
 use crate::config::{Config, Server};
 use crate::worker::{Stop, asked};
 use answer::{sent, throttled};
+use auth::credential::Fingerprint;
+use auth::limits::{self, Limits};
+use auth::{Caller, Clients, Listener};
 use head::HEAD_LIMIT_BYTES;
-use limits::Limits;
 use told::{Told, Who};
 
 pub mod admit;
@@ -39,7 +40,6 @@ pub mod answer;
 mod body;
 pub(crate) mod content;
 mod head;
-pub mod limits;
 pub mod tls;
 pub mod told;
 
@@ -66,37 +66,12 @@ pub struct Doors {
 /// How many lines like this one the log has left out; nothing where it has none.
 pub(crate) type LeftOut = Option<u64>;
 
-/// At which address the mediator was called.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Listener {
-    /// The one for messages.
-    Messages,
-    /// The one for admins.
-    Admin,
-}
-
-impl Listener {
-    /// Both of them.
-    pub const ALL: [Self; 2] = [Self::Messages, Self::Admin];
-}
-
-/// Where a request comes from. Every request carries it.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// Where it arrived.
-    pub listener: Listener,
-    /// Its address; that of a proxy, where one stands in front.
-    pub address: IpAddr,
-    /// Its verified certificate.
-    pub certificate: Option<Fingerprint>,
-}
-
 impl Doors {
     /// As configured; reads the certificate and the keys in files.
     pub fn new(config: &Config) -> Result<Self, StartError> {
         Ok(Self {
-            clients: Clients::new(config)?,
-            limits: Limits::new(&config.server),
+            clients: Clients::new(&config.auth())?,
+            limits: Limits::new(config.server.requests_per_second, config.server.failed_logins_per_minute),
             logged: Told::new(60, Duration::from_secs(60)),
             audited: Told::new(100, Duration::from_secs(3600)),
             admin_address: OnceLock::new(),

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::limits::network;
+use auth::limits::network;
 
 /// Of one kind and one client or address.
 const WINDOW: Duration = Duration::from_secs(60);

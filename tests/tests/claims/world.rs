@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 
+use auth::credential::hash_password;
 use mediator_tests::running::{Mediator, count, environment, eventually, sandbox};
-use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::Config;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use sandbox::{HOSPITAL_PASSWORD, Hospital, SAMPLE_BUNDLE, Sandbox, USER};

@@ -104,7 +104,7 @@ async fn a_mapped_document_is_plain_and_says_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_of_the_log_is_one_line_whatever_is_in_it() {
     let (sandbox, dir) = (sandbox().await, folder());
-    let hash = openimis_mediator::clients::hash_password(&"a password".into()).expect("a hash");
+    let hash = auth::credential::hash_password(&"a password".into()).expect("a hash");
     let name = "\\u001B[31mX\\n2026-01-01T00:00:00Z  INFO fake\\u202E";
     let clients = format!(r#"[{{name = "{name}", username = "c", password_hash = "{hash}", scopes = ["feedback"]}}]"#);
     for format in ["human", "json"] {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use auth::credential::hash_password;
 use mediator_tests::running::{Mediator, config, eventually, sample_claim, sandbox};
-use openimis_mediator::clients::hash_password;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use sandbox::Sandbox;

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use auth::limits::Limits;
+use auth::{Caller, Listener};
+use auth::{Client as Known, Clients, credential::Fingerprint};
 use flow::MessageId;
 use jiff::{SignedDuration, Timestamp};
 use mediator_tests::running::Mediator;
-use openimis_mediator::clients::{Client as Known, Clients, Fingerprint};
 use openimis_mediator::config::Config;
 use openimis_mediator::console::session::{Personal, Sessions};
-use openimis_mediator::server::limits::Limits;
-use openimis_mediator::server::{Caller, Listener};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::Identity;
 
@@ -28,8 +28,8 @@ async fn client() -> Arc<Known> {
     let toml = format!("clients = {}", clients());
     let config = Config { clients: toml::from_str::<Wanted>(&toml).expect("clients").clients, ..Config::default() };
     let caller = Caller { listener: Listener::Admin, address: IpAddr::from([127, 0, 0, 1]), certificate: None };
-    let limits = Limits::new(&config.server);
-    Clients::new(&config)
+    let limits = Limits::new(config.server.requests_per_second, config.server.failed_logins_per_minute);
+    Clients::new(&config.auth())
         .expect("clients")
         .sign_in("sita".into(), PASSWORD.into(), &caller, &limits)
         .await

@@ -5,9 +5,9 @@ mod openimis;
 
 use std::sync::{Arc, OnceLock};
 
+use auth::credential::hash_password;
 use mediator_tests::running::{INBOUND_PASSWORD, INBOUND_USER, Mediator, config, eventually, sandbox};
 use openimis::{Mood, NUMBER, OpenImis};
-use openimis_mediator::clients::hash_password;
 use reqwest::{Response, StatusCode};
 use sandbox::Sandbox;
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use auth::credential::hash_password;
 use mediator_tests::running::{Mediator, config, environment, eventually, program};
-use openimis_mediator::clients::hash_password;
 use reqwest::{Method, StatusCode};
 use sandbox::Fault;
 use serde_json::{Value, json};

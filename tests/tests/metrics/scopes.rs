@@ -1,7 +1,7 @@
 //! Who may read the metrics.
 
+use auth::credential::hash_password;
 use mediator_tests::running::{Mediator, PATIENCE, config, sandbox};
-use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::Config;
 use reqwest::StatusCode;
 

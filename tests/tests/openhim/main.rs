@@ -12,8 +12,8 @@ mod told;
 
 use std::net::SocketAddr;
 
+use auth::credential::hash_password;
 use mediator_tests::running::{INBOUND_PASSWORD, INBOUND_USER, Mediator, config, eventually, sandbox};
-use openimis_mediator::clients::hash_password;
 use openimis_mediator::openhim::Status;
 use reqwest::Response;
 use sandbox::{OPENHIM_PASSWORD, OPENHIM_USER, OpenHim, OpenHimAuth, Sandbox};

@@ -1,9 +1,9 @@
 //! Transactions are told what became of their messages, however late, and whoever was away meanwhile.
 
+use auth::credential::hash_password;
 use flow::MessageId;
 use jiff::SignedDuration;
 use mediator_tests::running::{eventually, sample_claim, store_path};
-use openimis_mediator::clients::hash_password;
 use sandbox::{Fault, OpenHimAuth};
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};

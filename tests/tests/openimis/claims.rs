@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use auth::credential::hash_password;
 use mediator_tests::running::{Mediator, eventually, story};
-use openimis_mediator::clients::hash_password;
 use openimis_mediator::config::Config;
 use reqwest::StatusCode;
 use sandbox::{HOSPITAL_PASSWORD, Hospital, SAMPLE_BUNDLE, USER};

@@ -1,7 +1,7 @@
 //! Whether a patient is insured, asked of the real openIMIS: what is left is compared with its database.
 
+use auth::credential::hash_password;
 use mediator_tests::running::Mediator;
-use openimis_mediator::clients::hash_password;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 

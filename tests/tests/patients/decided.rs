@@ -97,7 +97,7 @@ async fn a_retry_by_hand_waits_again_until_the_contact_is_corrected_in_cht() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn admins_decide_over_their_api_and_are_audited() {
-    let hash = openimis_mediator::clients::hash_password(&"admin-password".into()).expect("a hash");
+    let hash = auth::credential::hash_password(&"admin-password".into()).expect("a hash");
     let clients = format!(r#"[{{name = "ann", username = "ann", password_hash = "{hash}", scopes = ["admin"]}}]"#);
     let (sandbox, dir) = world().await;
     let mediator = waiting(&sandbox, &dir, &[("clients", &clients), ("admin.listen", "127.0.0.1:0")]).await;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use auth::credential::hash_password;
 use mediator_tests::running::{
     Mediator, Process, config, environment, eventually, notification, sample_feedback, sandbox, states, story,
 };
-use openimis_mediator::clients::hash_password;
 use reqwest::{Method, Response};
 use sandbox::Sandbox;
 use serde_json::{Value, json};

@@ -217,7 +217,7 @@ async fn a_file_of_keys_that_cannot_be_used_is_told_at_the_start() {
     }
     let dir = tempfile::tempdir().expect("a folder");
     let clients = r#"[{name = "c", username = "c", password_hash = "HASH", scopes = ["feedback"], signature_jwks_file = "/nowhere"}]"#;
-    let hash = openimis_mediator::clients::hash_password(&"a password".into()).expect("a hash");
+    let hash = auth::credential::hash_password(&"a password".into()).expect("a hash");
     let clients = clients.replace("HASH", &hash);
     let Err(error) = Host::build(config(&sandbox, &dir, &[("clients", &clients)])).await else { panic!("taken") };
     assert!(error.to_string().starts_with("clients (c).signature_jwks_file /nowhere: "), "{error}");

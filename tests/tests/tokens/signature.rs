@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
+use auth::credential::hash_password;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use mediator_tests::running::sample_claim;
-use openimis_mediator::clients::hash_password;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 

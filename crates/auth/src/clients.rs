@@ -1,21 +1,19 @@
 //! Who calls: clients are recognised by a password, by a certificate or by a token, each with its scopes.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::password_hash::PasswordHasher;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, Params};
-use axum::http::HeaderMap;
 use hmac::{Hmac, KeyInit, Mac};
+use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::config::{Config, Scope};
-use crate::server::limits::{Limits, Throttled, wide_network};
-use crate::server::{Caller, Listener};
+use crate::caller::{Caller, Listener};
+use crate::client::Client;
+use crate::credential::{Fingerprint, cost, memory_kib};
+use crate::limits::{Limits, Throttled, wide_network};
+use crate::settings::{Scope, Settings};
 use crate::tokens::signature::Signing;
 use crate::tokens::source::Sources;
 use crate::tokens::{self, KeysError, Tokens};
@@ -24,55 +22,8 @@ use verify::Verifier;
 pub mod queue;
 mod verify;
 
-/// Most memory that one verification may take.
-const LARGEST_MEMORY_KIB: u32 = 256 << 10;
 /// How the simple client of `[inbound]` is called.
-pub(crate) const INBOUND: &str = "inbound";
-
-/// SHA-256 of a certificate.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    /// Of a certificate (DER).
-    pub fn of(certificate: &[u8]) -> Self {
-        Self(Sha256::digest(certificate).into())
-    }
-
-    /// From 64 hexadecimal digits; openssl puts colons between them.
-    pub fn from_hex(text: &str) -> Option<Self> {
-        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
-        let (pairs, []) = digits.as_chunks::<2>() else { return None };
-        let bytes: Option<Vec<u8>> = pairs
-            .iter()
-            .map(|[high, low]| Some((char::from(*high).to_digit(16)? * 16 + char::from(*low).to_digit(16)?) as u8))
-            .collect();
-        Some(Self(bytes?.try_into().ok()?))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// A client that was recognised.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// As the configuration calls it; the audit trail does too.
-    pub name: String,
-    /// By what its signatures are verified. None: it signs nothing.
-    pub signing: Option<Arc<Signing>>,
-    scopes: Vec<Scope>,
-}
-
-impl Client {
-    /// Whether it may.
-    pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
-    }
-}
+pub const INBOUND: &str = "inbound";
 
 /// Why nobody was recognised.
 #[derive(Debug)]
@@ -103,10 +54,13 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Those of a configuration without problems. Reads the keys that are in files.
-    pub fn new(config: &Config) -> Result<Self, KeysError> {
+    /// Those of settings without problems. Reads the keys that are in files.
+    ///
+    /// # Errors
+    /// Keys that cannot be used, or cannot be fetched by anybody here.
+    pub fn new(settings: &Settings<'_>) -> Result<Self, KeysError> {
         let hashes: Vec<&SecretString> =
-            config.clients.iter().filter_map(|client| client.password_hash.as_ref()).collect();
+            settings.clients.iter().filter_map(|client| client.password_hash.as_ref()).collect();
         let largest_kib = hashes.iter().map(|hash| memory_kib(hash.expose_secret())).max().unwrap_or_default();
         let mut clients = Self {
             by_username: HashMap::new(),
@@ -117,27 +71,26 @@ impl Clients {
             verifiers: Listener::ALL.map(|_| Verifier::new(largest_kib)),
             decoy: hashes.into_iter().max_by_key(|hash| cost(hash.expose_secret())).cloned(),
         };
-        let mut sources = Sources::new(config);
+        let mut sources = Sources::new(settings.tokens, settings.ca_file);
         let mut with_tokens = Vec::new();
-        for settings in &config.clients {
-            let signing = Signing::of(settings, &mut sources)?;
-            let client = Arc::new(Client { name: settings.name.clone(), signing, scopes: settings.scopes.clone() });
-            if let (Some(issuer), Some(subject)) = (&settings.issuer, &settings.subject) {
+        for of_client in settings.clients {
+            let signing = Signing::of(of_client, &mut sources)?;
+            let client = Arc::new(Client { name: of_client.name.clone(), signing, scopes: of_client.scopes.clone() });
+            if let (Some(issuer), Some(subject)) = (&of_client.issuer, &of_client.subject) {
                 with_tokens.push((issuer.as_str(), subject.clone(), client.clone()));
             }
-            if let Some(fingerprint) = settings.certificate_sha256.as_deref().and_then(Fingerprint::from_hex) {
+            if let Some(fingerprint) = of_client.certificate_sha256.as_deref().and_then(Fingerprint::from_hex) {
                 clients.by_certificate.insert(fingerprint, client.clone());
             }
-            if let (Some(username), Some(hash)) = (&settings.username, &settings.password_hash) {
+            if let (Some(username), Some(hash)) = (&of_client.username, &of_client.password_hash) {
                 clients.by_username.insert(username.clone(), (client, Some(hash.clone())));
             }
         }
-        clients.by_token = Tokens::new(config, &mut sources, &with_tokens)?;
-        if let Some(password) = &config.inbound.password {
-            let username = &config.inbound.username;
+        clients.by_token = Tokens::new(settings.tokens, &mut sources, &with_tokens)?;
+        if let Some((username, password)) = settings.inbound {
             let scopes = vec![Scope::ClaimResponse, Scope::Feedback];
             let client = Arc::new(Client { name: INBOUND.to_owned(), signing: None, scopes });
-            clients.by_username.insert(username.clone(), (client, None));
+            clients.by_username.insert(username.to_owned(), (client, None));
             clients.remember(username, clients.digest(username, password.expose_secret().as_bytes()));
         }
         Ok(clients)
@@ -224,41 +177,6 @@ impl Clients {
         let (client, _) = self.by_username.get(username)?;
         bool::from(known.ct_eq(digest)).then(|| client.clone())
     }
-}
-
-/// A password as `password_hash` wants it: argon2id with a salt of its own, in PHC format.
-pub fn hash_password(password: &SecretString) -> Result<String, argon2::password_hash::Error> {
-    let hash: PasswordHash = Argon2::default().hash_password(password.expose_secret().as_bytes())?;
-    Ok(hash.to_string())
-}
-
-/// Why a text cannot be a `password_hash`.
-pub fn password_hash_problem(text: &str) -> Option<&'static str> {
-    let Ok(hash) = PasswordHash::new(text) else {
-        return Some("expected a hash of argon2id, as `openimis-mediator config hash-password` prints it");
-    };
-    if hash.algorithm.as_str() != "argon2id" || hash.salt.is_none() || hash.hash.is_none() {
-        return Some("expected a whole hash of argon2id, as `openimis-mediator config hash-password` prints it");
-    }
-    match Params::try_from(&hash) {
-        Ok(params) if params.m_cost() <= LARGEST_MEMORY_KIB => None,
-        Ok(_) => Some("takes more than 256 MiB to verify: make it with less memory"),
-        Err(_) => Some("has parameters that argon2id does not know"),
-    }
-}
-
-/// How long a hash takes to verify, roughly.
-fn cost(hash: &str) -> u64 {
-    params(hash).map_or(0, |params| u64::from(params.m_cost()) * u64::from(params.t_cost()))
-}
-
-/// How much memory that takes.
-fn memory_kib(hash: &str) -> u32 {
-    params(hash).map_or(0, |params| params.m_cost())
-}
-
-fn params(hash: &str) -> Option<Params> {
-    PasswordHash::new(hash).ok().and_then(|hash| Params::try_from(&hash).ok())
 }
 
 /// 64 bytes of which 61 are the system's random ones.

@@ -12,8 +12,8 @@ use url::Url;
 
 use super::KeysError;
 use super::keys::{KeySet, Miss};
-use crate::config::Config;
-use crate::http::{self, HttpSetupError};
+use crate::settings::Tokens;
+use crate::tls_client::{self, HttpSetupError};
 
 /// Longest key set that is read. A hundred keys have some 60 kB.
 const LONGEST_SET: usize = 256 << 10;
@@ -23,19 +23,20 @@ const FILE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Makes what is needed to have key sets, once it is needed.
 pub struct Sources<'a> {
-    config: &'a Config,
+    settings: &'a Tokens,
+    ca_file: Option<&'a Path>,
     client: Option<reqwest::Client>,
 }
 
 impl<'a> Sources<'a> {
-    /// With the times of this configuration.
-    pub fn new(config: &'a Config) -> Self {
-        Self { config, client: None }
+    /// With the times of these settings.
+    pub fn new(settings: &'a Tokens, ca_file: Option<&'a Path>) -> Self {
+        Self { settings, ca_file, client: None }
     }
 
     /// The keys of a file, which must be there now, or those of a URL, which may come later.
     pub(super) fn keys(&mut self, label: &str, file: Option<&Path>, url: Option<&Url>) -> Result<Arc<Keys>, KeysError> {
-        let settings = &self.config.tokens;
+        let settings = self.settings;
         let std = |time: jiff::SignedDuration| Duration::try_from(time).unwrap_or_default();
         let keep = std(settings.keep);
         let (place, refresh, again) = match (file, url) {
@@ -59,7 +60,7 @@ impl<'a> Sources<'a> {
     fn client(&mut self) -> Result<reqwest::Client, HttpSetupError> {
         match &self.client {
             Some(client) => Ok(client.clone()),
-            None => Ok(self.client.insert(http::client(self.config.tls.ca_file.as_deref())?).clone()),
+            None => Ok(self.client.insert(tls_client::client(self.ca_file)?).clone()),
         }
     }
 }
@@ -168,7 +169,7 @@ fn read(path: &Path) -> Result<KeySet, String> {
 
 /// A whole answer 200. Its text is not told: nobody knows what it holds.
 async fn fetch(client: &reqwest::Client, url: &Url) -> Result<KeySet, String> {
-    let failed = |error: reqwest::Error| http::reason(&error);
+    let failed = |error: reqwest::Error| tls_client::reason(&error);
     let asked = client.get(url.clone()).header("accept", "application/jwk-set+json, application/json");
     let mut answer = asked.send().await.map_err(failed)?;
     if answer.status() != reqwest::StatusCode::OK {

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderMap;
 use jsonwebtoken::Header;
 
 use super::keys::Miss;
 use super::source::{Keys, Sources};
 use super::{ALGORITHMS, KeysError};
-use crate::config;
+use crate::settings;
 
 /// Where it is, as in open banking and health data exchanges.
 pub const HEADER: &str = "x-jws-signature";
@@ -29,7 +29,7 @@ pub struct Signing {
 
 impl Signing {
     /// Of a client.
-    pub fn of(client: &config::Client, sources: &mut Sources) -> Result<Option<Arc<Self>>, KeysError> {
+    pub fn of(client: &settings::Client, sources: &mut Sources) -> Result<Option<Arc<Self>>, KeysError> {
         let (file, url) = (client.signature_jwks_file.as_deref(), client.signature_jwks_url.as_ref());
         if file.is_none() && url.is_none() {
             return Ok(None);

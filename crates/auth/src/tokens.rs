@@ -10,9 +10,9 @@ use std::sync::Arc;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, TokenData, Validation};
 use serde_json::{Map, Value};
 
-use crate::clients::Client;
-use crate::config::Config;
-use crate::http::HttpSetupError;
+use crate::client::Client;
+use crate::settings;
+use crate::tls_client::HttpSetupError;
 use keys::Miss;
 use source::{Keys, Sources};
 
@@ -63,22 +63,22 @@ struct Issuer {
 }
 
 impl Tokens {
-    /// Those of a configuration without problems; `clients` are those who come with tokens: issuer, subject, client.
+    /// Those of settings without problems; `clients` are those who come with tokens: issuer, subject, client.
     pub fn new(
-        config: &Config,
+        settings: &settings::Tokens,
         sources: &mut Sources,
         clients: &[(&str, String, Arc<Client>)],
     ) -> Result<Self, KeysError> {
         provider::install();
-        let issuers = config.tokens.issuers.iter().map(|settings| {
-            let of_issuer = clients.iter().filter(|(issuer, ..)| *issuer == settings.name);
+        let issuers = settings.issuers.iter().map(|issuer| {
+            let of_issuer = clients.iter().filter(|(of, ..)| *of == issuer.name);
             let clients = of_issuer.map(|(_, subject, client)| (subject.clone(), client.clone())).collect();
-            let label = format!("tokens.issuers ({}).jwks", settings.name);
+            let label = format!("tokens.issuers ({}).jwks", issuer.name);
             Ok(Issuer {
-                issuer: settings.issuer.clone(),
-                client_claim: settings.client_claim.clone().unwrap_or_else(|| "sub".to_owned()),
-                keys: sources.keys(&label, settings.jwks_file.as_deref(), settings.jwks_url.as_ref())?,
-                rules: rules(&settings.issuer, &settings.audience, config.tokens.leeway.as_secs()),
+                issuer: issuer.issuer.clone(),
+                client_claim: issuer.client_claim.clone().unwrap_or_else(|| "sub".to_owned()),
+                keys: sources.keys(&label, issuer.jwks_file.as_deref(), issuer.jwks_url.as_ref())?,
+                rules: rules(&issuer.issuer, &issuer.audience, settings.leeway.as_secs()),
                 clients,
             })
         });

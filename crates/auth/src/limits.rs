@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -10,8 +11,6 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use prometheus_client::metrics::counter::Counter;
-
-use crate::config::Server;
 
 /// After so many requests, addresses that were quiet are forgotten.
 const CLEAN_UP_EVERY: u32 = 4096;
@@ -28,11 +27,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// As configured.
-    pub fn new(settings: &Server) -> Self {
+    /// Requests that one address may send in a second, and wrong passwords that it may send in a minute.
+    pub fn new(requests_per_second: NonZeroU32, failed_logins_per_minute: NonZeroU32) -> Self {
         Self {
-            requests: Limiter::new(Quota::per_second(settings.requests_per_second)),
-            failed_logins: Limiter::new(Quota::per_minute(settings.failed_logins_per_minute)),
+            requests: Limiter::new(Quota::per_second(requests_per_second)),
+            failed_logins: Limiter::new(Quota::per_minute(failed_logins_per_minute)),
             throttled: Counter::default(),
         }
     }
@@ -61,7 +60,7 @@ impl Limits {
 }
 
 /// An IPv6 client has 2^64 addresses of its own: they count as one.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address => address,
