@@ -45,7 +45,7 @@ impl Sandbox {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let told = std::fs::read_to_string(&out).expect("what it told");
-        let client = openimis_mediator::http::client(None).expect("a client");
+        let client = auth::tls_client::client(None).expect("a client");
         Self { told, port, dir, client, _child: child }
     }
 
