@@ -22,7 +22,7 @@ const NAMED_IN: [&str; 8] = [
 /// What stands before a version in these files.
 const BEFORE: [&str; 5] = ["Rust ", "rust:", "rust-version = \"", "cargo +", "toolchain install "];
 /// Where the packages of the workspace are.
-const FOLDERS: [&str; 6] = ["components", "crates", "host", "npm", "tests", "xtask"];
+const FOLDERS: [&str; 7] = ["components", "crates", "examples", "host", "npm", "tests", "xtask"];
 
 /// Fails with all that disagrees with `rust-version`.
 pub fn check() -> Done {
