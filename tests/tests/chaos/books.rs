@@ -7,7 +7,7 @@ use sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::load::id_of;
-use store::Listed;
+use crate::store::Listed;
 
 /// What is sent. The order is that in which they are told.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -17,8 +17,8 @@ use tokio::time::{sleep, timeout};
 use crate::books::{Books, Kind};
 use crate::load::Callers;
 use crate::report::{Recovery, Row};
+use crate::store::{self, Store};
 use crate::weather;
-use store::{self, Store};
 
 /// How long the mediator may take to deliver the rest once all is well.
 const LIMIT: Duration = Duration::from_secs(180);
