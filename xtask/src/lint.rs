@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{Done, cargo, check, components, decisions, msrv, root, say, style, system};
+use crate::{Done, cargo, check, components, decisions, msrv, paths, root, say, style, system};
 
 /// Programs that check what rustfmt and clippy do not. They are optional: a missing one is reported as skipped.
 const TOOLS: [Tool; 2] = [
@@ -31,6 +31,7 @@ struct Tool {
 pub fn command() -> Done {
     cargo(&["fmt", "--all", "--check"])?;
     decisions::check()?;
+    paths::check()?;
     msrv::check()?;
     style::check()?;
     let mut skipped = Vec::new();

@@ -15,6 +15,7 @@ mod lint;
 mod msrv;
 mod npm;
 mod openimis;
+mod paths;
 mod playground;
 mod sbom;
 mod style;
@@ -31,8 +32,8 @@ Usage: cargo xtask <command>
   chaos [filter]  kills, restarts and failing peers under load, many rounds of each, with a report: a quarter to half an hour
   build           builds the mapping components into target/components, the edge app into target/edge, the npm package into
                   npm/dist, and the host
-  lint            rustfmt and clippy, warnings are errors; decisions, the Rust version, style of texts; spelling and TOML where typos
-                  and taplo are installed
+  lint            rustfmt and clippy, warnings are errors; decisions, paths in pages, the Rust version, style of texts; spelling and
+                  TOML where typos and taplo are installed
   style [--bless] [--list [path]]   words that docs/style.md advises against: files that have more than docs/style-debt.toml allows;
                   --bless lowers what it allows, --list shows all
   deny            licences, sources and known holes of all that is built in and of the fuzz targets (deny.toml); says what it had to

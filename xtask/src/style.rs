@@ -133,6 +133,14 @@ fn hits() -> Done<(Words, Hits)> {
     Ok((words, hits))
 }
 
+/// The pages of the repository with their names, for checks of what they say.
+pub fn pages() -> Done<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    walk(root(), &mut files)?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    files.iter().map(|path| name(path)).map(|name| read(&name).map(|text| (name, text))).collect()
+}
+
 /// All files with text for people below a folder, without what is built, hidden or excluded.
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Done {
     let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
