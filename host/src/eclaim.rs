@@ -25,9 +25,9 @@ use uuid::Uuid;
 
 use crate::Host;
 use crate::config::Scope;
-use crate::inbound::{measured, tell_of_conflict, traced};
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};
+use crate::server::layers::{log_conflict, measured, traced};
 use crate::server::told::Who;
 use auth::Client;
 use store::Which;
@@ -73,7 +73,7 @@ async fn receive(
             return sent(http_api::outcome(http::StatusCode::BAD_REQUEST, std::slice::from_ref(issue)));
         }
         Ok(Receipt::Conflict(conflict)) => {
-            tell_of_conflict(Kind::Eclaim, conflict);
+            log_conflict(Kind::Eclaim, conflict);
             return sent(eclaim::conflict_response(conflict));
         }
         Ok(Receipt::Accepted(id) | Receipt::Unmappable(id, _)) => (*id, true),

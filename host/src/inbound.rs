@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -16,22 +16,21 @@ use flow::Kind;
 use flow::http_api::{self, Route};
 use flow::openhim::Transaction;
 use flow::ports::Clock;
-use flow::receive::{Conflict, Journal, Receipt};
-use opentelemetry::KeyValue;
+use flow::receive::{Journal, Receipt};
 
 use crate::Host;
 use crate::config::Scope;
 use crate::openhim::door::{enveloped, told};
-use crate::playground;
 use crate::room::Level;
 use crate::server::admit::admit;
-use crate::server::answer::{json_body, sent, with_fallbacks};
+use crate::server::answer::{json_body, sent};
+use crate::server::layers::{log_conflict, measured, traced};
 use crate::server::told::Who;
 use auth::Client;
-use observe::trace::{self, MESSAGE_KIND, Parent, SpanKind};
+use observe::trace;
 
-/// All routes for openIMIS, CHT and OpenHIM.
-pub fn router(host: Arc<Host>) -> Router {
+/// The routes of messages, and the health checks.
+pub(crate) fn routes(host: &Arc<Host>) -> Router<Arc<Host>> {
     let mut routes = Router::new();
     for kind in &Kind::INBOUND {
         let scope = if *kind == Kind::Feedback { Scope::Feedback } else { Scope::ClaimResponse };
@@ -41,14 +40,10 @@ pub fn router(host: Arc<Host>) -> Router {
         let answered = admitted.route_layer(from_fn_with_state((host.clone(), *kind), answered));
         routes = routes.route(Route::Inbound(*kind).path(), answered);
     }
-    let routes = routes
+    routes
         .layer(DefaultBodyLimit::max(host.config.server.max_body_bytes))
         .route(Route::Live.path(), get(async || sent(http_api::live())))
         .route(Route::Ready.path(), get(ready))
-        .merge(crate::eligibility::routes(&host))
-        .merge(crate::eclaim::routes(&host))
-        .merge(playground::routes(&host.config.playground));
-    with_fallbacks(routes).with_state(host)
 }
 
 async fn receive(
@@ -75,7 +70,7 @@ async fn receive(
             let trace_id = trace_id.as_deref();
             tracing::warn!(id = %id, kind = %kind, trace_id, "a message cannot be mapped: kept as a dead letter");
         }
-        Ok(Receipt::Conflict(conflict)) => tell_of_conflict(kind, conflict),
+        Ok(Receipt::Conflict(conflict)) => log_conflict(kind, conflict),
         Ok(Receipt::Duplicate(_) | Receipt::NotJson(_)) => {}
         Err(error) => {
             // A disk that is full must not be filled by saying so.
@@ -95,40 +90,11 @@ async fn receive(
     response
 }
 
-/// Somebody has to look at both.
-pub(crate) fn tell_of_conflict(kind: Kind, conflict: &Conflict) {
-    let Conflict { id, first, differs } = conflict;
-    let differs = differs.join(", ");
-    tracing::warn!(%id, %first, %kind, differs, "another document came with the key of a message: kept as a dead letter");
-}
-
-/// Middleware: the request is part of its caller's trace, once it is known that the caller may call.
-pub(crate) async fn traced(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
-    let path = Route::Inbound(kind).path();
-    let work = host.telemetry.begin(path, SpanKind::Server, Parent::Request(request.headers()), || {
-        let method = KeyValue::new("http.request.method", "POST");
-        vec![method, KeyValue::new("http.route", path), KeyValue::new(MESSAGE_KIND, kind.word())]
-    });
-    let response = work.run(next.run(request)).await;
-    work.answered(response.status());
-    response
-}
-
 /// Middleware: measured, and in the form in which OpenHIM reads answers. Both in one layer: each copies the routes below it for each
 /// request.
 async fn answered(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
     let response = measured(State((host.clone(), kind)), request, next).await;
     enveloped(&host, kind, response).await
-}
-
-/// Middleware: how long an answer took, and what was refused before it reached the store.
-pub(crate) async fn measured(State((host, kind)): State<(Arc<Host>, Kind)>, request: Request, next: Next) -> Response {
-    let posted = host.metrics.posted(kind);
-    let response = next.run(request).await;
-    let status = response.status();
-    // 422 is of a document that was kept: the store counts it.
-    posted.answered(status.is_client_error() && status != StatusCode::UNPROCESSABLE_ENTITY);
-    response
 }
 
 /// How long an answer to "ready?" holds: anybody may ask, and each look writes to the disk.

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`config`]: what the operator decides. [`Host`]: everything put together; [`Host::run`] serves until asked to stop.
-//! - [`server`]: TLS, limits, who is let in. [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
+//! - [`server`]: TLS, limits, who is let in. [`routes`], [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
 //! - [`console`]: pages for admins, in a browser.
 //! - [`eclaim`]: what hospitals post.
 //! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
@@ -36,6 +36,7 @@ pub mod metrics;
 pub mod openhim;
 pub mod playground;
 pub mod room;
+pub mod routes;
 pub mod server;
 pub mod shown;
 pub mod swap;
@@ -201,8 +202,7 @@ impl Host {
         }
         let drain = self.config.worker.drain.try_into().unwrap_or_default();
         let keeping = self.doors.keep_certificate(stop.clone());
-        let serving =
-            self.doors.serve(Listener::Messages, listener, inbound::router(self.clone()), stop.clone(), drain);
+        let serving = self.doors.serve(Listener::Messages, listener, routes::router(self.clone()), stop.clone(), drain);
         let administering = async {
             let Some(listener) = admin else { return };
             self.doors.serve(Listener::Admin, listener, admin_api::router(self.clone()), stop.clone(), drain).await;

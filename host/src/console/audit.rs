@@ -6,8 +6,8 @@ use axum::extract::{Extension, State};
 use maud::html;
 use url::form_urlencoded;
 
-use super::guard::Visit;
-use super::page::{self, Answer, Here};
+use super::page::{self, Answer, MenuEntry};
+use super::visit::Visit;
 use super::{Console, mask};
 
 /// Lines a page.
@@ -51,5 +51,5 @@ pub(super) async fn list(State(console): State<Arc<Console>>, Extension(visit): 
             @if let Some(older) = older { a rel="next" href={ "/console/audit?before=" (older) } { (t.older) " »" } }
         }
     };
-    Ok(page::full(&visit, Here::Audit, t.audit, &body))
+    Ok(page::full(&visit, MenuEntry::Audit, t.audit, &body))
 }

@@ -12,11 +12,12 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::Console;
-use super::asked::Asked;
-use super::guard::{Form, Visit};
-use super::page::{self, Answer, Here, Trouble};
+use super::filter::Asked;
+use super::format::{fill, grouped};
+use super::page::{self, Answer, MenuEntry};
 use super::sign_in::to;
-use super::words::{fill, grouped};
+use super::trouble::Trouble;
+use super::visit::{Form, Visit};
 use store::Filter;
 
 /// Most that run at a time: each takes its turns at the store.
@@ -109,7 +110,7 @@ pub(super) async fn ask(State(console): State<Arc<Console>>, Extension(visit): E
             a href={ "/console/messages" (asked.query(None)) } { (t.back) }
         }
     };
-    Ok(page::full(&visit, Here::Messages, &title, &body))
+    Ok(page::full(&visit, MenuEntry::Messages, &title, &body))
 }
 
 /// The filter in words.
@@ -184,7 +185,7 @@ pub(super) async fn show(
         // Stays while its content is exchanged: what hears the page out is told of the change.
         div role="status" { (progress) }
     };
-    Ok(page::refreshed(&visit, Here::Messages, &title, refresh, &body))
+    Ok(page::refreshed(&visit, MenuEntry::Messages, &title, refresh, &body))
 }
 
 fn progress(visit: &Visit, id: u64, job: &Job) -> Markup {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::guard::Visit;
 use super::page;
+use super::visit::Visit;
 use store::{SqlStore, Summary, View};
 
 /// Most answers that are read for a page. A claim has four states.

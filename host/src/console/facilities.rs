@@ -8,11 +8,12 @@ use flow::facilities::{Counts, State as FacilityState};
 use maud::{Markup, html};
 use url::form_urlencoded;
 
-use super::guard::{Form, Visit};
-use super::page::{self, Answer, Here, Trouble};
+use super::format::{fill, grouped};
+use super::page::{self, Answer, MenuEntry};
 use super::sign_in::to;
 use super::texts::Texts;
-use super::words::{fill, grouped};
+use super::trouble::Trouble;
+use super::visit::{Form, Visit};
 use super::{Console, HOME};
 use crate::facilities::{is_code, national_id};
 use store::{FacilityFilter, FacilityLine, FacilityView, RunLine};
@@ -88,7 +89,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>, Extension(visit): 
         }
         (last_runs(&console, &visit, &runs))
     };
-    Ok(page::full(&visit, Here::Facilities, t.facilities, &body))
+    Ok(page::full(&visit, MenuEntry::Facilities, t.facilities, &body))
 }
 
 fn table(visit: &Visit, facilities: &[FacilityLine]) -> Markup {
@@ -176,7 +177,7 @@ pub(super) async fn show(
 ) -> Answer {
     let view = console.host.flow.store.facility(id(number)?).await?.ok_or(Trouble::NotFound)?;
     let title = fill(visit.reader.texts.facility_title, &[&view.line.id.to_string()]);
-    Ok(page::full(&visit, Here::Facilities, &title, &whole(&visit, &title, &view)))
+    Ok(page::full(&visit, MenuEntry::Facilities, &title, &whole(&visit, &title, &view)))
 }
 
 fn whole(visit: &Visit, title: &str, view: &FacilityView) -> Markup {

@@ -13,13 +13,14 @@ use maud::{Markup, html};
 mod timeline;
 mod unlink;
 
-use super::guard::{Form, Visit};
+use super::format::fill;
 use super::mask::reason_masked;
-use super::page::{self, Answer, Here, Trouble};
+use super::page::{self, Answer, MenuEntry};
 use super::session::Personal;
 use super::sign_in::to;
 use super::texts::Texts;
-use super::words::fill;
+use super::trouble::Trouble;
+use super::visit::{Form, Visit};
 use super::{Console, documents, eclaim_answers, messages};
 use crate::config::Language;
 use store::View;
@@ -52,7 +53,7 @@ pub(super) async fn show(
     let answers = eclaim_answers::of(&console.host.flow.store, &view).await?;
     let code = view.summary.claim_code.as_ref().map(|code| format!(" · {code}")).unwrap_or_default();
     let title = fill(visit.reader.texts.message_title, &[&id.to_string()]) + &code;
-    Ok(page::full(&visit, Here::Messages, &title, &whole(&visit, &title, &view, &answers)))
+    Ok(page::full(&visit, MenuEntry::Messages, &title, &whole(&visit, &title, &view, &answers)))
 }
 
 fn whole(visit: &Visit, title: &str, view: &View, said: &[eclaim_answers::Said]) -> Markup {

@@ -11,13 +11,13 @@ use maud::{Markup, html};
 use tokio::time::timeout;
 
 use super::Console;
-use super::asked::{Asked, PAGE};
-use super::guard::{Form, Visit};
+use super::filter::{Asked, PAGE};
+use super::format::{fill, grouped};
 use super::mask::reason_masked;
 use super::overview::PATIENCE;
-use super::page::{self, Answer, Here};
+use super::page::{self, Answer, MenuEntry};
 use super::sign_in::to;
-use super::words::{fill, grouped};
+use super::visit::{Form, Visit};
 use store::{Filter, Summary};
 
 /// Counted for the button that retries many; what is more is told as "more than".
@@ -53,7 +53,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>, Extension(visit): 
             @if let Some(older) = older { a rel="next" href={ "/console/messages" (asked.query(Some(older))) } { (t.older) " »" } }
         }
     };
-    Ok(page::full(&visit, Here::Messages, t.messages, &body))
+    Ok(page::full(&visit, MenuEntry::Messages, t.messages, &body))
 }
 
 fn retry_all_text(visit: &Visit, count: u64) -> String {
@@ -74,7 +74,7 @@ fn refused(visit: &Visit, asked: &Asked, wrong: &[String]) -> Response {
         }
         (asked.form(visit))
     };
-    let mut response = page::full(visit, Here::Messages, t.messages, &body);
+    let mut response = page::full(visit, MenuEntry::Messages, t.messages, &body);
     *response.status_mut() = StatusCode::BAD_REQUEST;
     response
 }

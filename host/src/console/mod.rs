@@ -2,18 +2,20 @@
 //! (`static/`) refreshes parts of it.
 //!
 //! # Layout
-//! - `guard`: who is let in, and that a form is ours. `session`: who is signed in. `sign_in`: the door.
+//! - `session_layer`: who is let in, and that a form is ours. `session`: who is signed in. `sign_in`: how they sign in. `visit`: their
+//!   request. `cookies`: what browsers keep. `trouble`: why there is no page.
 //! - `overview`, `messages`, `message`, `bulk`, `patients`, `facilities`, `audit`: the pages. `page`: what they share. `statics`: style and scripts.
-//! - `asked`: a filter as a form or an address says it. `documents`: two documents side by side. `mask`: what is hidden.
-//! - `words`, `texts`: languages and times.
+//! - `filter`: a filter as a form or an address says it. `documents`: two documents side by side. `mask`: what is hidden.
+//! - `format`, `texts`: languages and times.
 
-mod asked;
 mod audit;
 mod bulk;
+mod cookies;
 pub mod documents;
 mod eclaim_answers;
 mod facilities;
-mod guard;
+mod filter;
+pub mod format;
 pub mod mask;
 mod message;
 mod messages;
@@ -21,10 +23,12 @@ mod overview;
 mod page;
 mod patients;
 pub mod session;
+mod session_layer;
 mod sign_in;
 mod statics;
 pub mod texts;
-pub mod words;
+mod trouble;
+mod visit;
 
 use std::sync::Arc;
 
@@ -107,7 +111,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/console/sign-out", post(sign_in::leave))
         .route("/console/{*other}", get(page::nothing_here).post(page::nothing_here))
         .method_not_allowed_fallback(page::nothing_here)
-        .layer(from_fn_with_state(console.clone(), guard::signed_in));
+        .layer(from_fn_with_state(console.clone(), session_layer::signed_in));
     let open = Router::new()
         .route("/", get(home))
         .route("/console/", get(home))

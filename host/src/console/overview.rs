@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use tokio::time::timeout;
 
-use super::guard::Visit;
+use super::format::{fill, grouped};
 use super::mask::masked;
-use super::page::{self, Answer, Here, Trouble};
-use super::words::{fill, grouped};
+use super::page::{self, Answer, MenuEntry};
+use super::trouble::Trouble;
+use super::visit::Visit;
 use super::{Console, HOME, facilities, patients};
 use crate::config::Scope;
 use crate::openhim::adopt::plainly;
@@ -42,7 +43,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Extension(visit): 
         }
         (mappings(&console, &visit))
     };
-    Ok(page::full(&visit, Here::Overview, t.overview, &body))
+    Ok(page::full(&visit, MenuEntry::Overview, t.overview, &body))
 }
 
 /// `GET /console/overview`: what changes from minute to minute.
@@ -279,7 +280,7 @@ pub(super) async fn subscriptions(
         return Ok(page::part(&list));
     }
     let body = html! { h1 { (t.subscriptions) } (list) p { a href=(HOME) { (t.to_overview) } } };
-    Ok(page::full(&visit, Here::Overview, t.subscriptions, &body))
+    Ok(page::full(&visit, MenuEntry::Overview, t.subscriptions, &body))
 }
 
 fn mappings(console: &Console, visit: &Visit) -> Markup {

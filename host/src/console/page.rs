@@ -10,9 +10,10 @@ use flow::{Kind, State};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use url::form_urlencoded;
 
-use super::guard::{self, Visit};
+use super::format::Reader;
 use super::texts::Texts;
-use super::words::Reader;
+use super::trouble::Trouble;
+use super::visit::{self, Visit};
 use super::{Console, HOME, statics};
 use crate::config::Language;
 
@@ -24,43 +25,13 @@ const HTMX: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowSc
 
 /// Which entry of the menu a page belongs to.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub(super) enum Here {
+pub(super) enum MenuEntry {
     Overview,
     Messages,
     Patients,
     Facilities,
     Audit,
     Elsewhere,
-}
-
-/// Why there is no page.
-#[derive(Clone)]
-pub(super) enum Trouble {
-    /// No such thing.
-    NotFound,
-    /// Not from one of our forms.
-    Foreign,
-    /// It cannot be done (any more); why.
-    Conflict(String),
-    /// It was asked for in a way that cannot be; why.
-    Invalid(String),
-    /// The store failed.
-    Store(StoreError),
-}
-
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// `guard::signed_in` makes a page of it, for it knows the reader.
-impl IntoResponse for Trouble {
-    fn into_response(self) -> Response {
-        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        response.extensions_mut().insert(self);
-        response
-    }
 }
 
 /// A page, or why there is none.
@@ -105,14 +76,14 @@ fn frame(reader: &Reader, title: &str, refresh: Option<u32>, top: &Markup, body:
 }
 
 /// A page for who is signed in.
-pub(super) fn full(visit: &Visit, here: Here, title: &str, body: &Markup) -> Response {
+pub(super) fn full(visit: &Visit, here: MenuEntry, title: &str, body: &Markup) -> Response {
     refreshed(visit, here, title, None, body)
 }
 
 /// The same; without scripts it loads itself anew.
-pub(super) fn refreshed(visit: &Visit, here: Here, title: &str, refresh: Option<u32>, body: &Markup) -> Response {
+pub(super) fn refreshed(visit: &Visit, here: MenuEntry, title: &str, refresh: Option<u32>, body: &Markup) -> Response {
     let t = visit.reader.texts;
-    let entry = |page: Here, address: &str, text: &str| {
+    let entry = |page: MenuEntry, address: &str, text: &str| {
         let current = (page == here).then_some("page");
         html! { a href=(address) aria-current=[current] { (text) } }
     };
@@ -120,11 +91,11 @@ pub(super) fn refreshed(visit: &Visit, here: Here, title: &str, refresh: Option<
         header.top {
             a.brand href=(HOME) { span.sign aria-hidden="true" {} "openIMIS mediator" }
             nav aria-label=(t.menu) {
-                (entry(Here::Overview, HOME, t.overview))
-                (entry(Here::Messages, "/console/messages", t.messages))
-                (entry(Here::Patients, "/console/patients", t.patients))
-                @if visit.has_registry { (entry(Here::Facilities, "/console/facilities", t.facilities)) }
-                (entry(Here::Audit, "/console/audit", t.audit))
+                (entry(MenuEntry::Overview, HOME, t.overview))
+                (entry(MenuEntry::Messages, "/console/messages", t.messages))
+                (entry(MenuEntry::Patients, "/console/patients", t.patients))
+                @if visit.has_registry { (entry(MenuEntry::Facilities, "/console/facilities", t.facilities)) }
+                (entry(MenuEntry::Audit, "/console/audit", t.audit))
             }
             (languages(&visit.reader, &visit.uri))
             form.out method="post" action="/console/sign-out" {
@@ -244,7 +215,7 @@ pub(super) fn trouble(visit: &Visit, trouble: &Trouble) -> Response {
     };
     // The address of a form has no page: languages lead to the overview.
     let home = Visit { uri: Uri::from_static(HOME), ..visit.clone() };
-    let mut response = full(&home, Here::Elsewhere, text, &body);
+    let mut response = full(&home, MenuEntry::Elsewhere, text, &body);
     *response.status_mut() = status;
     response
 }
@@ -252,7 +223,7 @@ pub(super) fn trouble(visit: &Visit, trouble: &Trouble) -> Response {
 /// The store failed before anybody was known.
 pub(super) fn unavailable(console: &Console, headers: &HeaderMap, uri: &Uri, error: &StoreError) -> Response {
     tracing::error!(%error, "the store failed the console");
-    let (language, _) = guard::language(console, headers, uri);
+    let (language, _) = visit::language(console, headers, uri);
     let reader = Reader::new(language, console.zone.clone(), console.now());
     let text = reader.texts.trouble_store;
     let mut response = bare(&reader, uri, text, &html! { h1 { (text) } });

@@ -8,13 +8,14 @@ use maud::{Markup, html};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::guard::{Form, Visit};
+use super::format::fill;
 use super::mask::HIDDEN;
-use super::page::{self, Answer, Here, Trouble};
+use super::page::{self, Answer, MenuEntry};
 use super::session::Personal;
 use super::sign_in::to;
 use super::texts::Texts;
-use super::words::fill;
+use super::trouble::Trouble;
+use super::visit::{Form, Visit};
 use super::{Console, HOME};
 use store::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView};
 
@@ -78,7 +79,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>, Extension(visit): 
             }
         }
     };
-    Ok(page::full(&visit, Here::Patients, t.patients, &body))
+    Ok(page::full(&visit, MenuEntry::Patients, t.patients, &body))
 }
 
 fn table(visit: &Visit, proposals: &[Proposal]) -> Markup {
@@ -126,7 +127,7 @@ pub(super) async fn show(
     let view = console.host.flow.store.proposal(id).await?.ok_or(Trouble::NotFound)?;
     let t = visit.reader.texts;
     let body = whole(&visit, &view);
-    Ok(page::full(&visit, Here::Patients, t.patient_title, &body))
+    Ok(page::full(&visit, MenuEntry::Patients, t.patient_title, &body))
 }
 
 fn whole(visit: &Visit, view: &ProposalView) -> Markup {

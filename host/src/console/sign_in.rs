@@ -11,9 +11,10 @@ use maud::html;
 use secrecy::SecretString;
 use url::form_urlencoded;
 
-use super::guard::{self, Visit};
-use super::words::Reader;
+use super::format::Reader;
+use super::visit::{self, Visit};
 use super::{Console, HOME, page, session};
+use super::{cookies, session_layer};
 use crate::config::Scope;
 use crate::server::told::Who;
 use auth::Caller;
@@ -26,12 +27,12 @@ pub(super) async fn ask(State(console): State<Arc<Console>>, headers: HeaderMap,
 
 /// `next`: where the sign-in leads.
 fn form(console: &Console, headers: &HeaderMap, uri: &Uri, next: &str, problem: Option<Problem>) -> Response {
-    let (language, chosen) = guard::language(console, headers, uri);
+    let (language, chosen) = visit::language(console, headers, uri);
     let reader = Reader::new(language, console.zone.clone(), console.now());
     let t = reader.texts;
     // There is no session yet whose token it could bring along: a cookie that only we can set has the same word.
-    let name = guard::form_cookie(console.secure);
-    let kept = guard::cookie(headers, name).filter(|kept| kept.len() == 64).map(str::to_owned);
+    let name = cookies::form_cookie(console.secure);
+    let kept = cookies::cookie(headers, name).filter(|kept| kept.len() == 64).map(str::to_owned);
     let Some(token) = kept.or_else(session::random) else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let (status, problem) = match problem {
         None => (StatusCode::OK, None),
@@ -57,9 +58,9 @@ fn form(console: &Console, headers: &HeaderMap, uri: &Uri, next: &str, problem: 
     };
     let mut response = page::bare(&reader, uri, t.sign_in_title, &body);
     *response.status_mut() = status;
-    guard::set_cookie(&mut response, &guard::cookie_line(name, &token, console.secure));
+    cookies::set_cookie(&mut response, &cookies::cookie_line(name, &token, console.secure));
     if chosen {
-        guard::set_cookie(&mut response, &guard::language_cookie_line(language, console.secure));
+        cookies::set_cookie(&mut response, &cookies::language_cookie_line(language, console.secure));
     }
     response
 }
@@ -82,11 +83,11 @@ pub(super) async fn check(
     uri: Uri,
     body: Body,
 ) -> Response {
-    let fields = guard::fields(&headers, body).await.unwrap_or_default();
+    let fields = session_layer::fields(&headers, body).await.unwrap_or_default();
     let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
     let again = |problem| form(&console, &headers, &uri, next_page(field("next")), Some(problem));
-    let kept = guard::cookie(&headers, guard::form_cookie(console.secure)).unwrap_or_default();
-    if !guard::is_ours(&headers) || !guard::same(field("form"), kept) {
+    let kept = cookies::cookie(&headers, cookies::form_cookie(console.secure)).unwrap_or_default();
+    if !session_layer::is_ours(&headers) || !session_layer::same(field("form"), kept) {
         return again(Problem::Foreign);
     }
     let password = SecretString::from(field("password"));
@@ -96,7 +97,7 @@ pub(super) async fn check(
         Ok(client) if client.may(Scope::Admin) => match enter(&console, client, &headers, &caller).await {
             Ok(Some(id)) => {
                 let mut response = to(next_page(field("next")));
-                guard::set_cookie(&mut response, &guard::session_cookie_line(&id, console.secure));
+                cookies::set_cookie(&mut response, &cookies::session_cookie_line(&id, console.secure));
                 return response;
             }
             Ok(None) => (Problem::Store, Ok(())),
@@ -130,7 +131,7 @@ async fn enter(
     let detail = format!("by password, from {}", caller.address);
     console.host.flow.store.audited(&client.name, "sign in", None, &detail, now).await?;
     tracing::info!(client = client.name, "signed in to the console");
-    if let Some(old) = guard::cookie(headers, guard::session_cookie(console.secure)) {
+    if let Some(old) = cookies::cookie(headers, cookies::session_cookie(console.secure)) {
         console.sessions.end(old);
     }
     Ok(console.sessions.begin(client, None, now))
@@ -157,8 +158,8 @@ pub(super) async fn leave(State(console): State<Arc<Console>>, Extension(visit):
         tracing::error!(%error, "a sign-out could not be noted in the audit trail");
     }
     let mut response = to("/console/sign-in");
-    let gone = format!("{}; Max-Age=0", guard::session_cookie_line("", console.secure));
-    guard::set_cookie(&mut response, &gone);
+    let gone = format!("{}; Max-Age=0", cookies::session_cookie_line("", console.secure));
+    cookies::set_cookie(&mut response, &gone);
     response
 }
 

@@ -40,6 +40,7 @@ pub mod answer;
 mod body;
 pub(crate) mod content;
 mod head;
+pub(crate) mod layers;
 pub mod tls;
 pub mod told;
 

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::super::guard::Visit;
+use super::super::format::fill;
 use super::super::texts::Texts;
-use super::super::words::fill;
+use super::super::visit::Visit;
 use super::as_said;
 use store::{TrailLine, View};
 

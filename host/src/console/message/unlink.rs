@@ -8,9 +8,10 @@ use maud::{Markup, html};
 
 use super::{Id, address, id};
 use crate::console::Console;
-use crate::console::guard::{Form, Visit};
-use crate::console::page::{self, Answer, Trouble};
+use crate::console::page::{self, Answer};
 use crate::console::sign_in::to;
+use crate::console::trouble::Trouble;
+use crate::console::visit::{Form, Visit};
 use store::{Unlinked, View};
 
 /// The form, on a claim that went to a contact or that a contact holds up.

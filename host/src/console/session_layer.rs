@@ -5,51 +5,20 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use url::form_urlencoded;
 
-use super::page::{self, Trouble};
-use super::session::Personal;
-use super::words::Reader;
+use super::cookies::{cookie, language_cookie_line, session_cookie, session_cookie_line, set_cookie};
+use super::format::Reader;
+use super::page;
+use super::trouble::Trouble;
+use super::visit::{Form, Visit, language};
 use super::{Console, FORM_LIMIT_BYTES};
-use crate::config::{Language, Scope};
+use crate::config::Scope;
 use auth::Caller;
-
-/// A request of somebody who is signed in.
-#[derive(Clone)]
-pub(super) struct Visit {
-    /// Who, as the audit trail calls them.
-    pub name: String,
-    /// What every form brings along.
-    pub csrf: String,
-    /// The session.
-    pub session: String,
-    /// What they asked to see, and until when.
-    pub shown: HashMap<Personal, Timestamp>,
-    /// How they read.
-    pub reader: Reader,
-    /// Which page.
-    pub uri: Uri,
-    /// There is a registry of facilities.
-    pub has_registry: bool,
-    /// Asked by a script for a part of a page.
-    pub is_part: bool,
-}
-
-/// A form that was posted.
-#[derive(Clone)]
-pub(super) struct Form(pub Arc<HashMap<String, String>>);
-
-impl Form {
-    /// A field, without blanks around it; empty where it is missing.
-    pub fn get(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", |value| value.trim())
-    }
-}
 
 /// Middleware: no session, no page; no token, no action. What a handler tells as trouble becomes a page here.
 pub(super) async fn signed_in(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
@@ -169,52 +138,4 @@ fn to_sign_in(request: &Request, is_part: bool) -> Response {
         true => (StatusCode::UNAUTHORIZED, [("hx-redirect", address)]).into_response(),
         false => (StatusCode::SEE_OTHER, [(header::LOCATION, address)]).into_response(),
     }
-}
-
-/// The language, and whether this request chose it: by the address, else the cookie, else the browser's wish, else the setting.
-pub(super) fn language(console: &Console, headers: &HeaderMap, uri: &Uri) -> (Language, bool) {
-    let mut pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    if let Some(chosen) = pairs.find(|(name, _)| name == "lang").and_then(|(_, tag)| Language::from_tag(&tag)) {
-        return (chosen, true);
-    }
-    let kept = cookie(headers, LANGUAGE_COOKIE).and_then(Language::from_tag);
-    (kept.or_else(|| Language::accepted(headers)).unwrap_or(console.host.config.console.language), false)
-}
-
-const LANGUAGE_COOKIE: &str = "openimis-console-language";
-
-/// With HTTPS the name itself keeps other hosts from setting it.
-pub(super) fn session_cookie(secure: bool) -> &'static str {
-    if secure { "__Host-openimis-console" } else { "openimis-console" }
-}
-
-/// The cookie of the sign-in form, which has no session yet.
-pub(super) fn form_cookie(secure: bool) -> &'static str {
-    if secure { "__Host-openimis-console-form" } else { "openimis-console-form" }
-}
-
-/// A cookie for this host alone, and for no script.
-pub(super) fn cookie_line(name: &str, value: &str, secure: bool) -> String {
-    let secure = if secure { "; Secure" } else { "" };
-    format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}")
-}
-
-pub(super) fn session_cookie_line(id: &str, secure: bool) -> String {
-    cookie_line(session_cookie(secure), id, secure)
-}
-
-pub(super) fn language_cookie_line(language: Language, secure: bool) -> String {
-    format!("{}; Max-Age=31536000", cookie_line(LANGUAGE_COOKIE, language.tag(), secure))
-}
-
-pub(super) fn set_cookie(response: &mut Response, line: &str) {
-    if let Ok(line) = HeaderValue::from_str(line) {
-        response.headers_mut().append(header::SET_COOKIE, line);
-    }
-}
-
-pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }

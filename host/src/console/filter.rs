@@ -9,10 +9,10 @@ use jiff::{Timestamp, ToSpan};
 use maud::{Markup, html};
 use url::form_urlencoded;
 
-use super::guard::Visit;
+use super::format::Reader;
 use super::page;
 use super::texts::Texts;
-use super::words::Reader;
+use super::visit::Visit;
 use store::Filter;
 
 /// Messages a page.
@@ -43,7 +43,7 @@ impl Asked {
     }
 
     /// From a form.
-    pub fn from_form(form: &super::guard::Form) -> Self {
+    pub fn from_form(form: &super::visit::Form) -> Self {
         let mut asked = Self::default();
         for name in ["state", "kind", "claim", "insuree", "from", "to"] {
             if let Some(field) = asked.field(name) {
