@@ -7,10 +7,12 @@ pub struct Token {
     pub word: String,
 }
 
-/// The words of a page: without blocks and spans of code, targets of links, and HTML.
+/// The words of a page: without blocks and spans of code, targets of links, HTML, and what a program writes between
+/// `<!-- …:begin -->` and `<!-- …:end -->`.
 pub fn markdown(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut fence: Option<&str> = None;
+    let mut is_generated = false;
     let mut paragraph = String::new();
     let mut first = 1;
     for (number, line) in text.lines().enumerate() {
@@ -23,7 +25,10 @@ pub fn markdown(text: &str) -> Vec<Token> {
             first = number + 2;
             continue;
         }
-        if fence.is_some() || line.is_empty() {
+        if line.starts_with("<!--") && (line.ends_with(":begin -->") || line.ends_with(":end -->")) {
+            is_generated = line.ends_with(":begin -->");
+        }
+        if fence.is_some() || is_generated || line.is_empty() {
             words(&spans(&paragraph), first, &mut tokens);
             paragraph.clear();
             first = number + 2;
@@ -215,6 +220,12 @@ mod tests {
         let lines: Vec<usize> =
             markdown(page).iter().filter(|token| token.word == "more").map(|token| token.line).collect();
         assert_eq!(lines, [4]);
+    }
+
+    #[test]
+    fn what_a_program_writes_is_not_read() {
+        let page = "Before.\n<!-- bench:begin -->\nWritten\n\n| by | it |\n<!-- bench:end -->\nAfter.\n";
+        assert_eq!(shown(&markdown(page)), "before after");
     }
 
     #[test]
