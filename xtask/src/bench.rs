@@ -19,7 +19,7 @@ struct Bench {
     options: Vec<String>,
 }
 
-/// Built together, always: with another selection cargo would choose other features of their libraries, and build them anew.
+/// Always built together: with another selection cargo would choose other features of their libraries, and build them again.
 const PACKAGES: [&str; 6] =
     ["--package", "openimis-mediator", "--package", "mediator-load", "--package", "mediator-bench"];
 

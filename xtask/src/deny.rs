@@ -1,5 +1,5 @@
-//! `cargo xtask deny`: licences, banned crates, sources and known holes of everything that is built in, with cargo-deny (deny.toml). The
-//! workspace, and the packages that are excluded from it because they are built in another way.
+//! `cargo xtask deny`: checks licences, banned crates, sources and known vulnerabilities of all dependencies with cargo-deny (deny.toml): those
+//! of the workspace, and of the packages that are excluded from it because they are built with other settings.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use crate::{Done, cargo_command, check, root, say, target_dir};
 
-/// Later ones may read deny.toml in another way.
+/// Later versions may interpret deny.toml differently.
 const VERSION: &str = "0.20.2";
 /// Each has a lock file of its own. A test of `deploy` sees to it that none is missing here.
 const WORKSPACES: [&str; 3] = ["Cargo.toml", "fuzz/Cargo.toml", "examples/workflow-proof/Cargo.toml"];
 /// Where cargo-deny fetches known holes from.
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
-/// A network without a way out may swallow a request without a word.
+/// A network without access to the internet may drop a request silently.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `cargo xtask deny [--advisories <clone>]`; the clone (a path or an address) stands in for the advisory database.

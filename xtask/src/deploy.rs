@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::{Done, cargo, check, components, npm, playground, root, say, sbom, target_dir};
 
-/// `cargo xtask dist [folder]`: the program for use, with its mappings and the playground beside it, where it looks for them.
+/// `cargo xtask dist [folder]`: the release build of the program, with its mappings and the playground next to it, where it expects them.
 pub fn dist(options: &[String]) -> Done {
     let out = options.first().map_or_else(|| target_dir().join("dist"), PathBuf::from);
     components::build()?;

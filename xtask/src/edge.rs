@@ -26,7 +26,7 @@ pub fn build() -> Done {
     Ok(())
 }
 
-/// What the bench runs beside it: `target/edge/hello.wasm`.
+/// Builds the component that the bench compares the edge app with: `target/edge/hello.wasm`.
 pub fn build_hello() -> Done {
     components::install_std_of(TARGET)?;
     cargo(&["build", "--quiet", "--profile", "guest", "--target", TARGET, "--package", "edge-hello"])?;

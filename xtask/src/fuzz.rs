@@ -107,7 +107,7 @@ fn cargo_fuzz() -> Command {
     command
 }
 
-/// Runs a target; returns what it told, and the command that shows what it found.
+/// Runs a target; returns its report, and the command that reproduces what it found.
 fn run(target: &Target, runs: u64, sanitizer: &str) -> Done<(Told, String)> {
     let name = target.name;
     let fuzz_dir = root().join("fuzz");

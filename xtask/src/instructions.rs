@@ -1,8 +1,8 @@
-//! `cargo xtask instructions`: how many instructions a mapping call takes, counted by valgrind and compared with
-//! `tests/instructions.toml`. Unlike a time, a count is the same on a busy machine, so a test can watch it.
+//! `cargo xtask instructions`: measures the instructions of a mapping call with valgrind and compares them with
+//! `tests/instructions.toml`. Unlike a time, the number is the same on a busy machine, so a test can check it.
 //!
-//! Counted are the Rust functions as built for use. The same compiler and libraries give the same count on every processor of an
-//! architecture, but for a few instructions of the C library; others are allowed for by [`TOLERANCE`].
+//! It measures release builds of the Rust functions. The same compiler and libraries lead to the same number on every processor of an
+//! architecture, except for a few instructions of the C library; [`TOLERANCE`] allows for other compilers and libraries.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,12 +11,12 @@ use crate::system::{install_packages, succeeds};
 use crate::{Done, cargo, root, say, target_dir};
 
 const MAPPINGS: [&str; 3] = ["claim-response", "feedback", "patient"];
-/// The counts are of this architecture.
+/// The architecture of the recorded numbers.
 const ARCHITECTURE: &str = "x86_64";
 /// By how much a count may differ, in hundredths.
 const TOLERANCE: i64 = 10;
 
-/// The command. `BLESS=1` writes the counts down.
+/// The command. `BLESS=1` records the numbers.
 pub fn command() -> Done {
     install()?;
     let counted = count_all()?;
@@ -26,7 +26,7 @@ pub fn command() -> Done {
     compare(&counted)
 }
 
-/// As part of the tests: what is missing here is told in `skipped`.
+/// Runs the comparison as part of the tests; a missing valgrind is reported in `skipped`.
 pub fn test(skipped: &mut Vec<String>) -> Done {
     if let Err(reason) = install() {
         skipped.push(format!("instructions of a mapping call: {reason}"));
@@ -38,7 +38,7 @@ pub fn test(skipped: &mut Vec<String>) -> Done {
 
 fn install() -> Done {
     if std::env::consts::ARCH != ARCHITECTURE {
-        return Err(format!("the counts are of {ARCHITECTURE}, this is {}", std::env::consts::ARCH));
+        return Err(format!("the recorded numbers are for {ARCHITECTURE}, this machine is {}", std::env::consts::ARCH));
     }
     if succeeds("valgrind", &["--version"]) { Ok(()) } else { install_packages(&["valgrind"]) }
 }
@@ -74,7 +74,7 @@ fn file() -> PathBuf {
 fn write(counted: &[(&str, i64)]) -> Done {
     let mut text = format!(
         "# Instructions of a mapping call (Rust function, {ARCHITECTURE}, the fixtures' documents), compared by `cargo xtask test`.\n\
-         # Counted anew with `BLESS=1 cargo xtask instructions`.\n"
+         # Recorded by `BLESS=1 cargo xtask instructions`.\n"
     );
     for (mapping, count) in counted {
         text += &format!("{mapping} = {count}\n");

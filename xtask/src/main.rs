@@ -27,29 +27,28 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 Usage: cargo xtask <command>
 
-  run [options]   builds what it needs and starts the mediator with sandbox peers; options go to `openimis-mediator serve`
-  test [filter]   builds all, brings a real openIMIS up, runs every test; says what it had to skip
-  chaos [filter]  kills, restarts and failing peers under load, many rounds of each, with a report: a quarter to half an hour
-  build           builds the mapping components into target/components, the edge app into target/edge, the npm package into
-                  npm/dist, and the host
-  lint            rustfmt and clippy, warnings are errors; decisions, paths in pages, the Rust version, style of texts; spelling and
-                  TOML where typos and taplo are installed
-  style [--bless] [--list [path]]   words that docs/style.md advises against: files that have more than docs/style-debt.toml allows;
-                  --bless lowers what it allows, --list shows all
-  deny            licences, sources and known holes of all that is built in and of the fuzz targets (deny.toml); says what it had to
-                  skip
-  dist [folder]   the program for use, with its mappings, the playground and its bill of materials (CycloneDX) beside it; into
-                  target/dist unless told otherwise
-  book            docs/ as a book in target/book, with mdBook
-  docs            writes what is made from the sources: config.example.toml, its schema, the references in docs/
-  fuzz [target] [--runs N]  runs the fuzz targets, 1,000,000 executions each (docs/fuzzing.md)
-  bench [--quick] [mapping] [npm] [service] [edge] [bulk]   builds as for use and measures, all parts unless some are named; writes
-                  the table in docs/benchmarks.md, or with --quick or single parts only prints one; options of the service after --
-  bench reliability   load with kills and restarts, the figures of docs/reliability.md; writes target/bench/report.md
-  instructions    counts the instructions of a mapping call with valgrind, and compares; BLESS=1 writes them down
-  npm [filter]    builds the npm package and runs its tests, without all others
-  cht [filter]    builds the npm package and runs the tests of the CHT configuration, without all others
-  openimis [up|down|wipe]   the real openIMIS that the tests use, on 127.0.0.1:8000
+  run [options]   build what is needed and start the mediator with stand-ins; options are passed to `openimis-mediator serve`
+  test [filter]   build everything, start a real openIMIS and run every test; ends with a list of skipped tests
+  chaos [filter]  run kills, restarts and failing peers under load, many rounds of each, with a report; a quarter to half an hour
+  build           build the mapping components into target/components, the edge app into target/edge, the npm package into
+                  npm/dist, and the program
+  lint            check format, clippy, decisions, paths in pages, the Rust version and the style of texts; spelling and TOML format
+                  if typos and taplo are installed
+  style [--bless] [--list [path]]   report files with more words to avoid (docs/style.md) than docs/style-debt.toml allows; --bless
+                  lowers the limits, --list prints all occurrences
+  deny            check licences, sources and known vulnerabilities of all dependencies (deny.toml); ends with a list of skipped checks
+  dist [folder]   build the program for deployment, with its mappings, the playground and a bill of materials (CycloneDX), into
+                  target/dist or the folder
+  book            build docs/ as a book in target/book, with mdBook
+  docs            generate config.example.toml, its schema, and the references in docs/ from the sources
+  fuzz [target] [--runs N]  run the fuzz targets, 1,000,000 executions each (docs/fuzzing.md)
+  bench [--quick] [mapping] [npm] [service] [edge] [bulk]   measure release builds, all parts or the named ones; writes the table in
+                  docs/benchmarks.md, with --quick or single parts only prints it; options for the service follow --
+  bench reliability   measure load with kills and restarts for docs/reliability.md; writes target/bench/report.md
+  instructions    measure the instructions of a mapping call with valgrind, and compare; BLESS=1 records them
+  npm [filter]    build the npm package and run only its tests
+  cht [filter]    build the npm package and run only the tests of the CHT configuration
+  openimis [up|down|wipe]   start, stop or remove the real openIMIS that the tests use, on 127.0.0.1:8000
 ";
 
 /// Built and tested together, always: with another selection cargo would choose other features of their libraries.

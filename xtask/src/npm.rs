@@ -85,8 +85,8 @@ fn node_test(folder: &Path, filter: &[String], skips: &Path) -> Done {
     check(node.args(files), "node --test")
 }
 
-/// A firewall that drops packets is told after a minute: npm by itself would wait for five, three times, and for each batch of
-/// sockets anew.
+/// A firewall that drops packets is reported after a minute: npm itself would wait for five, three times, and again for each batch of
+/// sockets.
 const NPM_PATIENCE: [&str; 4] =
     ["--fetch-timeout=30000", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--maxsockets=100"];
 /// What npm says where there is no network.

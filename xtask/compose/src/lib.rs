@@ -1,6 +1,6 @@
-//! A component and those that its imports are taken from, composed into one. Each dependency supplies the interface that it is named for,
-//! and nothing else. What a dependency imports itself would come from the host, with the edge's passwords and its network: one that imports
-//! more than the contract's types is refused. (Spin loads it, and keeps the app's configuration from it.)
+//! Composes a component with the components that provide its imports. Each dependency provides the interface that it is named for, and
+//! nothing else. The host would provide a dependency's own imports, with the edge's passwords and its network: one that imports more than
+//! the contract's types is refused. (Spin loads such a dependency, and hides the app's configuration from it.)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ pub struct Component {
 pub struct Dependency {
     /// The file.
     pub path: PathBuf,
-    /// The name under which it exports what is imported; the import's own unless it is told.
+    /// The name under which it exports the interface; by default the name of the import.
     pub export: Option<String>,
 }
 
@@ -107,7 +107,7 @@ pub fn needs(component: Vec<u8>) -> Result<Vec<String>, String> {
     Ok(needed.map(without_interface).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
-/// What cargo builds is in `target`, or where it was told to build.
+/// The folder into which cargo builds: `target`, or the one that `CARGO_TARGET_DIR` names.
 fn place(dir: &Path, path: &Path) -> PathBuf {
     match (path.strip_prefix("target"), std::env::var_os("CARGO_TARGET_DIR")) {
         (Ok(below), Some(target)) => dir.join(target).join(below),
