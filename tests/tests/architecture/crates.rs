@@ -1,4 +1,4 @@
-//! The house: which room may know which, and what stays outside the pure ones. `cargo` itself is asked.
+//! Which crate may use which, and what stays out of the pure ones. `cargo` itself is asked.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn cargo(args: &[&str]) -> String {
 
 /// Every package of the workspace with the names it depends on, in whatever way (also for its tests and its build). Packages of
 /// tests may know all and are left out; nobody may know them.
-fn rooms() -> Vec<(String, BTreeSet<String>)> {
+fn packages() -> Vec<(String, BTreeSet<String>)> {
     let metadata: Value =
         serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1", "--offline"])).expect("JSON");
     let name = |of: &Value| of["name"].as_str().expect("a name").to_owned();
@@ -28,9 +28,9 @@ fn rooms() -> Vec<(String, BTreeSet<String>)> {
     packages.iter().filter(|package| !of_tests(package)).map(|package| (name(package), dependencies(package))).collect()
 }
 
-/// The rooms that a room may know.
-fn allowed(room: &str) -> &'static [&'static str] {
-    match room {
+/// The packages that a package may use.
+fn allowed(package: &str) -> &'static [&'static str] {
+    match package {
         "flow" | "mapping-guest" | "mapping-npm" => &["mapping"],
         "openimis-mediator" => &["auth", "component-host", "files", "flow", "mapping", "observe", "sandbox", "store"],
         "component-host" => &["files", "flow", "mapping", "observe"],
@@ -45,9 +45,9 @@ fn allowed(room: &str) -> &'static [&'static str] {
 }
 
 #[test]
-fn arrows_between_the_rooms_go_one_way() {
-    let rooms = rooms();
-    let names: BTreeSet<&str> = rooms.iter().map(|(name, _)| name.as_str()).collect();
+fn arrows_between_the_crates_go_one_way() {
+    let packages = packages();
+    let names: BTreeSet<&str> = packages.iter().map(|(name, _)| name.as_str()).collect();
     for expected in [
         "mapping",
         "flow",
@@ -62,27 +62,27 @@ fn arrows_between_the_rooms_go_one_way() {
         assert!(names.contains(expected), "{expected} is not among {names:?}");
     }
     let mut wrong = Vec::new();
-    for (room, dependencies) in &rooms {
+    for (package, dependencies) in &packages {
         let known = dependencies.iter().filter(|name| names.contains(name.as_str()) || name.ends_with("-tests"));
         wrong.extend(
-            known.filter(|name| !allowed(room).contains(&name.as_str())).map(|name| format!("{room} -> {name}")),
+            known.filter(|name| !allowed(package).contains(&name.as_str())).map(|name| format!("{package} -> {name}")),
         );
     }
     assert!(
         wrong.is_empty(),
-        "only mapping <- flow <- openimis-mediator, flow <- edge, mapping <- mapping-guest <- map-* and mapping <- mapping-npm are arrows: {wrong:#?}"
+        "these packages use others that docs/architecture.md and `allowed` do not name: {wrong:#?}"
     );
 }
 
 /// No runtime, no sockets, no database, no random numbers: neither by themselves nor by what they use.
 #[test]
-fn the_pure_rooms_have_no_runtime_below_them() {
+fn the_pure_crates_have_no_runtime_below_them() {
     const OUTSIDE: [&str; 8] = ["tokio", "reqwest", "sqlx", "wasmtime", "axum", "rand", "wit-bindgen", "getrandom"];
-    for room in ["mapping", "flow"] {
+    for package in ["mapping", "flow"] {
         let tree = cargo(&[
             "tree",
             "--package",
-            room,
+            package,
             "--edges",
             "normal,build",
             "--prefix",
@@ -94,8 +94,12 @@ fn the_pure_rooms_have_no_runtime_below_them() {
         let below: BTreeSet<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
         assert!(below.contains("serde_json"), "{below:?}");
         let wrong: Vec<_> = OUTSIDE.iter().filter(|name| below.contains(**name)).collect();
-        assert!(wrong.is_empty(), "{room} has {wrong:?} below it: `cargo tree --package {room} --invert {}`", wrong[0]);
-        let direct = rooms().into_iter().find(|(name, _)| name == room).expect("the room").1;
-        assert!(OUTSIDE.iter().all(|name| !direct.contains(*name)), "{room}: {direct:?}");
+        assert!(
+            wrong.is_empty(),
+            "{package} has {wrong:?} below it: `cargo tree --package {package} --invert {}`",
+            wrong[0]
+        );
+        let direct = packages().into_iter().find(|(name, _)| name == package).expect("the package").1;
+        assert!(OUTSIDE.iter().all(|name| !direct.contains(*name)), "{package}: {direct:?}");
     }
 }
