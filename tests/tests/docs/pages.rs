@@ -102,6 +102,7 @@ pub fn pages() -> Vec<PathBuf> {
         "deploy/README.md",
         "npm/package/README.md",
         "tests/openimis/README.md",
+        "wit/CHANGELOG.md",
     ] {
         let path = workspace().join(other);
         pages.extend(path.is_file().then_some(path));

@@ -163,7 +163,9 @@ allowed = []
     fn the_list_of_the_project_is_read() {
         let text = crate::style::read(crate::style::WORDS).expect("the list");
         let words = Words::read(&text).expect("a list");
-        for word in ["told", "anew", "by turns", "for ever", "doubles", "way", "room", "door", "kept", "taken", "counts", "fits"] {
+        for word in [
+            "told", "anew", "by turns", "for ever", "doubles", "way", "room", "door", "kept", "taken", "counts", "fits",
+        ] {
             assert!(!words.instead(word).is_empty(), "{word}");
         }
     }
