@@ -28,8 +28,8 @@ use crate::config::Scope;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};
 use crate::server::layers::{log_conflict, measured, traced};
-use crate::server::told::Who;
 use auth::Client;
+use auth::refusal_log::Who;
 use store::Which;
 
 /// Another mediator on the same database may deliver the claim: then nobody here says so.
@@ -79,7 +79,8 @@ async fn receive(
         Ok(Receipt::Accepted(id) | Receipt::Unmappable(id, _)) => (*id, true),
         Ok(Receipt::Duplicate(id)) => (*id, false),
         Err(error) => {
-            if let Some(left_out) = host.doors.is_told("claim not taken", Who::Client(client.name.clone())) {
+            if let Some(left_out) = host.doors.admission.is_logged("claim not taken", Who::Client(client.name.clone()))
+            {
                 match error {
                     EclaimError::Store(error) => {
                         tracing::error!(%error, left_out, "a claim could not be stored and was not acknowledged")

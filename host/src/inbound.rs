@@ -25,8 +25,8 @@ use crate::room::Level;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};
 use crate::server::layers::{log_conflict, measured, traced};
-use crate::server::told::Who;
 use auth::Client;
+use auth::refusal_log::Who;
 use observe::trace;
 
 /// The routes of messages, and the health checks.
@@ -74,7 +74,7 @@ async fn receive(
         Ok(Receipt::Duplicate(_) | Receipt::NotJson(_)) => {}
         Err(error) => {
             // A disk that is full must not be filled by saying so.
-            if let Some(left_out) = host.doors.is_told("not stored", Who::Client(client.name.clone())) {
+            if let Some(left_out) = host.doors.admission.is_logged("not stored", Who::Client(client.name.clone())) {
                 tracing::error!(%error, left_out, "a message could not be stored and was not acknowledged");
             }
         }

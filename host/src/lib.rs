@@ -141,7 +141,7 @@ impl Host {
                 tracing::info!(count = released, "deliveries that an earlier stop interrupted are taken up again");
             }
         }
-        let (traces, throttled) = (telemetry.figures(), doors.limits.throttled());
+        let (traces, throttled) = (telemetry.figures(), doors.admission.limits.throttled());
         let metrics = metrics::Metrics::new(store.figures(), http.figures(), mapper.figures(), traces, throttled);
         let settings = config.settings();
         let flow = Flow::new(http, store, clock, mapper, settings);

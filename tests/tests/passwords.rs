@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use auth::clients::queue::Queue;
 use auth::credential::hash_password;
 use auth::limits::Limits;
+use auth::refusal_log::{RefusalLog, Who};
 use futures_util::future::join_all;
 use mediator_tests::running::{INBOUND_PASSWORD, INBOUND_USER, Process, environment, sample_claim, sandbox};
 use openimis_mediator::config::Server;
-use openimis_mediator::server::told::{Told, Who};
 use reqwest::{Client, StatusCode};
 use tokio::time::timeout;
 
@@ -200,15 +200,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
 fn of_many_refusals_some_are_told_and_how_many_were_not() {
-    let (told, begun) = (Told::new(60, MINUTE), Instant::now());
+    let (told, begun) = (RefusalLog::new(60, MINUTE), Instant::now());
     let at = |seconds: u64, number: u32| {
-        told.worth_telling_at(begun + Duration::from_secs(seconds), "token", Who::at(network(number)))
+        told.worth_logging_at(begun + Duration::from_secs(seconds), "token", Who::at(network(number)))
     };
     let lines: Vec<_> = (0..1000).filter_map(|_| at(1, 1)).collect();
     assert_eq!(lines, [0, 0, 0], "three a minute of each kind and address");
     assert_eq!(at(2, 2), Some(0), "another address");
-    assert_eq!(told.worth_telling_at(begun, "password", Who::at(network(1))), Some(0), "another kind");
-    assert_eq!(told.worth_telling_at(begun, "token", Who::Client("1".into())), Some(0), "a client");
+    assert_eq!(told.worth_logging_at(begun, "password", Who::at(network(1))), Some(0), "another kind");
+    assert_eq!(told.worth_logging_at(begun, "token", Who::Client("1".into())), Some(0), "a client");
     assert_eq!(told.left_out_at(begun + Duration::from_secs(30)), 0, "its next line would tell it");
     assert_eq!(at(62, 1), Some(997));
     assert_eq!((at(63, 1), at(63, 1), at(63, 1)), (Some(0), Some(0), None));
@@ -218,13 +218,13 @@ fn of_many_refusals_some_are_told_and_how_many_were_not() {
 
 #[test]
 fn refusals_from_ever_new_addresses_fill_neither_the_log_nor_the_memory() {
-    let (told, begun) = (Told::new(60, MINUTE), Instant::now());
+    let (told, begun) = (RefusalLog::new(60, MINUTE), Instant::now());
     let mut lines = 0;
     for second in 0..120 {
         for number in 0..1000 {
             let who = Who::at(network(second * 1000 + number));
             let at = begun + Duration::from_secs(second.into());
-            lines += u32::from(told.worth_telling_at(at, "token", who).is_some());
+            lines += u32::from(told.worth_logging_at(at, "token", who).is_some());
         }
     }
     assert!((61..=121).contains(&lines), "{lines} lines in two minutes");

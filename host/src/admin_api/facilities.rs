@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, Asked, Client, Host, Id, Refusal, Wanted, body, id, now, query};
-use crate::facilities::{is_code, national_id};
+use crate::facilities::national_id;
+use flow::facilities::is_code;
 use store::FacilityFilter;
 
 #[derive(Debug, Default, Deserialize)]

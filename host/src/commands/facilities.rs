@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use flow::facilities::is_code;
 use flow::facilities::{Action, Counts, Event, Record, RunRequest, State};
 use flow::ports::Clock;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use openimis_mediator::clock::SystemClock;
 use openimis_mediator::config::Config;
-use openimis_mediator::facilities::{SyncError, is_code, national_id, retry, sync};
+use openimis_mediator::facilities::{SyncError, national_id, retry, sync};
 use openimis_mediator::http::ReqwestHttp;
 use openimis_mediator::{HostFlow, load_mappings};
 use store::{FacilityFilter, FacilityLine, SqlStore};

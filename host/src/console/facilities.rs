@@ -15,7 +15,8 @@ use super::texts::Texts;
 use super::trouble::Trouble;
 use super::visit::{Form, Visit};
 use super::{Console, HOME};
-use crate::facilities::{is_code, national_id};
+use crate::facilities::national_id;
+use flow::facilities::is_code;
 use store::{FacilityFilter, FacilityLine, FacilityView, RunLine};
 
 /// Facilities a page.

@@ -31,7 +31,8 @@ pub(super) async fn signed_in(State(console): State<Arc<Console>>, mut request: 
     if found.is_none()
         && request.method() == Method::GET
         && is_wanted(request.headers())
-        && let Some(client) = certificate.and_then(|certificate| console.host.doors.clients.by_certificate(certificate))
+        && let Some(client) =
+            certificate.and_then(|certificate| console.host.doors.admission.clients.by_certificate(certificate))
         && client.may(Scope::Admin)
     {
         let name = client.name.clone();

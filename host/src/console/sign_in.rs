@@ -16,8 +16,8 @@ use super::visit::{self, Visit};
 use super::{Console, HOME, page, session};
 use super::{cookies, session_layer};
 use crate::config::Scope;
-use crate::server::told::Who;
 use auth::Caller;
+use auth::refusal_log::Who;
 use auth::{Client, Refused};
 
 /// The form.
@@ -92,7 +92,8 @@ pub(super) async fn check(
     }
     let password = SecretString::from(field("password"));
     let doors = &console.host.doors;
-    let recognised = doors.clients.sign_in(field("username").to_owned(), password, &caller, &doors.limits).await;
+    let recognised =
+        doors.admission.clients.sign_in(field("username").to_owned(), password, &caller, &doors.admission.limits).await;
     let (problem, audited) = match recognised {
         Ok(client) if client.may(Scope::Admin) => match enter(&console, client, &headers, &caller).await {
             Ok(Some(id)) => {
@@ -140,10 +141,10 @@ async fn enter(
 /// Some of many: whoever guesses must neither fill the log nor the audit trail, whose lines stay.
 async fn refused(console: &Console, who: &str, why: &'static str, caller: &Caller) -> Result<(), StoreError> {
     let (doors, address) = (&console.host.doors, caller.address);
-    if let Some(left_out) = doors.is_told(why, Who::at(address)) {
+    if let Some(left_out) = doors.admission.is_logged(why, Who::at(address)) {
         tracing::warn!(%address, left_out, "a sign-in to the console was refused: {why}");
     }
-    let Some(left_out) = doors.audited.worth_telling(why, Who::at(address)) else { return Ok(()) };
+    let Some(left_out) = doors.admission.audited.worth_logging(why, Who::at(address)) else { return Ok(()) };
     let like_it =
         if left_out > 0 { format!(" ({left_out} like it before are not in the trail)") } else { String::new() };
     let detail = format!("{why}, from {address}{like_it}");

@@ -165,9 +165,3 @@ pub fn national_id(flow: &HostFlow, code: &str) -> String {
     let row = settings.mapping.facility.codes.iter().find(|row| row.openimis.trim() == code);
     row.map_or_else(|| code.to_owned(), |row| row.source.clone())
 }
-
-/// Whether openIMIS can hold this as a facility's code.
-pub fn is_code(code: &str) -> bool {
-    (1..=8).contains(&code.chars().count())
-        && code.chars().all(|letter| !letter.is_control() && !letter.is_whitespace())
-}

@@ -10,8 +10,8 @@ use axum::response::Response;
 use flow::http_api;
 
 use super::answer::{refusal, sent, throttled, whole_body};
-use super::told::Who;
 use auth::Caller;
+use auth::refusal_log::Who;
 
 use super::Doors;
 use crate::config::Scope;
@@ -24,7 +24,7 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
     if let Some(refusal) = http_api::of_another_site(request.headers()) {
         return sent(refusal);
     }
-    let recognised = doors.clients.recognise(request.headers(), &caller, &doors.limits);
+    let recognised = doors.admission.clients.recognise(request.headers(), &caller, &doors.admission.limits);
     match recognised.await {
         Ok(client) if client.may(scope) => match doors.signed(&client, request).await {
             Ok(signed) => {
@@ -33,7 +33,7 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
                 next.run(request).await
             }
             Err(refusal) => {
-                if let Some(left_out) = doors.is_told("signature", Who::Client(client.name.clone())) {
+                if let Some(left_out) = doors.admission.is_logged("signature", Who::Client(client.name.clone())) {
                     tracing::warn!(
                         client = client.name,
                         left_out,
@@ -44,7 +44,7 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
             }
         },
         Ok(client) => {
-            if let Some(left_out) = doors.is_told(scope.word(), Who::Client(client.name.clone())) {
+            if let Some(left_out) = doors.admission.is_logged(scope.word(), Who::Client(client.name.clone())) {
                 let scope = scope.word();
                 tracing::warn!(client = client.name, scope, left_out, "refused: the client has not this scope");
             }
@@ -58,23 +58,23 @@ pub async fn admit(State((doors, scope)): State<(Arc<Doors>, Scope)>, mut reques
         Err(Refused::Missing) => doors.unknown(),
         Err(Refused::Wrong) => {
             // Not the user's name: people type their password there.
-            if let Some(left_out) = doors.is_told("password", Who::at(caller.address)) {
+            if let Some(left_out) = doors.admission.is_logged("password", Who::at(caller.address)) {
                 tracing::warn!(address = %caller.address, left_out, "refused: a wrong password or an unknown user");
             }
             doors.unknown()
         }
         Err(Refused::Throttled(wait)) => {
-            if let Some(left_out) = doors.is_told("throttled", Who::at(caller.address)) {
+            if let Some(left_out) = doors.admission.is_logged("throttled", Who::at(caller.address)) {
                 let address = caller.address;
                 tracing::warn!(%address, left_out, "too many wrong passwords: none is tried for a while");
             }
             throttled(wait, "too many wrong passwords from your address; nothing was acknowledged, send it again")
         }
         // Where no tokens are taken, what is wrong with one helps nobody.
-        Err(Refused::Token(_)) if !doors.clients.take_tokens() => doors.unknown(),
+        Err(Refused::Token(_)) if !doors.admission.clients.take_tokens() => doors.unknown(),
         Err(Refused::Token(reason)) => {
             // Nothing of the token: who finds it in a log may use it.
-            if let Some(left_out) = doors.is_told("token", Who::at(caller.address)) {
+            if let Some(left_out) = doors.admission.is_logged("token", Who::at(caller.address)) {
                 let address = caller.address;
                 tracing::warn!(%address, ?reason, left_out, "refused: a token that does not count");
             }
@@ -128,7 +128,7 @@ impl Doors {
     /// 401 with all the ways there are.
     fn unknown(&self) -> Response {
         let response = sent(http_api::unknown_caller());
-        if self.clients.take_tokens() { challenged(response, "") } else { response }
+        if self.admission.clients.take_tokens() { challenged(response, "") } else { response }
     }
 
     /// The request with its body as it came, once it is known to be signed by this client; most clients sign nothing.

@@ -31,9 +31,9 @@ use crate::worker::{Stop, asked};
 use answer::{sent, throttled};
 use auth::credential::Fingerprint;
 use auth::limits::{self, Limits};
-use auth::{Caller, Clients, Listener};
+use auth::refusal_log::Who;
+use auth::{Admission, Caller, Listener};
 use head::HEAD_LIMIT_BYTES;
-use told::{Told, Who};
 
 pub mod admit;
 pub mod answer;
@@ -42,21 +42,14 @@ pub(crate) mod content;
 mod head;
 pub(crate) mod layers;
 pub mod tls;
-pub mod told;
 
 /// How much is read of a body that nobody wants, in largest bodies.
 const MOST_DISCARDED: usize = 16;
 
 /// What both listeners share.
 pub struct Doors {
-    /// Who may call.
-    pub clients: Clients,
-    /// How much one address may ask.
-    pub limits: Limits,
-    /// Which refusals the log tells of.
-    pub logged: Told,
-    /// Which refused sign-ins the audit trail tells of: nothing removes its lines.
-    pub audited: Told,
+    /// Who may call, and how much.
+    pub admission: Arc<Admission>,
     /// Where the admin API listens, once it does.
     pub admin_address: OnceLock<SocketAddr>,
     /// The mediator's own. None: plain HTTP.
@@ -64,17 +57,12 @@ pub struct Doors {
     settings: Server,
 }
 
-/// How many lines like this one the log has left out; nothing where it has none.
-pub(crate) type LeftOut = Option<u64>;
-
 impl Doors {
     /// As configured; reads the certificate and the keys in files.
     pub fn new(config: &Config) -> Result<Self, StartError> {
+        let limits = Limits::new(config.server.requests_per_second, config.server.failed_logins_per_minute);
         Ok(Self {
-            clients: Clients::new(&config.auth())?,
-            limits: Limits::new(config.server.requests_per_second, config.server.failed_logins_per_minute),
-            logged: Told::new(60, Duration::from_secs(60)),
-            audited: Told::new(100, Duration::from_secs(3600)),
+            admission: Arc::new(Admission::new(&config.auth(), limits)?),
             admin_address: OnceLock::new(),
             certificate: tls::Certificate::load(&config.server.tls)?,
             settings: config.server.clone(),
@@ -106,15 +94,10 @@ impl Doors {
     }
 
     fn tell_left_out(&self) {
-        match self.logged.left_out() {
+        match self.admission.logged.left_out() {
             0 => {}
             left_out => tracing::warn!(left_out, "refusals like those before are not in the log"),
         }
-    }
-
-    /// Whether the log is to tell of a refusal; how many like it it has left out since.
-    pub(crate) fn is_told(&self, what: &'static str, who: Who) -> Option<LeftOut> {
-        self.logged.worth_telling(what, who).map(|left_out| (left_out > 0).then_some(left_out))
     }
 
     /// Serves routes on a listener until asked to stop, then waits up to `drain` for requests that are on their way.
@@ -160,7 +143,7 @@ impl Doors {
                     });
                 }
                 (Err(error), _) => {
-                    if let Some(left_out) = self.is_told("accept", Who::at(Ipv4Addr::UNSPECIFIED.into())) {
+                    if let Some(left_out) = self.admission.is_logged("accept", Who::at(Ipv4Addr::UNSPECIFIED.into())) {
                         tracing::warn!(%error, left_out, "a connection could not be accepted");
                     }
                     sleep(Duration::from_millis(50)).await; // no file handles left, perhaps: some will come back
@@ -181,7 +164,7 @@ impl Doors {
         address: IpAddr,
         answering: impl Future<Output = Result<Response, Infallible>>,
     ) -> Result<Response, Infallible> {
-        let mut response = match self.limits.request(address) {
+        let mut response = match self.admission.limits.request(address) {
             Ok(()) => match timeout(std_duration(self.settings.answer_timeout), answering).await {
                 Ok(response) => response?,
                 Err(_) => sent(flow::http_api::time_up()),

@@ -27,6 +27,12 @@ use crate::ports::StoreError;
 
 pub use halt::RunError;
 
+/// Whether openIMIS can store this as a facility's code: 1 to 8 characters, none of them blank.
+pub fn is_code(code: &str) -> bool {
+    (1..=8).contains(&code.chars().count())
+        && code.chars().all(|letter| !letter.is_control() && !letter.is_whitespace())
+}
+
 /// A registry that speaks mCSD (FHIR R4), and how it is asked.
 #[derive(Clone, Debug)]
 pub struct Registry {

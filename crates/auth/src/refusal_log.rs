@@ -1,5 +1,5 @@
-//! What of many refusals is told: a few lines a minute of each kind and each client or address, and not many of all together. Whoever is
-//! refused again and again must not fill the disk; how many were left out is told with the next line, or by itself.
+//! Which of many refusals are logged: a few lines a minute of each kind and each client or address, and not many of all together. Whoever
+//! is refused again and again must not fill the disk. The next line says how many were left out, or a line of its own does.
 
 use std::collections::HashMap;
 use std::mem;
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use auth::limits::network;
+use crate::limits::network;
 
 /// Of one kind and one client or address.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -33,8 +33,8 @@ impl Who {
     }
 }
 
-/// What was told lately.
-pub struct Told {
+/// What was logged lately.
+pub struct RefusalLog {
     most: u32,
     window: Duration,
     inner: Mutex<Inner>,
@@ -43,7 +43,7 @@ pub struct Told {
 struct Inner {
     lines: HashMap<(&'static str, Who), Line>,
     /// Of all together, in the window that began then.
-    told: u32,
+    logged: u32,
     begun: Instant,
     /// When those who are quiet were last forgotten.
     swept: Instant,
@@ -53,14 +53,14 @@ struct Inner {
 
 struct Line {
     begun: Instant,
-    told: u32,
+    logged: u32,
     left_out: u64,
 }
 
-impl Told {
+impl RefusalLog {
     /// With at most so many lines of all together in a window of time.
     pub fn new(most: u32, window: Duration) -> Self {
-        let inner = Inner { lines: HashMap::new(), told: 0, begun: Instant::now(), swept: Instant::now(), others: 0 };
+        let inner = Inner { lines: HashMap::new(), logged: 0, begun: Instant::now(), swept: Instant::now(), others: 0 };
         Self { most, window, inner: Mutex::new(inner) }
     }
 
@@ -68,18 +68,18 @@ impl Told {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a refusal is to be told: then how many like it were left out before.
-    pub fn worth_telling(&self, what: &'static str, who: Who) -> Option<u64> {
-        self.worth_telling_at(Instant::now(), what, who)
+    /// Whether a refusal is to be logged: then how many like it were left out before.
+    pub fn worth_logging(&self, what: &'static str, who: Who) -> Option<u64> {
+        self.worth_logging_at(Instant::now(), what, who)
     }
 
     /// The same for a moment.
-    pub fn worth_telling_at(&self, now: Instant, what: &'static str, who: Who) -> Option<u64> {
+    pub fn worth_logging_at(&self, now: Instant, what: &'static str, who: Who) -> Option<u64> {
         let mut inner = self.inner();
         if now.duration_since(inner.begun) >= self.window {
-            (inner.begun, inner.told) = (now, 0);
+            (inner.begun, inner.logged) = (now, 0);
         }
-        let is_full = inner.told >= self.most;
+        let is_full = inner.logged >= self.most;
         let key = (what, who);
         if inner.lines.len() >= REMEMBERED && !inner.lines.contains_key(&key) {
             if now.duration_since(inner.swept) >= SWEEP {
@@ -92,21 +92,21 @@ impl Told {
                 return None;
             }
         }
-        let line = inner.lines.entry(key).or_insert(Line { begun: now, told: 0, left_out: 0 });
+        let line = inner.lines.entry(key).or_insert(Line { begun: now, logged: 0, left_out: 0 });
         if now.duration_since(line.begun) >= WINDOW {
-            (line.begun, line.told) = (now, 0);
+            (line.begun, line.logged) = (now, 0);
         }
-        if is_full || line.told >= MOST {
+        if is_full || line.logged >= MOST {
             line.left_out += 1;
             return None;
         }
-        line.told += 1;
+        line.logged += 1;
         let left_out = mem::take(&mut line.left_out);
-        inner.told += 1;
+        inner.logged += 1;
         Some(left_out)
     }
 
-    /// How many were left out and would be told by no line any more: of those who are quiet now.
+    /// How many were left out and no line would name any more: of those who are quiet now.
     pub fn left_out(&self) -> u64 {
         self.left_out_at(Instant::now())
     }
