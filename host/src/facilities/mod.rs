@@ -7,7 +7,7 @@ mod schedule;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use flow::facilities::{Counts, RunError, RunRequest, Tell};
+use flow::facilities::{Counts, RunError, RunObserver, RunRequest};
 use flow::ports::{Clock, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
@@ -83,7 +83,7 @@ pub async fn sync(
     flow: &HostFlow,
     config: &Config,
     asked: &RunRequest,
-    tell: Tell<'_>,
+    tell: RunObserver<'_>,
     stopped: impl Future<Output = ()>,
 ) -> Result<Counts, SyncError> {
     let registry = config.facilities.registry().ok_or(SyncError::NoRegistry)?;
@@ -99,7 +99,7 @@ pub async fn retry(
     flow: &HostFlow,
     config: &Config,
     actor: &str,
-    tell: Tell<'_>,
+    tell: RunObserver<'_>,
     stopped: impl Future<Output = ()>,
 ) -> Result<Counts, SyncError> {
     leased(flow, &config.facilities, actor, unless(stopped, flow.retry_facilities(tell))).await

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mapping::lookup::{Answer, By, Lookup, Resource};
 use serde_json::{Value, json};
 
-use super::Tell;
+use super::RunObserver;
 use super::write::NO_SUCH_TYPE;
 use crate::Flow;
 use crate::message::Trail;
@@ -101,7 +101,7 @@ impl KnownFacilities {
 
 impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Reads what openIMIS has.
-    pub(super) async fn known_facilities(&self, tell: Tell<'_>) -> Result<KnownFacilities, PeerError> {
+    pub(super) async fn known_facilities(&self, tell: RunObserver<'_>) -> Result<KnownFacilities, PeerError> {
         let mut known = KnownFacilities { elements: self.facility_elements(tell).await?, ..KnownFacilities::default() };
         self.all_nodes(DISTRICTS, "locations", tell, |node| known.keep_district(node)).await?;
         self.all_nodes(FACILITIES, "healthFacilities", tell, |node| known.keep_facility(node)).await?;
@@ -117,7 +117,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// What this openIMIS takes: older ones have no status, for example. One that does not tell of itself takes all.
-    async fn facility_elements(&self, tell: Tell<'_>) -> Result<Vec<String>, PeerError> {
+    async fn facility_elements(&self, tell: RunObserver<'_>) -> Result<Vec<String>, PeerError> {
         let told = match self.ask_patiently(INPUT, &json!({}), tell).await {
             Ok(told) => told,
             Err(PeerError::Refused(..) | PeerError::Failed(..)) => return Ok(Vec::new()),
@@ -133,7 +133,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         &self,
         document: &'static str,
         field: &str,
-        tell: Tell<'_>,
+        tell: RunObserver<'_>,
         mut keep: impl FnMut(&Value),
     ) -> Result<(), PeerError> {
         let mut after = Value::Null;

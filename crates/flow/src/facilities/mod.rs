@@ -304,5 +304,5 @@ pub enum Event<'e> {
     },
 }
 
-/// Hears of it.
-pub type Tell<'t> = &'t mut (dyn FnMut(Event<'_>) + Send);
+/// A function that is called with each event of a run.
+pub type RunObserver<'t> = &'t mut (dyn FnMut(Event<'_>) + Send);

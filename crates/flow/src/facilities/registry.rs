@@ -15,7 +15,7 @@ use crate::ports::{Http, HttpError};
 use crate::settings::std_duration;
 
 /// A page of the registry's answer.
-pub(super) struct Answered {
+pub(super) struct RegistryPage {
     pub text: String,
     /// The registry's clock.
     pub date: Option<Timestamp>,
@@ -109,7 +109,7 @@ impl Registry {
     }
 
     /// Asks for a page.
-    pub(super) async fn page(&self, http: &impl Http, url: &Url) -> Result<Answered, RegistryError> {
+    pub(super) async fn page(&self, http: &impl Http, url: &Url) -> Result<RegistryPage, RegistryError> {
         let mut request = Request::get(url.as_str()).header(ACCEPT, "application/fhir+json, application/json;q=0.9");
         if let Some(authorization) = &self.authorization {
             let mut value = HeaderValue::from_str(authorization.expose_secret())
@@ -127,7 +127,7 @@ impl Registry {
     }
 }
 
-fn judge(response: &Response<Vec<u8>>) -> Result<Answered, RegistryError> {
+fn judge(response: &Response<Vec<u8>>) -> Result<RegistryPage, RegistryError> {
     let status = response.status();
     let text = String::from_utf8_lossy(response.body());
     if status.is_redirection() {
@@ -159,7 +159,7 @@ fn judge(response: &Response<Vec<u8>>) -> Result<Answered, RegistryError> {
     };
     let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());
     let date = date.and_then(|text| Some(rfc2822::parse(text).ok()?.timestamp()));
-    Ok(Answered { total: head.total, date, text: text.to_owned() })
+    Ok(RegistryPage { total: head.total, date, text: text.to_owned() })
 }
 
 /// What the registry says is wrong.

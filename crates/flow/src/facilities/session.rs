@@ -18,14 +18,14 @@ pub(super) struct Session {
     /// What came with a page: a dry run, which writes nothing down, must not tell it twice.
     pub came: HashSet<String>,
     /// What became of those that came: pages move while a registry is read, so a facility may come with two of them.
-    treated: HashMap<String, Treated>,
+    treated: HashMap<String, EntryProgress>,
     pub is_dry: bool,
     pub is_whole: bool,
 }
 
 /// What became of a facility earlier in the run.
 #[derive(Clone, Default)]
-pub(super) struct Treated {
+pub(super) struct EntryProgress {
     fingerprint: Option<String>,
     pub is_done: bool,
 }
@@ -44,8 +44,8 @@ impl Session {
     }
 
     /// What became of a facility that came before in this run. From now on it came as this.
-    pub fn treat(&mut self, source: &str, envelope: &Envelope) -> Option<Treated> {
-        let treated = Treated { fingerprint: envelope.fingerprint.clone(), is_done: false };
+    pub fn treat(&mut self, source: &str, envelope: &Envelope) -> Option<EntryProgress> {
+        let treated = EntryProgress { fingerprint: envelope.fingerprint.clone(), is_done: false };
         match self.treated.get_mut(source) {
             Some(before) if before.is_so(envelope) => Some(before.clone()),
             Some(before) => Some(std::mem::replace(before, treated)),
@@ -60,7 +60,7 @@ impl Session {
     }
 }
 
-impl Treated {
+impl EntryProgress {
     pub(super) fn is_so(&self, envelope: &Envelope) -> bool {
         envelope.fingerprint.is_some() && self.fingerprint == envelope.fingerprint
     }

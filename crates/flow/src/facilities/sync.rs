@@ -13,7 +13,9 @@ use super::plan::{Item, Plan, with_decisions};
 use super::registry::RegistryError;
 use super::session::Session;
 use super::write::Mutation;
-use super::{Action, Counts, Event, Ledger, Record, Registry, Run, RunEnd, RunRequest, State, StoredFacility, Tell};
+use super::{
+    Action, Counts, Event, Ledger, Record, Registry, Run, RunEnd, RunObserver, RunRequest, State, StoredFacility,
+};
 use crate::Flow;
 use crate::peers::PeerError;
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
@@ -44,7 +46,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         &self,
         registry: &Registry,
         asked: &RunRequest,
-        tell: Tell<'_>,
+        tell: RunObserver<'_>,
     ) -> Result<Counts, RunError> {
         let now = self.clock.now();
         let last = self.store.last_facility_sync().await?;
@@ -80,7 +82,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Tries those again that an admin wants to be tried again.
-    pub async fn retry_facilities(&self, tell: Tell<'_>) -> Result<Counts, RunError> {
+    pub async fn retry_facilities(&self, tell: RunObserver<'_>) -> Result<Counts, RunError> {
         let mut session = self.session(false, true).await?;
         let mut run = Run::dry(false, None, self.clock.now());
         let done = self.again(true, &mut run, &mut session, tell).await;
@@ -124,7 +126,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         registry: &Registry,
         run: &mut Run,
         session: &mut Session,
-        tell: Tell<'_>,
+        tell: RunObserver<'_>,
     ) -> Result<(), Halt> {
         let first = registry.first_page(run.since);
         let mut url = match &run.next_page {
@@ -176,7 +178,13 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Tries those again that are not done and were not treated in this run.
-    async fn again(&self, only_due: bool, run: &mut Run, session: &mut Session, tell: Tell<'_>) -> Result<(), Halt> {
+    async fn again(
+        &self,
+        only_due: bool,
+        run: &mut Run,
+        session: &mut Session,
+        tell: RunObserver<'_>,
+    ) -> Result<(), Halt> {
         let mut after = 0;
         loop {
             let unsettled = self.store.unsettled_facilities(only_due, run.started_at, after, AGAIN).await?;
@@ -201,7 +209,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         mut items: Vec<Item>,
         session: &mut Session,
         counts: &mut Counts,
-        tell: Tell<'_>,
+        tell: RunObserver<'_>,
     ) -> Result<Vec<Record>, Halt> {
         let mut records = Vec::new();
         while !items.is_empty() {
@@ -220,7 +228,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         items: Vec<Item>,
         session: &mut Session,
         counts: &mut Counts,
-        tell: Tell<'_>,
+        tell: RunObserver<'_>,
     ) -> Result<Vec<Record>, Halt> {
         let sources: Vec<String> = items.iter().map(|item| item.source.clone()).collect();
         let kept: HashMap<String, StoredFacility> =
@@ -251,7 +259,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         kept: Option<&StoredFacility>,
         session: &mut Session,
         counts: &mut Counts,
-        tell: Tell<'_>,
+        tell: RunObserver<'_>,
     ) -> Result<Option<Plan>, Halt> {
         let failed = |envelope: &Envelope, reason| Ok(Some(Plan::Settled(item.failed(envelope, reason))));
         let envelope = match self.facility_envelope(&item.document, &session.settings).await {
@@ -293,7 +301,7 @@ impl<H: Http, S: Store + Ledger, C: Clock, M: Mapper> Flow<H, S, C, M> {
         &self,
         writes: Vec<(Mutation, Record)>,
         session: &mut Session,
-        tell: Tell<'_>,
+        tell: RunObserver<'_>,
     ) -> Result<Vec<Record>, Halt> {
         let (mutations, mut records): (Vec<Mutation>, Vec<Record>) = writes.into_iter().unzip();
         if session.is_dry || mutations.is_empty() {

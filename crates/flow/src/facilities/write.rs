@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Action, Event, Tell};
+use super::{Action, Event, RunObserver};
 use crate::Flow;
 use crate::message::Trail;
 use crate::peers::graphql::{logged_error, nodes};
@@ -40,7 +40,7 @@ pub(super) struct Mutation {
 }
 
 /// What became of one: openIMIS' reason if it was not done.
-pub(super) type Written = Result<(), String>;
+pub(super) type WriteResult = Result<(), String>;
 
 impl Mutation {
     fn field(&self) -> (&'static str, &'static str) {
@@ -86,7 +86,7 @@ fn log_document(count: usize) -> String {
 }
 
 /// What openIMIS' log says of a mutation; none: nothing yet.
-fn logged(node: &Value) -> Option<Written> {
+fn logged(node: &Value) -> Option<WriteResult> {
     match node["status"].as_i64()? {
         2 => Some(Ok(())),
         1 => Some(Err(format!("openIMIS refused it: {}", logged_error(node["error"].as_str().unwrap_or_default())))),
@@ -99,8 +99,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     pub(super) async fn write_facilities(
         &self,
         mutations: &[Mutation],
-        tell: Tell<'_>,
-    ) -> Result<Vec<Written>, PeerError> {
+        tell: RunObserver<'_>,
+    ) -> Result<Vec<WriteResult>, PeerError> {
         let mut written = Vec::new();
         for batch in mutations.chunks(BATCH) {
             match self.write_batch(batch, tell).await {
@@ -124,7 +124,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         Ok(written)
     }
 
-    async fn write_batch(&self, batch: &[Mutation], tell: Tell<'_>) -> Result<Vec<Written>, PeerError> {
+    async fn write_batch(&self, batch: &[Mutation], tell: RunObserver<'_>) -> Result<Vec<WriteResult>, PeerError> {
         let began = self.clock.now();
         let mut ids = Vec::new();
         let mut variables = Map::new();
@@ -153,7 +153,12 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// What the log says of each. `failed`: the request itself failed, so what is not in the log was perhaps never begun.
-    async fn logs(&self, ids: &[String], failed: Option<PeerError>, tell: Tell<'_>) -> Result<Vec<Written>, PeerError> {
+    async fn logs(
+        &self,
+        ids: &[String],
+        failed: Option<PeerError>,
+        tell: RunObserver<'_>,
+    ) -> Result<Vec<WriteResult>, PeerError> {
         let until = self.clock.now().saturating_add(self.settings.openimis.timeout).unwrap_or(Timestamp::MAX);
         let variables: Map<String, Value> =
             ids.iter().enumerate().map(|(number, id)| (format!("l{number}"), id.clone().into())).collect();
@@ -162,7 +167,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         loop {
             let data = self.ask_patiently(&document, &variables, tell).await?;
             let of = |number: usize| nodes(&data[format!("l{number}")]).next().and_then(logged);
-            let told: Vec<Option<Written>> = (0..ids.len()).map(of).collect();
+            let told: Vec<Option<WriteResult>> = (0..ids.len()).map(of).collect();
             let mut refusals = told.iter().flatten().filter_map(|written| written.as_ref().err());
             if refusals.any(|reason| reason.ends_with(NO_RIGHT)) {
                 // Not the facility's fault: nothing else will be written either.
@@ -186,7 +191,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         &self,
         document: &str,
         variables: &Value,
-        tell: Tell<'_>,
+        tell: RunObserver<'_>,
     ) -> Result<Value, PeerError> {
         let mut pauses = 0;
         loop {
@@ -198,7 +203,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     }
 
     /// Waits for the end of a short pause; nothing was sent. False: it is no such, or there were enough.
-    async fn was_waited_for(&self, error: &PeerError, pauses: &mut u32, tell: Tell<'_>) -> bool {
+    async fn was_waited_for(&self, error: &PeerError, pauses: &mut u32, tell: RunObserver<'_>) -> bool {
         let PeerError::Paused { until, reason, .. } = error else { return false };
         let wait = until.duration_since(self.clock.now());
         if wait > LONGEST_PAUSE || *pauses >= PAUSES {

@@ -22,7 +22,7 @@ struct RecordAnswer {
 
 /// CouchDB's answer to a document.
 #[derive(Deserialize)]
-struct Written {
+struct WriteAnswer {
     ok: bool,
 }
 
@@ -162,8 +162,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let url = self.cht_address(&format!("medic/{id}"))?;
         match self.cht(Method::PUT, url, Some(report), trail).await {
             Ok(answer) => match answer.json(PEER, "ok and rev")? {
-                Written { ok: true } => Ok(id),
-                Written { ok: false } => Err(PeerError::Unreadable(PEER, answer.status, "not ok".to_owned())),
+                WriteAnswer { ok: true } => Ok(id),
+                WriteAnswer { ok: false } => Err(PeerError::Unreadable(PEER, answer.status, "not ok".to_owned())),
             },
             // It was there: an earlier attempt arrived after all.
             Err(PeerError::Refused(_, StatusCode::CONFLICT, _)) => Ok(id),

@@ -50,7 +50,7 @@ struct Documents {
 }
 
 #[derive(Deserialize)]
-struct Created {
+struct CreateAnswer {
     ok: bool,
 }
 
@@ -176,8 +176,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             let person = if number == 1 { person.clone() } else { with_id(&person, &own)? };
             match self.cht(Method::POST, url, Some(person.clone()), trail).await {
                 Ok(answer) => match answer.json(PEER, "ok")? {
-                    Created { ok: true } => return Ok(own),
-                    Created { ok: false } => {
+                    CreateAnswer { ok: true } => return Ok(own),
+                    CreateAnswer { ok: false } => {
                         return Err(PeerError::Unreadable(PEER, answer.status, "not ok".to_owned()));
                     }
                 },
