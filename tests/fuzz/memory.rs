@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use flow::message::{Accepted, NewMessage, TrailEntry};
+use flow::message::{Acceptance, NewMessage, TrailEntry};
 use flow::ports::{Clock, Lease, Mapper, MapperError, Store, StoreError};
 use flow::{Kind, Message, MessageId, Origin, Outcome, State};
 use jiff::Timestamp;
@@ -105,14 +105,14 @@ fn id(index: usize) -> MessageId {
 }
 
 impl Store for MemoryStore {
-    async fn accept(&self, new: NewMessage, _: Timestamp) -> Result<Accepted, StoreError> {
+    async fn accept(&self, new: NewMessage, _: Timestamp) -> Result<Acceptance, StoreError> {
         let mut kept = self.0.borrow_mut();
         if let Some(index) = kept.messages.iter().position(|message| message.dedupe_key == new.dedupe_key) {
             let state = if kept.messages[index].issues.is_empty() { State::Pending } else { State::Dead };
-            return Ok(Accepted::Duplicate(id(index), state));
+            return Ok(Acceptance::Duplicate(id(index), state));
         }
         kept.messages.push(new);
-        Ok(Accepted::New(id(kept.messages.len() - 1)))
+        Ok(Acceptance::New(id(kept.messages.len() - 1)))
     }
 
     async fn lease(&self, _: &Lease<'_>) -> Result<Vec<Message>, StoreError> {

@@ -8,7 +8,7 @@ mod queue;
 
 pub use queue::Leased;
 
-use flow::message::{Accepted, Kind, Message, MessageId, NewMessage, Outcome, TrailEntry};
+use flow::message::{Acceptance, Kind, Message, MessageId, NewMessage, Outcome, TrailEntry};
 use flow::ports::{Lease, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -175,7 +175,7 @@ impl SpinStore {
 }
 
 impl Store for SpinStore {
-    async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Accepted, StoreError> {
+    async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Acceptance, StoreError> {
         self.take_in(&new, now)
     }
 

@@ -148,7 +148,7 @@ pub struct NewMessage {
 
 /// What the store did with a [`NewMessage`].
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Accepted {
+pub enum Acceptance {
     /// Stored.
     New(MessageId),
     /// Was there and had been left out or parked; the new body takes its place and is tried.
@@ -166,7 +166,7 @@ pub enum Accepted {
     },
 }
 
-impl Accepted {
+impl Acceptance {
     /// The stored message.
     pub fn id(&self) -> MessageId {
         match self {

@@ -10,7 +10,7 @@ use mapping::MapResult;
 use mapping::lookup::{self, Answer};
 use mapping::patient::PlaceLink;
 
-use crate::message::{Accepted, Kind, Message, MessageId, NewMessage, Outcome, TrailEntry};
+use crate::message::{Acceptance, Kind, Message, MessageId, NewMessage, Outcome, TrailEntry};
 use crate::proposal::{Person, PossibleMatch};
 
 /// Sends requests. Redirects are not followed: credentials must not travel to where a peer points.
@@ -195,7 +195,7 @@ pub struct Lease<'a> {
 /// Keeps messages, links and watermarks.
 pub trait Store {
     /// Stores a message with its first trail entry in one transaction, or says that it was there. On return it is on disk.
-    async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Accepted, StoreError>;
+    async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Acceptance, StoreError>;
 
     /// Takes due messages whose lane has nothing earlier unsettled. A lease that has run out is taken again, as uncertain.
     async fn lease(&self, wanted: &Lease<'_>) -> Result<Vec<Message>, StoreError>;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::Flow;
 use crate::agreement::{self, Agreement};
-use crate::message::{Accepted, Kind, MessageId, NewMessage, Origin, State};
+use crate::message::{Acceptance, Kind, MessageId, NewMessage, Origin, State};
 use crate::ports::{Clock, Http, Mapper, MapperError, Store, StoreError};
 
 /// What became of something that came in.
@@ -224,18 +224,20 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let from = self.clock.now();
         let accepted = self.store.accept(new, from).await;
         let done = match &accepted {
-            Ok(Accepted::Duplicate(..)) => StepResult::Stored { new: false },
-            Ok(Accepted::New(_) | Accepted::Revived(_) | Accepted::Conflict { .. }) => StepResult::Stored { new: true },
+            Ok(Acceptance::Duplicate(..)) => StepResult::Stored { new: false },
+            Ok(Acceptance::New(_) | Acceptance::Revived(_) | Acceptance::Conflict { .. }) => {
+                StepResult::Stored { new: true }
+            }
             Err(_) => StepResult::NotStored,
         };
         journal.steps.push(Step { done, from, to: self.clock.now() });
         let accepted = accepted?;
         Ok(match accepted {
-            Accepted::Duplicate(id, State::Dead) if !issues.is_empty() => Receipt::Unmappable(id, issues),
-            Accepted::Duplicate(id, _) => Receipt::Duplicate(id),
-            Accepted::Conflict { id, first, differs } => Receipt::Conflict(Conflict { id, first, differs }),
-            Accepted::New(id) | Accepted::Revived(id) if issues.is_empty() => Receipt::Accepted(id),
-            Accepted::New(id) | Accepted::Revived(id) => Receipt::Unmappable(id, issues),
+            Acceptance::Duplicate(id, State::Dead) if !issues.is_empty() => Receipt::Unmappable(id, issues),
+            Acceptance::Duplicate(id, _) => Receipt::Duplicate(id),
+            Acceptance::Conflict { id, first, differs } => Receipt::Conflict(Conflict { id, first, differs }),
+            Acceptance::New(id) | Acceptance::Revived(id) if issues.is_empty() => Receipt::Accepted(id),
+            Acceptance::New(id) | Acceptance::Revived(id) => Receipt::Unmappable(id, issues),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The work of one commit, and what becomes of it: the same for both databases.
 
-use flow::message::{Accepted, Kind, MessageId, NewMessage};
+use flow::message::{Acceptance, Kind, MessageId, NewMessage};
 use flow::ports::{Lease, StoreError};
 use jiff::Timestamp;
 
@@ -36,7 +36,7 @@ pub(super) type LeaseBatch = (Vec<Leased>, Vec<(MessageId, String)>);
 /// What became of the work of a commit.
 pub(super) struct Committed {
     /// None: its key was there before. That is rare, and for the long way.
-    pub accepted: Vec<Option<Accepted>>,
+    pub accepted: Vec<Option<Acceptance>>,
     pub settled: Vec<bool>,
     pub taken: Vec<LeaseBatch>,
 }

@@ -2,7 +2,7 @@
 
 use flow::agreement;
 use flow::conflict::{self, Original};
-use flow::message::{Accepted, MessageId, NewMessage, State};
+use flow::message::{Acceptance, MessageId, NewMessage, State};
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
@@ -41,12 +41,12 @@ impl Tables {
         connection: &mut AnyConnection,
         gone: &Forgotten,
         one: &Arriving,
-    ) -> Result<Accepted, sqlx::Error> {
+    ) -> Result<Acceptance, sqlx::Error> {
         let differing = self.differing(gone.agrees.clone(), None, &one.new);
         let original = Original { state: State::Delivered, has_issues: false };
         let differs = conflict::differences(original, &one.new, differing);
         match differs.is_empty() {
-            true => Ok(Accepted::Duplicate(gone.id, State::Delivered)),
+            true => Ok(Acceptance::Duplicate(gone.id, State::Delivered)),
             false => self.another_document(connection, gone.id, differs, one).await,
         }
     }
@@ -58,7 +58,7 @@ impl Tables {
         first: MessageId,
         differs: Vec<&'static str>,
         one: &Arriving,
-    ) -> Result<Accepted, sqlx::Error> {
+    ) -> Result<Acceptance, sqlx::Error> {
         let agrees = self.agrees(&one.new).unwrap_or_default();
         let key = format!("conflict/{first}/{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, agrees.as_bytes()));
         let there = sqlx::query("SELECT id, state, lane FROM message WHERE dedupe_key = $1").bind(key.as_str());
@@ -66,16 +66,16 @@ impl Tables {
             let id = MessageId(row.try_get("id")?);
             let state = word(&row, "state", State::from_word).map_err(|error| sqlx::Error::Protocol(error.0))?;
             if state != State::Dead {
-                return Ok(Accepted::Duplicate(id, state));
+                return Ok(Acceptance::Duplicate(id, state));
             }
             let body = self.seal.close(&one.new.body, row.try_get("lane")?).into_owned();
             let newest = "UPDATE document SET received = $1 WHERE message_id = $2";
             sqlx::query(newest).bind(body).bind(id.0).execute(&mut *connection).await?;
-            return Ok(Accepted::Conflict { id, first, differs });
+            return Ok(Acceptance::Conflict { id, first, differs });
         }
         let gone = sqlx::query_scalar::<_, i64>("SELECT message_id FROM forgotten WHERE key = $1");
         if let Some(id) = gone.bind(forgotten_key(&key)).fetch_optional(&mut *connection).await? {
-            return Ok(Accepted::Duplicate(MessageId(id), State::Delivered));
+            return Ok(Acceptance::Duplicate(MessageId(id), State::Delivered));
         }
         let reason = conflict::reason(first, &differs);
         let new = NewMessage { dedupe_key: key.clone(), ..one.new.clone() };
@@ -96,7 +96,7 @@ impl Tables {
         if is_stored.fetch_optional(&mut *connection).await?.is_some() {
             self.note(connection, &[Note { id: first, at: one.now, event: "another document came", detail }]).await?;
         }
-        Ok(Accepted::Conflict { id, first, differs })
+        Ok(Acceptance::Conflict { id, first, differs })
     }
 
     /// Other documents that came with a message's key, and the one of them because of which it cannot be retried.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use flow::conflict::{self, Original};
-use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
+use flow::message::{Acceptance, MessageId, NewMessage, Origin, State};
 use flow::ports::StoreError;
 use flow::retry;
 use jiff::Timestamp;
@@ -76,7 +76,7 @@ impl Tables {
         &self,
         connection: &mut AnyConnection,
         all: &[&Arriving],
-    ) -> Result<Vec<Accepted>, sqlx::Error> {
+    ) -> Result<Vec<Acceptance>, sqlx::Error> {
         let mut accepted = HashMap::new();
         for piece in pieces(all) {
             let mut open: Vec<&Arriving> = piece.to_vec();
@@ -97,7 +97,7 @@ impl Tables {
                 }
                 for (key, id) in self.insert(connection, &fresh).await? {
                     if let Some(one) = open.iter().find(|one| one.new.dedupe_key == key) {
-                        accepted.insert(one.new.dedupe_key.as_str(), Accepted::New(id));
+                        accepted.insert(one.new.dedupe_key.as_str(), Acceptance::New(id));
                     }
                 }
                 open.retain(|one| !accepted.contains_key(one.new.dedupe_key.as_str()));
@@ -216,7 +216,7 @@ impl Tables {
         connection: &mut AnyConnection,
         there: &AnyRow,
         one: &Arriving,
-    ) -> Result<Accepted, sqlx::Error> {
+    ) -> Result<Acceptance, sqlx::Error> {
         let (new, now) = (&one.new, one.now);
         let id = MessageId(there.try_get("id")?);
         let unreadable = |error: StoreError| sqlx::Error::Protocol(error.0);
@@ -242,7 +242,7 @@ impl Tables {
                 let detail = "nothing to do".to_owned();
                 self.note(connection, &[Note { id, at: now, event: AGAIN, detail }]).await?;
             }
-            return Ok(Accepted::Duplicate(id, old_state));
+            return Ok(Acceptance::Duplicate(id, old_state));
         }
         let row = NewMessageRow::of(one);
         // An officer's selection is not undone by a poll that lists the claim once more.
@@ -279,7 +279,7 @@ impl Tables {
         .await?;
         let detail = format!("{}; was {old_state}, now {}", row.received(), row.state());
         self.note(connection, &[Note { id, at: now, event: "received anew", detail }]).await?;
-        Ok(Accepted::Revived(id))
+        Ok(Acceptance::Revived(id))
     }
 
     /// Writes lines of trails.

@@ -65,7 +65,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flow::MessageId;
-use flow::message::{Accepted, Kind, Message, NewMessage, Outcome, TrailEntry};
+use flow::message::{Acceptance, Kind, Message, NewMessage, Outcome, TrailEntry};
 use flow::ports::{Lease, Store, StoreError};
 use flow::proposal::{Person, PossibleMatch};
 use jiff::Timestamp;
@@ -224,7 +224,7 @@ impl SqlStore {
 }
 
 impl Store for SqlStore {
-    async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Accepted, StoreError> {
+    async fn accept(&self, new: NewMessage, now: Timestamp) -> Result<Acceptance, StoreError> {
         let arrival = Arrival::of(&new);
         let arriving = Box::new(Arriving { new, now, traceparent: trace::traceparent() });
         let step = trace::step("store.accept", SpanKind::Internal, Vec::new);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use flow::Kind;
-use flow::message::{Accepted, NewMessage, Origin};
+use flow::message::{Acceptance, NewMessage, Origin};
 use flow::ports::StoreError;
 use observe::metrics::Counters;
 use prometheus_client::metrics::family::Family;
@@ -67,12 +67,12 @@ impl StoreFigures {
     }
 
     /// A message was taken in, or not. `what` is of the message before it went into the store.
-    pub fn received(&self, what: &Arrival, accepted: &Result<Accepted, StoreError>) {
+    pub fn received(&self, what: &Arrival, accepted: &Result<Acceptance, StoreError>) {
         let outcome = match accepted {
-            Ok(Accepted::New(_) | Accepted::Revived(_)) if what.unmappable => "unmappable",
-            Ok(Accepted::New(_) | Accepted::Revived(_)) => "accepted",
-            Ok(Accepted::Duplicate(..)) => "duplicate",
-            Ok(Accepted::Conflict { .. }) => "conflict",
+            Ok(Acceptance::New(_) | Acceptance::Revived(_)) if what.unmappable => "unmappable",
+            Ok(Acceptance::New(_) | Acceptance::Revived(_)) => "accepted",
+            Ok(Acceptance::Duplicate(..)) => "duplicate",
+            Ok(Acceptance::Conflict { .. }) => "conflict",
             Err(_) => "not-stored",
         };
         let labels = [("kind", what.kind.word()), ("origin", what.origin.word()), ("outcome", outcome)];

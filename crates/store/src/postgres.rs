@@ -4,7 +4,7 @@
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use flow::message::{Accepted, Kind, Message, MessageId, Origin};
+use flow::message::{Acceptance, Kind, Message, MessageId, Origin};
 use flow::ports::StoreError;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
@@ -151,7 +151,7 @@ impl Postgres {
         &self,
         connection: &mut PgConnection,
         all: &[&Arriving],
-    ) -> Result<Vec<Option<Accepted>>, sqlx::Error> {
+    ) -> Result<Vec<Option<Acceptance>>, sqlx::Error> {
         if all.is_empty() {
             return Ok(Vec::new());
         }
@@ -182,7 +182,7 @@ impl Postgres {
         let mut accepted = vec![None; all.len()];
         for (n, id) in stored {
             if let Some(one) = usize::try_from(n - 1).ok().and_then(|n| accepted.get_mut(n)) {
-                *one = Some(Accepted::New(MessageId(id)));
+                *one = Some(Acceptance::New(MessageId(id)));
             }
         }
         Ok(accepted)

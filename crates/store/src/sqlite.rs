@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use flow::message::{Accepted, Kind, Message, MessageId, Origin};
+use flow::message::{Acceptance, Kind, Message, MessageId, Origin};
 use flow::ports::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
@@ -102,7 +102,7 @@ impl SqliteWriter {
         }
     }
 
-    fn accept(&self, tx: &Transaction<'_>, one: &Arriving) -> rusqlite::Result<Option<Accepted>> {
+    fn accept(&self, tx: &Transaction<'_>, one: &Arriving) -> rusqlite::Result<Option<Acceptance>> {
         let (row, new, now) = (NewMessageRow::of(one), &one.new, ms(one.now));
         // Asked before: an insertion that comes to nothing would take a number.
         if tx.prepare_cached(KNOWN)?.exists(params![new.dedupe_key, forgotten_key(&new.dedupe_key)])? {
@@ -135,7 +135,7 @@ impl SqliteWriter {
         if let Some(reason) = &row.reason {
             self.note(tx, id, now, "dead letter", reason)?;
         }
-        Ok(Some(Accepted::New(MessageId(id))))
+        Ok(Some(Acceptance::New(MessageId(id))))
     }
 
     fn note(&self, tx: &Transaction<'_>, id: i64, at: i64, event: &str, detail: &str) -> rusqlite::Result<()> {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use flow::message::Accepted;
+use flow::message::Acceptance;
 use flow::ports::StoreError;
 use sqlx::Connection;
 use tokio::runtime::Handle;
@@ -22,7 +22,7 @@ const LARGEST: usize = 256;
 
 /// Something to be written, and who waits for it.
 pub(super) enum Work {
-    Accept(Box<Arriving>, Answer<Accepted>),
+    Accept(Box<Arriving>, Answer<Acceptance>),
     Settle(Box<Settlement>, Answer<bool>),
     Lease(Box<LeaseRequest>, Answer<Vec<Leased>>),
 }
@@ -122,7 +122,7 @@ async fn work_off(mut receiver: mpsc::Receiver<Work>, tables: Tables, mut way: B
 #[derive(Default)]
 struct Batch {
     accepts: Vec<Arriving>,
-    accept_answers: Vec<Answer<Accepted>>,
+    accept_answers: Vec<Answer<Acceptance>>,
     settlements: Vec<Settlement>,
     settle_answers: Vec<Answer<bool>>,
     leases: Vec<LeaseRequest>,
@@ -212,7 +212,7 @@ impl Batch {
     }
 }
 
-type Written = (Vec<Result<Accepted, StoreError>>, Vec<bool>, Vec<LeaseBatch>);
+type Written = (Vec<Result<Acceptance, StoreError>>, Vec<bool>, Vec<LeaseBatch>);
 
 /// How a commit is made.
 struct CommitContext<'a> {
@@ -268,8 +268,8 @@ impl CommitContext<'_> {
 async fn there_before(
     tables: &Tables,
     accepts: &[&Arriving],
-    accepted: Vec<Option<Accepted>>,
-) -> Vec<Result<Accepted, StoreError>> {
+    accepted: Vec<Option<Acceptance>>,
+) -> Vec<Result<Acceptance, StoreError>> {
     let again: Vec<&Arriving> =
         accepts.iter().zip(&accepted).filter(|(_, done)| done.is_none()).map(|(one, _)| *one).collect();
     let known = match again.is_empty() {
@@ -286,7 +286,7 @@ async fn there_before(
 }
 
 /// By the pool of connections.
-async fn committed(tables: &Tables, accepts: &[&Arriving]) -> Result<Vec<Accepted>, Failure> {
+async fn committed(tables: &Tables, accepts: &[&Arriving]) -> Result<Vec<Acceptance>, Failure> {
     let work = async {
         let mut connection = tables.turn_and_connection().await?;
         let mut tx = connection.begin_with(tables.dialect.begin()).await?;

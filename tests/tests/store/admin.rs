@@ -96,7 +96,7 @@ pub async fn a_discarded_message_stays_away_until_an_admin_brings_it_back<K: Kin
         let settled = store.settled_keys(std::slice::from_ref(&key)).await.expect("a store");
         assert_eq!(settled.contains(&key), needs_nothing, "{key}");
         let key = key.trim_start_matches("claim/");
-        assert_eq!(store.accept(news, at(6)).await.expect("a store"), Accepted::Duplicate(id, kept), "{key}");
+        assert_eq!(store.accept(news, at(6)).await.expect("a store"), Acceptance::Duplicate(id, kept), "{key}");
         if done {
             assert!(leased_ids(&store, 7).await.is_empty(), "{key}");
             assert!(!store.discard(id, "again", "an admin", at(8)).await.expect("a store"));

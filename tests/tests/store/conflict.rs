@@ -27,7 +27,7 @@ fn corrected(insuree: &str, day: &str) -> NewMessage {
     NewMessage { body: b"other items".to_vec(), ..claim(insuree, day) }
 }
 
-async fn accept(store: &impl Store, new: NewMessage, now: i64) -> Accepted {
+async fn accept(store: &impl Store, new: NewMessage, now: i64) -> Acceptance {
     store.accept(new, at(now)).await.expect("a store")
 }
 
@@ -53,7 +53,7 @@ pub async fn another_document_is_stored_with_a_key_of_its_own_and_both_are_named
             state => in_state(&store, claim("a", "1"), state).await,
         };
         let second = accept(&store, claim("b", "2"), 1).await;
-        let Accepted::Conflict { id, first: named, differs } = second.clone() else { panic!("{state}: {second:?}") };
+        let Acceptance::Conflict { id, first: named, differs } = second.clone() else { panic!("{state}: {second:?}") };
         assert_eq!((named, &differs[..]), (first, ["insuree", "day"].as_slice()), "{state}");
         // However often it comes, and also corrected.
         assert_eq!(accept(&store, claim("b", "2"), 2).await, second, "{state}");
@@ -71,23 +71,23 @@ pub async fn another_document_is_stored_with_a_key_of_its_own_and_both_are_named
         assert!(old.trail.iter().any(|line| line.event == "another document came"), "{state}");
         // A third one is a third message.
         let third = accept(&store, claim("a", "3"), 4).await;
-        assert!(matches!(&third, Accepted::Conflict { differs, .. } if differs == &["day"]), "{state}: {third:?}");
+        assert!(matches!(&third, Acceptance::Conflict { differs, .. } if differs == &["day"]), "{state}: {third:?}");
         assert_ne!(third.id(), id);
         // The first one is still the one that has the key.
-        assert_eq!(accept(&store, claim("a", "1"), 5).await, Accepted::Duplicate(first, state));
+        assert_eq!(accept(&store, claim("a", "1"), 5).await, Acceptance::Duplicate(first, state));
     }
 }
 
 pub async fn what_corrects_a_document_still_takes_its_place<K: Kind<Store = SqlStore>>(folder: &Path) {
     let store = K::open(folder).await;
     let first = in_state(&store, claim("a", "1"), State::Dead).await;
-    assert_eq!(accept(&store, corrected("a", "1"), 1).await, Accepted::Revived(first));
+    assert_eq!(accept(&store, corrected("a", "1"), 1).await, Acceptance::Revived(first));
     // What was refused with its faults may be corrected in everything.
     let store = K::open(&folder.join("refused")).await;
     let issues = vec![Issue::missing("Claim.patient", "a patient")];
     let first = add(&store, NewMessage { issues, ..claim("a", "1") }, 0).await;
-    assert_eq!(accept(&store, claim("b", "2"), 1).await, Accepted::Revived(first));
-    assert!(matches!(accept(&store, claim("a", "1"), 2).await, Accepted::Conflict { .. }), "the newest counts");
+    assert_eq!(accept(&store, claim("b", "2"), 1).await, Acceptance::Revived(first));
+    assert!(matches!(accept(&store, claim("a", "1"), 2).await, Acceptance::Conflict { .. }), "the newest counts");
 }
 
 pub async fn a_document_that_is_no_longer_stored_is_still_told_from_another<K: Kind<Store = SqlStore>>(folder: &Path) {
@@ -95,9 +95,9 @@ pub async fn a_document_that_is_no_longer_stored_is_still_told_from_another<K: K
     let first = in_state(&store, claim("a", "1"), State::Delivered).await;
     for messages_before in [0, 1_000] {
         store.prune(at(1_000), at(messages_before), |_| {}).await.expect("a store");
-        assert_eq!(accept(&store, claim("a", "1"), 5).await, Accepted::Duplicate(first, State::Delivered));
+        assert_eq!(accept(&store, claim("a", "1"), 5).await, Acceptance::Duplicate(first, State::Delivered));
         let other = accept(&store, claim("b", "1"), 6).await;
-        assert!(matches!(&other, Accepted::Conflict { first: named, .. } if *named == first), "{other:?}");
+        assert!(matches!(&other, Acceptance::Conflict { first: named, .. } if *named == first), "{other:?}");
     }
 }
 
@@ -118,7 +118,7 @@ pub async fn one_of_two_documents_with_the_same_key_is_sent_and_only_after_a_dec
     assert_eq!(leased_ids(&store, 8).await, [second]);
     settle(&store, second, delivered(), 9).await;
     assert!(!retry(first, 10).await, "the second was delivered");
-    assert_eq!(accept(&store, claim("b", "2"), 11).await, Accepted::Duplicate(second, State::Delivered));
+    assert_eq!(accept(&store, claim("b", "2"), 11).await, Acceptance::Duplicate(second, State::Delivered));
 }
 
 pub async fn what_was_stored_without_digests_is_compared_by_its_document<K: Kind<Store = SqlStore>>(folder: &Path) {
@@ -139,8 +139,8 @@ pub async fn what_was_stored_without_digests_is_compared_by_its_document<K: Kind
     };
     let old = NewMessage { agreement: Agreement::default(), ..notification(6) };
     let first = in_state(&store, old, State::Delivered).await;
-    assert_eq!(accept(&store, notification(6), 1).await, Accepted::Duplicate(first, State::Delivered));
-    assert!(matches!(accept(&store, notification(7), 2).await, Accepted::Conflict { .. }));
+    assert_eq!(accept(&store, notification(6), 1).await, Acceptance::Duplicate(first, State::Delivered));
+    assert!(matches!(accept(&store, notification(7), 2).await, Acceptance::Conflict { .. }));
 }
 
 pub async fn digests_are_of_the_stores_key<K: Kind<Store = SqlStore>>(folder: &Path) {
@@ -157,8 +157,8 @@ pub async fn digests_are_of_the_stores_key<K: Kind<Store = SqlStore>>(folder: &P
     store.prune(at(1_000), at(0), |_| {}).await.expect("a store");
     // With a newer key before it the older digests are still read.
     let store = open(b"no").await;
-    assert_eq!(accept(&store, claim("a", "1"), 5).await, Accepted::Duplicate(first, State::Delivered));
-    assert!(matches!(accept(&store, claim("b", "1"), 6).await, Accepted::Conflict { .. }));
+    assert_eq!(accept(&store, claim("a", "1"), 5).await, Acceptance::Duplicate(first, State::Delivered));
+    assert!(matches!(accept(&store, claim("b", "1"), 6).await, Acceptance::Conflict { .. }));
 }
 
 pub async fn since_when_an_outcome_is_unknown_is_written_down<K: Kind<Store = SqlStore>>(folder: &Path) {

@@ -16,7 +16,7 @@ pub async fn a_message_is_stored_once<K: Kind>(folder: &Path) {
     let (first, second) = (add(&store, message("a"), 1).await, add(&store, message("b"), 1).await);
     assert!(first < second, "numbers are in the order of arrival");
     let again = store.accept(message("a"), at(2)).await.expect("a store");
-    assert_eq!(again, Accepted::Duplicate(first, State::Pending));
+    assert_eq!(again, Acceptance::Duplicate(first, State::Pending));
     let feedback = NewMessage { kind: What::Feedback, dedupe_key: "feedback/a".into(), ..message("a") };
     assert_eq!(
         add(&store, feedback, 2).await,
@@ -31,7 +31,7 @@ pub async fn a_message_that_cannot_be_mapped_is_a_dead_letter_from_the_start<K: 
     let dead = NewMessage { issues, ..message("a") };
     let id = add(&store, dead.clone(), 1).await;
     assert!(lease(&store, 2).await.is_empty());
-    assert_eq!(store.accept(dead, at(3)).await.expect("a store"), Accepted::Duplicate(id, State::Dead));
+    assert_eq!(store.accept(dead, at(3)).await.expect("a store"), Acceptance::Duplicate(id, State::Dead));
     assert_eq!(next_due(&store).await, None);
 }
 
@@ -56,7 +56,7 @@ pub async fn what_was_left_out_or_parked_is_revived_by_news<K: Kind>(folder: &Pa
             let store = K::open(&folder).await;
             let id = in_state(&store, NewMessage { origin: old, ..message("a") }, old_state).await;
             let accepted = store.accept(second(new, news), at(10)).await.expect("a store");
-            let expected = if revived { Accepted::Revived(id) } else { Accepted::Duplicate(id, old_state) };
+            let expected = if revived { Acceptance::Revived(id) } else { Acceptance::Duplicate(id, old_state) };
             assert_eq!(accepted, expected, "{old_state}: {old}, then {new}, news: {news}");
             assert_eq!(leased_ids(&store, 10).await.len(), usize::from(revived));
         }
@@ -76,7 +76,7 @@ pub async fn what_waits_is_revived_by_its_selection_only<K: Kind>(folder: &Path)
         let id = in_state(&store, NewMessage { origin: old, ..message("a") }, State::Leased).await;
         settle(&store, id, waiting(1000), 1).await;
         let accepted = store.accept(second(new, news), at(10)).await.expect("a store");
-        let expected = if revived { Accepted::Revived(id) } else { Accepted::Duplicate(id, State::Pending) };
+        let expected = if revived { Acceptance::Revived(id) } else { Acceptance::Duplicate(id, State::Pending) };
         assert_eq!(accepted, expected, "{old}, then {new}, news: {news}");
         let leased = lease(&store, 10).await;
         assert_eq!(leased.len(), usize::from(revived), "{old}, then {new}: selected means now");
@@ -90,7 +90,7 @@ pub async fn what_is_on_its_way_or_delivered_is_not_revived<K: Kind>(folder: &Pa
         let id = in_state(&store, message("a"), old_state).await;
         for origin in [Origin::Push, Origin::Poll, Origin::Selected] {
             let accepted = store.accept(second(origin, true), at(10)).await.expect("a store");
-            assert_eq!(accepted, Accepted::Duplicate(id, old_state), "{origin}");
+            assert_eq!(accepted, Acceptance::Duplicate(id, old_state), "{origin}");
         }
         assert!(lease(&store, 10).await.is_empty());
     }
@@ -100,7 +100,7 @@ pub async fn a_revived_message_begins_anew<K: Kind>(folder: &Path) {
     let store = K::open(folder).await;
     let id = in_state(&store, message("a"), State::Dead).await;
     let news = second(Origin::Selected, true);
-    assert_eq!(store.accept(news.clone(), at(50)).await.expect("a store"), Accepted::Revived(id));
+    assert_eq!(store.accept(news.clone(), at(50)).await.expect("a store"), Acceptance::Revived(id));
     let [leased] = &lease(&store, 50).await[..] else { panic!("one message") };
     assert_eq!(
         (leased.body.as_slice(), leased.origin, leased.received_at),
@@ -110,7 +110,7 @@ pub async fn a_revived_message_begins_anew<K: Kind>(folder: &Path) {
     // News that cannot be mapped take the place of the old ones, and nothing is tried.
     let issues = vec![Issue::missing("ClaimResponse.patient", "a patient")];
     let worse = NewMessage { body: b"worse".to_vec(), issues, ..news };
-    assert_eq!(store.accept(worse.clone(), at(60)).await.expect("a store"), Accepted::Revived(id));
+    assert_eq!(store.accept(worse.clone(), at(60)).await.expect("a store"), Acceptance::Revived(id));
     assert!(lease(&store, 60).await.is_empty());
     assert_eq!(state(&store, worse).await, State::Dead);
 }
@@ -118,7 +118,7 @@ pub async fn a_revived_message_begins_anew<K: Kind>(folder: &Path) {
 pub async fn a_selection_outlives_a_poll<K: Kind>(folder: &Path) {
     let store = K::open(folder).await;
     let id = in_state(&store, NewMessage { origin: Origin::Selected, ..message("a") }, State::Dead).await;
-    assert_eq!(store.accept(second(Origin::Poll, true), at(10)).await.expect("a store"), Accepted::Revived(id));
+    assert_eq!(store.accept(second(Origin::Poll, true), at(10)).await.expect("a store"), Acceptance::Revived(id));
     assert_eq!(lease(&store, 10).await[0].origin, Origin::Selected);
 }
 
@@ -127,7 +127,7 @@ pub async fn of_many_at_once_one_is_new<K: Kind>(folder: &Path) {
     let one = || store.accept(message("a"), at(1));
     let (a, b, c, d, e) = tokio::join!(one(), one(), one(), one(), one());
     let accepted = [a, b, c, d, e].map(|accepted| accepted.expect("a store"));
-    assert_eq!(accepted.iter().filter(|accepted| matches!(accepted, Accepted::New(_))).count(), 1, "{accepted:?}");
+    assert_eq!(accepted.iter().filter(|accepted| matches!(accepted, Acceptance::New(_))).count(), 1, "{accepted:?}");
     assert!(accepted.iter().all(|other| other.id() == accepted[0].id()), "{accepted:?}");
 }
 
@@ -143,10 +143,10 @@ pub async fn a_message_of_many_at_once_is_told_which_it_is<K: Kind>(folder: &Pat
         tasks.push(store.accept(new, at(5)));
     }
     let mut accepted = futures_util::future::join_all(tasks).await.into_iter().map(|one| one.expect("a store"));
-    assert_eq!(accepted.next(), Some(Accepted::Duplicate(done, State::Delivered)));
-    assert_eq!(accepted.next(), Some(Accepted::Revived(dead)));
-    let accepted: Vec<Accepted> = accepted.collect();
-    let new = accepted.iter().filter(|one| matches!(one, Accepted::New(_))).count();
+    assert_eq!(accepted.next(), Some(Acceptance::Duplicate(done, State::Delivered)));
+    assert_eq!(accepted.next(), Some(Acceptance::Revived(dead)));
+    let accepted: Vec<Acceptance> = accepted.collect();
+    let new = accepted.iter().filter(|one| matches!(one, Acceptance::New(_))).count();
     assert_eq!(new, 150, "each key once");
     for number in 0..150 {
         assert_eq!(accepted[number].id(), accepted[number + 150].id(), "both say which one it is");

@@ -62,7 +62,7 @@ pub async fn all_of_it_is_there_after_a_restart<K: Kind>(folder: &Path) {
     drop(store);
     let store = K::open(folder).await;
     let again = store.accept(message("done"), at(2)).await.expect("a store");
-    assert_eq!(again, Accepted::Duplicate(done, State::Delivered));
+    assert_eq!(again, Acceptance::Duplicate(done, State::Delivered));
     let [leased] = &lease(&store, 10).await[..] else { panic!("one message") };
     assert_eq!((leased.id, leased.attempt, leased.uncertain.is_some()), (waits, 2, true));
     assert_eq!(store.link("insuree").await.expect("a store").as_deref(), Some("contact"));

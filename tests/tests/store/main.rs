@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use flow::message::{Accepted, Kind as What, Message, NewMessage, Outcome, TrailEntry};
+use flow::message::{Acceptance, Kind as What, Message, NewMessage, Outcome, TrailEntry};
 use flow::ports::{Lease, Store};
 use flow::{MessageId, Origin, State};
 use jiff::{SignedDuration, Timestamp};
@@ -208,7 +208,7 @@ fn message(key: &str) -> NewMessage {
 
 async fn add(store: &impl Store, new: NewMessage, now: i64) -> MessageId {
     match store.accept(new, at(now)).await.expect("a store") {
-        Accepted::New(id) => id,
+        Acceptance::New(id) => id,
         other => panic!("{other:?}"),
     }
 }
@@ -216,7 +216,7 @@ async fn add(store: &impl Store, new: NewMessage, now: i64) -> MessageId {
 /// Where a message is: asked by sending it again.
 async fn state(store: &impl Store, new: NewMessage) -> State {
     match store.accept(new, at(0)).await.expect("a store") {
-        Accepted::Duplicate(_, state) => state,
+        Acceptance::Duplicate(_, state) => state,
         other => panic!("{other:?}"),
     }
 }

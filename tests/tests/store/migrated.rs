@@ -112,22 +112,22 @@ pub async fn a_database_of_the_first_release_opens_and_loses_nothing<K: Kind<Sto
     let accept = async |new| store.accept(new, at(20)).await.expect("a store");
     assert_eq!(
         accept(again("delivered", notification(2, 2))).await,
-        Accepted::Duplicate(MessageId(3), State::Delivered)
+        Acceptance::Duplicate(MessageId(3), State::Delivered)
     );
-    assert_eq!(accept(again("gone", notification(7, 7))).await, Accepted::Duplicate(MessageId(77), State::Delivered));
+    assert_eq!(accept(again("gone", notification(7, 7))).await, Acceptance::Duplicate(MessageId(77), State::Delivered));
     // Another document is told from what was stored without digests.
     let other = accept(again("delivered", notification(2, 9))).await;
-    assert!(matches!(&other, Accepted::Conflict { first: MessageId(3), .. }), "{other:?}");
+    assert!(matches!(&other, Acceptance::Conflict { first: MessageId(3), .. }), "{other:?}");
     assert_eq!(
         accept(again("discarded", notification(5, 5))).await,
-        Accepted::Duplicate(MessageId(6), State::Discarded)
+        Acceptance::Duplicate(MessageId(6), State::Discarded)
     );
     assert!(store.retry(MessageId(5), "an admin", at(21)).await.expect("a store"));
     // What is old is pruned, and still known.
     store.prune(at(100), at(100), |_| {}).await.expect("a store");
     assert_eq!(
         accept(again("delivered", notification(2, 2))).await,
-        Accepted::Duplicate(MessageId(3), State::Delivered)
+        Acceptance::Duplicate(MessageId(3), State::Delivered)
     );
 }
 

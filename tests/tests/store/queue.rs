@@ -110,7 +110,7 @@ pub async fn an_uncertain_attempt_is_never_forgotten<K: Kind>(folder: &Path) {
         settle(&store, id, outcome, step as i64 * 10).await;
     }
     let news = NewMessage { body: b"news".to_vec(), ..message("a") };
-    assert_eq!(store.accept(news, at(60)).await.expect("a store"), Accepted::Revived(id));
+    assert_eq!(store.accept(news, at(60)).await.expect("a store"), Acceptance::Revived(id));
     assert!(lease(&store, 60).await[0].uncertain.is_some(), "the peer may have it from before");
 }
 

@@ -73,7 +73,7 @@ pub async fn what_is_no_longer_kept_is_still_recognised<K: Kind<Store = SqlStore
     assert!(!store.retry(pruned, "an admin", at(2)).await.expect("a store"), "there is nothing to send");
     assert_eq!(prune(&store, 1, 1).await.1, 3);
     let again = store.accept(message("delivered"), at(5)).await.expect("a store");
-    assert_eq!(again, Accepted::Duplicate(delivered, State::Delivered));
+    assert_eq!(again, Acceptance::Duplicate(delivered, State::Delivered));
     let keys = ["claim/delivered", "claim/skipped", "claim/other"].map(str::to_owned);
     assert_eq!(store.settled_keys(&keys).await.expect("a store"), ["claim/delivered"]);
     assert!(lease(&store, 5).await.is_empty());

@@ -2,7 +2,7 @@
 
 use flow::agreement;
 use flow::conflict::{self, Original};
-use flow::message::{Accepted, MessageId, NewMessage, Origin, State};
+use flow::message::{Acceptance, MessageId, NewMessage, Origin, State};
 use flow::ports::StoreError;
 use flow::retry;
 use jiff::Timestamp;
@@ -17,10 +17,10 @@ const LOOKS: u32 = 5;
 const CODE_CHARS: usize = 200;
 
 impl SpinStore {
-    pub(super) fn take_in(&self, new: &NewMessage, now: Timestamp) -> Result<Accepted, StoreError> {
+    pub(super) fn take_in(&self, new: &NewMessage, now: Timestamp) -> Result<Acceptance, StoreError> {
         for _ in 0..LOOKS {
             if let Some(id) = self.insert(new, now)? {
-                return Ok(Accepted::New(id));
+                return Ok(Acceptance::New(id));
             }
             if let Some(accepted) = self.again(new, now)? {
                 return Ok(accepted);
@@ -75,7 +75,7 @@ impl SpinStore {
     }
 
     /// None: somebody changed it in between.
-    fn again(&self, new: &NewMessage, now: Timestamp) -> Result<Option<Accepted>, StoreError> {
+    fn again(&self, new: &NewMessage, now: Timestamp) -> Result<Option<Acceptance>, StoreError> {
         let there = self.rows(
             "SELECT id, state, origin, received, issues, agrees FROM message WHERE dedupe_key = ?1",
             &[text(&new.dedupe_key)],
@@ -95,7 +95,7 @@ impl SpinStore {
                 "UPDATE message SET trail = trail || ?2 WHERE id = ?1 AND instr(trail, '\"received again\"') = 0";
             let note = line(now, "received again", "nothing to do", None, None);
             self.rows(statement, &[Value::Integer(id.0), text(&note)])?;
-            return Ok(Some(Accepted::Duplicate(id, old_state)));
+            return Ok(Some(Acceptance::Duplicate(id, old_state)));
         }
         let statement = "UPDATE message SET state = ?1, claim_code = coalesce(?2, claim_code),
                               insuree_uuid = coalesce(?3, insuree_uuid), received = ?4, reason = ?5, issues = ?6,
@@ -116,7 +116,7 @@ impl SpinStore {
             text(old_state.word()),
             optional(agrees(new).as_deref()),
         ];
-        Ok(super::id(&self.rows(statement, &values)?).map(Accepted::Revived))
+        Ok(super::id(&self.rows(statement, &values)?).map(Acceptance::Revived))
     }
 
     /// Came with the key of another document: stored once as a dead letter with a key of its own.
@@ -126,18 +126,18 @@ impl SpinStore {
         differs: Vec<&'static str>,
         new: &NewMessage,
         now: Timestamp,
-    ) -> Result<Option<Accepted>, StoreError> {
+    ) -> Result<Option<Acceptance>, StoreError> {
         let own = Uuid::new_v5(&Uuid::NAMESPACE_OID, agrees(new).unwrap_or_default().as_bytes());
         let other = NewMessage { dedupe_key: format!("conflict/{first}/{own}"), ..new.clone() };
         if let Some(id) = self.insert_with(&other, Some(conflict::reason(first, &differs)), now)? {
-            return Ok(Some(Accepted::Conflict { id, first, differs }));
+            return Ok(Some(Acceptance::Conflict { id, first, differs }));
         }
         let there = self.rows("SELECT id, state FROM message WHERE dedupe_key = ?1", &[text(&other.dedupe_key)])?;
         let Some(row) = there.first() else { return Ok(None) };
         let (id, state) = (MessageId(column(row, 0)?), word(row, 1, State::from_word)?);
         Ok(Some(match state {
-            State::Dead => Accepted::Conflict { id, first, differs },
-            state => Accepted::Duplicate(id, state),
+            State::Dead => Acceptance::Conflict { id, first, differs },
+            state => Acceptance::Duplicate(id, state),
         }))
     }
 }

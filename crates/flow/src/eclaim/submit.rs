@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use crate::agreement::Agreement;
 use crate::deliver::{Attempt, Interruption, unmappable};
 use crate::lookups::{LookupError, LookupSession};
-use crate::message::{Accepted, Kind, Message, NewMessage, Origin, Outcome};
+use crate::message::{Acceptance, Kind, Message, NewMessage, Origin, Outcome};
 use crate::peers::graphql::nodes;
 use crate::peers::{Peer, PeerError};
 use crate::ports::{Clock, Http, Mapper, Store};
@@ -221,7 +221,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             agreement: Agreement::default(),
         };
         let accepted = self.store.accept(new, self.clock.now()).await?;
-        if let Accepted::New(id) = accepted {
+        if let Acceptance::New(id) = accepted {
             attempt.trail.note(self.clock.now(), "answer", format!("message {id} is for the hospital"));
         }
         Ok(())
