@@ -20,7 +20,7 @@ use flow::receive::{Journal, Receipt};
 
 use crate::Host;
 use crate::config::Scope;
-use crate::openhim::door::{enveloped, told};
+use crate::openhim::response::{enveloped, told};
 use crate::room::Level;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};

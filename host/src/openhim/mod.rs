@@ -2,7 +2,7 @@
 //! tells transactions what became of their messages. None of it is ever in the way of a message.
 //!
 //! # Layout
-//! - [`door`]: answers in the form that the core reads. [`keep`]: registration, heartbeats. [`live`]: settings that the console changes.
+//! - [`response`]: answers in the form that the core reads. [`keep`]: registration, heartbeats. [`live`]: settings that the console changes.
 //! - [`adopt`]: where the console and the file differ.
 //! - [`report`]: transactions are told. `api`: requests to the core. [`status`]: how all of that goes, for admins.
 
@@ -10,10 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub mod adopt;
-pub mod door;
 pub mod keep;
 pub mod live;
 pub mod report;
+pub mod response;
 pub mod status;
 
 mod api;
