@@ -108,6 +108,6 @@ async fn the_list_finds_all_of_a_claim_by_code_uuid_and_insuree_and_each_kind() 
         }
     }
     let overview = admin.page("/console?lang=en").await;
-    assert!(overview.contains("count-delivered-claim\"") && overview.contains("count-delivered-claim-answer\""));
+    assert!(overview.contains("count-delivered-eclaim\"") && overview.contains("count-delivered-eclaim-answer\""));
     assert!(words(&overview).contains("hospital"), "the hospital is among the systems");
 }
