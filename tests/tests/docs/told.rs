@@ -25,7 +25,7 @@ pub enum Told {
 pub fn told() -> Vec<(String, Told)> {
     let mut all = Vec::new();
     for place in
-        ["crates/flow/src", "host/src/server", "host/src/admin_api", "host/src/store", "host/src/playground.rs"]
+        ["crates/flow/src", "host/src/server", "host/src/admin_api", "crates/store/src", "host/src/playground.rs"]
     {
         for file in rust_files(&workspace().join(place)) {
             let text = std::fs::read_to_string(&file).expect("a source file");
