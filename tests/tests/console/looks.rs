@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use openimis_mediator::config::Language;
-use openimis_mediator::console::texts::Texts;
 use openimis_mediator::console::format::{Reader, fill, grouped};
+use openimis_mediator::console::texts::Texts;
 
 const STYLE: &str = include_str!("../../../host/src/console/static/style.css");
 
