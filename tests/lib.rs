@@ -1,4 +1,4 @@
-//! What the tests share: a mediator with sandbox peers, and fixture folders.
+//! What the tests share: a mediator with sandbox peers, and the cases of the mappings.
 
 pub mod browser;
 pub mod fixtures;

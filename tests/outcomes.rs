@@ -1,4 +1,4 @@
-//! Maps that ask for look-ups: they are run as the mediator runs them, with `known.json` as openIMIS.
+//! Maps that ask for look-ups: they are run as the mediator runs them, with the section `known.json` as openIMIS.
 
 use mapping::lookup::{Answer, By, Lookup, Outcome, Resource};
 use mapping::{Issue, IssueType, MapResult};
@@ -19,15 +19,11 @@ struct Known {
     found: Vec<serde_json::Value>,
 }
 
-/// What openIMIS says in a case: its own `known.json`, else that of all cases of the map.
+/// What openIMIS says in a case.
 pub fn known(case: &Case) -> Vec<Answer> {
-    let of_map = case.dir.join("../known.json");
     let known: Option<Vec<Known>> = case.read("known.json");
-    let known = known.unwrap_or_else(|| {
-        let text = std::fs::read_to_string(&of_map).unwrap_or_else(|error| panic!("{}: {error}", of_map.display()));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", of_map.display()))
-    });
     known
+        .unwrap_or_else(|| panic!("{} has no known.json", case.name))
         .into_iter()
         .map(|known| Answer {
             lookup: Lookup { resource: known.resource, by: known.by, value: known.value },

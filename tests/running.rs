@@ -206,14 +206,12 @@ pub async fn post(client: &reqwest::Client, url: &str, body: impl Into<reqwest::
 
 /// The ClaimResponse of CHT's documentation: claim CHT979.
 pub fn sample_claim() -> String {
-    let path = fixtures::root().join("claim-response/documented-sample/input.json");
-    std::fs::read_to_string(path).expect("the documented sample")
+    fixtures::text("claim-response/documented-sample/input.json")
 }
 
 /// The answers of CHT's documentation, on claim CHT979.
 pub fn sample_feedback() -> String {
-    let path = fixtures::root().join("feedback/documented/input.json");
-    std::fs::read_to_string(path).expect("the documented sample")
+    fixtures::text("feedback/documented/input.json")
 }
 
 /// What the openIMIS stand-in has under a FHIR path, as text.

@@ -15,7 +15,7 @@ const mapping = () => {
 };
 
 /** The claim response of CHT's documentation. */
-const documentedClaim = () => fs.readFileSync(path.join(WORKSPACE, 'tests/fixtures/claim-response/documented-sample/input.json'));
+const documentedClaim = () => fs.readFileSync(path.join(WORKSPACE, 'wit/cases/claim-response/documented-sample.input.json'));
 
 /** The report as CHT stores a record that comes over its API: values untouched. */
 const stored = (record, reported_date) => {

@@ -1,23 +1,12 @@
-//! Writes the inputs of the fixtures as a table, so that the program can try any mapping with them.
+//! Writes the inputs of the cases in `wit/cases` as a table, so that the program can try any mapping with them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{env, fs, io};
 
-/// What goes into a mapping beside the settings; what must come out is asked of the built-in mappings.
-const INPUTS: [&str; 11] = [
-    "input.json",
-    "settings.json",
-    "contact.json",
-    "claim-date.json",
-    "insuree.json",
-    "locations.json",
-    "known.json",
-    "received.json",
-    "sent.json",
-    "original.json",
-    "valuated.json",
-];
+use cases::{EXPECTED, ISSUES};
+
 /// Every one is tried before a component is used; from a folder with very many, some are enough.
 const MAPPINGS: [(&str, usize); 7] = [
     ("claim-response", usize::MAX),
@@ -31,31 +20,28 @@ const MAPPINGS: [(&str, usize); 7] = [
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").canonicalize()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/cases").canonicalize()?;
+    // Cases share texts: each is written once.
+    let mut texts: BTreeMap<String, usize> = BTreeMap::new();
     let mut table = "&[\n".to_owned();
     for (mapping, most) in MAPPINGS {
-        let folder = fixtures.join(mapping);
+        let folder = root.join(mapping);
         println!("cargo::rerun-if-changed={}", folder.display());
-        let mut cases: Vec<PathBuf> =
-            fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
-        cases.retain(|case| case.is_dir());
-        cases.sort();
+        let read = |path: &Path| fs::read_to_string(path).map_err(|error| error.to_string());
+        let cases = cases::in_folder(&folder, read).map_err(io::Error::other)?;
         for case in cases.iter().step_by(cases.len().div_ceil(most).max(1)) {
-            let name = case.file_name().unwrap_or_default().to_string_lossy();
-            write!(table, "    ({mapping:?}, {name:?}, &[").map_err(io::Error::other)?;
-            for file in INPUTS {
-                // What openIMIS knows is the same in most cases of a folder.
-                let own = case.join(file);
-                let path = if file == "known.json" && !own.is_file() { folder.join(file) } else { own };
-                if !path.is_file() {
-                    continue;
-                }
-                write!(table, "({file:?}, include_str!({path:?})), ").map_err(io::Error::other)?;
+            write!(table, "    ({mapping:?}, {:?}, &[", case.name).map_err(io::Error::other)?;
+            // What must come out is asked of the built-in mappings.
+            for (section, text) in case.sections().filter(|(section, _)| ![EXPECTED, ISSUES].contains(section)) {
+                let next = texts.len();
+                let number = *texts.entry(text.to_owned()).or_insert(next);
+                write!(table, "({section:?}, TEXT_{number}), ").map_err(io::Error::other)?;
             }
             table.push_str("]),\n");
         }
     }
     table.push(']');
+    let texts: String = texts.iter().map(|(text, number)| format!("const TEXT_{number}: &str = {text:?};\n")).collect();
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;
-    fs::write(Path::new(&out).join("fixtures.rs"), table)
+    fs::write(Path::new(&out).join("cases.rs"), format!("{{\n{texts}{table}\n}}\n"))
 }

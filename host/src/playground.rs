@@ -29,7 +29,7 @@ macro_rules! page {
 }
 macro_rules! sample {
     ($name:literal) => {
-        include_bytes!(concat!("../../tests/fixtures/", $name))
+        include_bytes!(concat!("../../wit/cases/", $name))
     };
 }
 
@@ -45,15 +45,15 @@ const PAGE: [(&str, &str, &[u8]); 9] = [
     ("kinds.js", SCRIPT, page!("kinds.js")),
     ("engine.js", SCRIPT, page!("engine.js")),
 ];
-/// The samples are fixtures, so that they never say what the mapping does not.
+/// The samples are cases, so that they never say what the mapping does not.
 const SAMPLES: [(&str, &[u8]); 7] = [
-    ("claim-response.json", sample!("claim-response/documented-sample/input.json")),
-    ("claim-response-bad.json", sample!("claim-response/several-problems/input.json")),
-    ("feedback.json", sample!("feedback/documented/input.json")),
-    ("feedback-bad.json", sample!("feedback/everything-wrong/input.json")),
-    ("patient.json", sample!("patient/place-village/input.json")),
-    ("patient.settings.json", sample!("patient/place-village/settings.json")),
-    ("patient-bad.json", sample!("patient/everything-wrong/input.json")),
+    ("claim-response.json", sample!("claim-response/documented-sample.input.json")),
+    ("claim-response-bad.json", sample!("claim-response/several-problems.input.json")),
+    ("feedback.json", sample!("feedback/documented.input.json")),
+    ("feedback-bad.json", sample!("feedback/everything-wrong.input.json")),
+    ("patient.json", sample!("patient/place-village.input.json")),
+    ("patient.settings.json", sample!("patient/place-village.settings.json")),
+    ("patient-bad.json", sample!("patient/everything-wrong.input.json")),
 ];
 /// The web build, in the folder `mapping` of `playground.dir`.
 const WEB_BUILD: [(&str, &str); 5] = [

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { gzipSync } from 'node:zlib';
 
+import { one } from '../test/cases.mjs';
 import * as plain from './plain.mjs';
 
 const GROUP = 'A call in Node';
@@ -13,7 +14,7 @@ const quick = process.argv.includes('--quick');
 const [ROUNDS, ROUND_MS] = quick ? [7, 20] : [15, 100];
 
 const local = (name) => new URL(`../dist/${name}`, import.meta.url);
-const fixture = (name) => readFileSync(new URL(`../../tests/fixtures/${name}/input.json`, import.meta.url));
+const document = (name) => one(name).bytes;
 const before = performance.now();
 const { mapClaimResponse, mapFeedback, Mapper } = await import(local('index.mjs'));
 const loaded = performance.now() - before;
@@ -41,7 +42,7 @@ function row(name, value, more = {}) {
 
 /** The documented ClaimResponse with so many items, as openIMIS writes it: on one line. */
 function claim(items) {
-  const resource = JSON.parse(fixture('claim-response/documented-sample'));
+  const resource = JSON.parse(document('claim-response/documented-sample'));
   resource.item = Array.from({ length: items }, (_, index) => ({ ...resource.item[0], itemSequence: index + 1 }));
   return Buffer.from(JSON.stringify(resource));
 }
@@ -50,12 +51,12 @@ console.log(`Node ${process.version}, ${process.arch}; loading the package took 
 const place = 'a-place';
 const mapper = new Mapper({ patient: { default_place: place } });
 const documents = [
-  ['ClaimResponse, as documented', fixture('claim-response/documented-sample'), mapClaimResponse, plain.claimResponse, 6],
+  ['ClaimResponse, as documented', document('claim-response/documented-sample'), mapClaimResponse, plain.claimResponse, 6],
   ['ClaimResponse, 1 item', claim(1), mapClaimResponse, plain.claimResponse],
   ['ClaimResponse, 50 items', claim(50), mapClaimResponse, plain.claimResponse],
   ['ClaimResponse, 1,000 items', claim(1000), mapClaimResponse, plain.claimResponse],
-  ['Feedback', fixture('feedback/documented'), mapFeedback, plain.feedback, 6],
-  ['Patient', fixture('patient/recorded'), mapper.mapPatient, (bytes) => plain.patient(bytes, place), 6],
+  ['Feedback', document('feedback/documented'), mapFeedback, plain.feedback, 6],
+  ['Patient', document('patient/recorded'), mapper.mapPatient, (bytes) => plain.patient(bytes, place), 6],
 ];
 for (const [what, bytes, map, byHand, goal] of documents) {
   assert.equal(map(bytes).body, byHand(bytes), `${what}: both must write the same`);

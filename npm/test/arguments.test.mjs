@@ -1,14 +1,13 @@
 // What goes in: every type of input, options, settings; and what is said of the wrong ones.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import vm from 'node:vm';
 
 import { mapClaimResponse, mapFeedback, Mapper, mapPatient, MappingError, SettingsError } from '../dist/index.mjs';
+import { one } from './cases.mjs';
 
-const fixture = (name) => readFileSync(new URL(`../../tests/fixtures/${name}/input.json`, import.meta.url));
-const claim = fixture('claim-response/documented-sample');
-const feedback = fixture('feedback/documented');
+const claim = one('claim-response/documented-sample').bytes;
+const feedback = one('feedback/documented').bytes;
 
 function thrown(run) {
   try {

@@ -1,22 +1,7 @@
-// The fixture folders that every door goes through: tests/fixtures/<map>/<case>/, as tests/fixtures.rs reads them.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+// How the cases of the mappings are run through JavaScript, and what they must give.
+export { cases } from './cases.mjs';
 
-const root = new URL('../../tests/fixtures/', import.meta.url);
-
-/** The folders of a map, by name. */
-export function cases(map) {
-  const folder = new URL(`${map}/`, root);
-  const names = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  return names.sort().map((name) => {
-    const file = (file) => fileURLToPath(new URL(`${name}/${file}`, folder));
-    const json = (name) => (existsSync(file(name)) ? JSON.parse(readFileSync(file(name), 'utf8')) : undefined);
-    const text = (name) => (existsSync(file(name)) ? readFileSync(file(name), 'utf8') : undefined);
-    return { name: `${map}/${name}`, bytes: readFileSync(file('input.json')), json, text };
-  });
-}
-
-/** How each map is called on a folder. */
+/** How each map is called on a case. */
 export const maps = {
   'claim-response': ({ mapClaimResponse }, input, { json }) =>
     mapClaimResponse(input, { settings: json('settings.json'), contact: json('contact.json'), claimDate: json('claim-date.json') }),
@@ -35,7 +20,7 @@ export function expected({ name, json, text }) {
   const mapped = json('expected.json');
   if (mapped === undefined) return { issues: text('error.txt') };
   if (text('error.txt') !== undefined) throw new Error(`${name} has two results`);
-  // The mappings write JSON without blanks, as JSON.stringify does, and a fixture keeps the order of the keys.
+  // The mappings write JSON without blanks, as JSON.stringify does, and a case has the order of the keys.
   return { body: JSON.stringify(mapped.body), key: mapped.idempotency_key, warnings: mapped.warnings };
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """How long requests to an edge take, one after the other on one connection, and how many a second over four connections.
 
-Usage: tests/edge/figures.py http://127.0.0.1:3000 tests/fixtures
+Usage: tests/edge/figures.py http://127.0.0.1:3000 wit/cases
 The edge's peers are those of `cargo xtask run`; its inbound user is that of the sandbox.
 """
 import base64, http.client, json, statistics, sys, threading, time, urllib.parse, uuid
 
-edge, fixtures = urllib.parse.urlparse(sys.argv[1]), sys.argv[2]
+edge, cases = urllib.parse.urlparse(sys.argv[1]), sys.argv[2]
 headers = {
     "Content-Type": "application/json",
     "Authorization": "Basic " + base64.b64encode(b"interop-client:interop-password").decode(),
@@ -14,7 +14,7 @@ headers = {
 
 
 def read(name):
-    return open(f"{fixtures}/{name}/input.json").read()
+    return open(f"{cases}/{name}.input.json").read()
 
 
 claim = json.loads(read("claim-response/documented-sample"))

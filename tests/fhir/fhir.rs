@@ -14,19 +14,16 @@ fn communication(body: &str) -> Result<Communication, String> {
     fhirbolt::json::from_str(body, None).map_err(|error| error.to_string())
 }
 
-/// Every document that a fixture of a map expects, by the fixture's name.
+/// Every document that a case of a map expects, by the name of the case.
 fn bodies(map: &str) -> Vec<(String, String)> {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(map);
-    let folders = std::fs::read_dir(fixtures).expect("fixtures").map(|entry| entry.expect("a folder").path());
-    let mut bodies: Vec<_> = folders
-        .filter_map(|folder| {
-            let text = std::fs::read_to_string(folder.join("expected.json")).ok()?;
-            let expected: Value = serde_json::from_str(&text).expect("JSON");
-            Some((folder.display().to_string(), expected["body"].to_string()))
-        })
-        .collect();
-    bodies.sort();
-    bodies
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/cases").join(map);
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let cases = cases::in_folder(&folder, read).unwrap_or_else(|error| panic!("{error}"));
+    let body = |case: cases::Case| {
+        let expected: Value = serde_json::from_str(case.section("expected.json")?).expect("JSON");
+        Some((case.name, expected["body"].to_string()))
+    };
+    cases.into_iter().filter_map(body).collect()
 }
 
 #[test]

@@ -11,14 +11,14 @@ const RECEIVED: &str = "2026-11-12T10:00:00Z";
 /// More rounds of look-ups than any mapping may need.
 const ROUNDS: usize = 4;
 
-/// Fixtures that stand for what a piece of data does not hold.
-macro_rules! fixture {
+/// What the cases of a mapping share, for what a piece of data does not hold.
+macro_rules! shared {
     ($path:literal) => {
-        include_str!(concat!("../fixtures/", $path))
+        include_str!(concat!("../../wit/cases/", $path))
     };
 }
 
-/// What openIMIS has, as a fixture's `known.json` tells it.
+/// What openIMIS has, as the `known.json` of a case says.
 #[derive(Deserialize)]
 struct Known {
     resource: Resource,
@@ -151,9 +151,9 @@ fn body(mapped: &Mapped) -> Value {
 
 /// Parts: document; what openIMIS does with each look-up; its texts.
 pub fn claim(data: &[u8]) {
-    let settings: eclaim::Settings = read(fixture!("claim/encounter/settings.json"));
+    let settings: eclaim::Settings = read(shared!("claim/settings.json"));
     let run = |text: &str, answers: &[Answer]| eclaim::map(text, Some(RECEIVED), answers, &settings);
-    let Some(mapped) = checked(data, fixture!("claim/known.json"), run) else { return };
+    let Some(mapped) = checked(data, shared!("claim/known.json"), run) else { return };
     let text = Parts::of(data).text().unwrap_or_default();
     let body = body(&mapped);
     let code = body["identifier"][0]["value"].as_str().expect("a code");
@@ -193,8 +193,8 @@ fn cents(body: &str, name: &str) -> Vec<i128> {
 pub fn claim_answer(data: &[u8]) {
     let mut parts = Parts::of(data);
     let response = parts.text().unwrap_or_default();
-    let sent = parts.text().unwrap_or_else(|| fixture!("claim-answer/paid-in-full/sent.json").to_owned());
-    let original = parts.text().unwrap_or_else(|| fixture!("claim-answer/paid-in-full/original.json").to_owned());
+    let sent = parts.text().unwrap_or_else(|| shared!("claim-answer/sent.json").to_owned());
+    let original = parts.text().unwrap_or_else(|| shared!("claim-answer/original.json").to_owned());
     let valuated = parts.text();
     let settings = eclaim::Settings::default();
     let map = || eclaim::answer::map(&response, &sent, &original, valuated.as_deref(), &settings);
@@ -219,7 +219,7 @@ pub fn claim_answer(data: &[u8]) {
 pub fn eligibility(data: &[u8]) {
     let settings = eligibility::Settings::default();
     let run = |text: &str, answers: &[Answer]| eligibility::map(text, Some(RECEIVED), answers, &settings);
-    let Some(mapped) = checked(data, fixture!("eligibility/known.json"), run) else { return };
+    let Some(mapped) = checked(data, shared!("eligibility/known.json"), run) else { return };
     let body = body(&mapped);
     assert_eq!(body["resourceType"], "CoverageEligibilityResponse");
     let policies = body["insurance"].as_array().map_or(&[][..], Vec::as_slice);
@@ -234,7 +234,7 @@ pub fn eligibility(data: &[u8]) {
 
 /// Parts: one facility, or a page of them; what openIMIS does with each look-up; its texts.
 pub fn facility(data: &[u8]) {
-    let settings: facility::Settings = read(fixture!("facility/create/settings.json"));
+    let settings: facility::Settings = read(shared!("facility/settings.json"));
     let run = |text: &str, answers: &[Answer]| facility::map(text, answers, &settings);
     let text = Parts::of(data).text().unwrap_or_default();
     if let Ok(page) = facility::page(&text) {
@@ -244,7 +244,7 @@ pub fn facility(data: &[u8]) {
             assert!(!alone.facilities.is_empty(), "a facility is one, also alone: {one}");
         }
     }
-    let Some(mapped) = checked(data, fixture!("facility/known.json"), run) else { return };
+    let Some(mapped) = checked(data, shared!("facility/known.json"), run) else { return };
     let body = body(&mapped);
     let action = body["action"].as_str().expect("an action");
     let envelope = facility::envelope(&text, &settings);

@@ -4,29 +4,36 @@
 #[allow(dead_code)]
 mod embed;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use mapping::claim_response::{self, Calendar, Settings};
 use mediator_tests::fixtures;
 use mediator_tests::running::{components_dir, sample_claim, skipped, workspace};
+use tempfile::NamedTempFile;
 
 /// What PyPI's package is tested with.
 const WASMTIME: &str = "wasmtime==50.0.1";
 
-fn document(case: &str) -> PathBuf {
-    fixtures::root().join("claim-response").join(case).join("input.json")
+/// The document of a case, as a file.
+fn document(case: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("a file");
+    let text = fixtures::text(&format!("claim-response/{case}/input.json"));
+    file.write_all(text.as_bytes()).expect("a file that can be written");
+    file
 }
 
 #[test]
 fn the_example_in_rust_maps_as_the_mediator_does() {
     let settings = Settings { calendar: Calendar::Gregorian, ..Settings::default() };
     let expected = claim_response::map(&sample_claim(), None, None, &settings).expect("a record").body;
-    let body = embed::map(&components_dir(), &document("documented-sample")).unwrap_or_else(|error| panic!("{error}"));
+    let body =
+        embed::map(&components_dir(), document("documented-sample").path()).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(body, expected);
-    let outcome = embed::map(&components_dir(), &document("malformed")).unwrap_or_else(|error| panic!("{error}"));
+    let outcome = embed::map(&components_dir(), document("malformed").path()).unwrap_or_else(|error| panic!("{error}"));
     assert!(outcome.starts_with(r#"{"resourceType":"OperationOutcome""#), "{outcome}");
-    assert!(embed::map(Path::new("/no/such/folder"), &document("malformed")).is_err());
+    assert!(embed::map(Path::new("/no/such/folder"), document("malformed").path()).is_err());
 }
 
 /// A Python with wasmtime, in a place of its own. The error says why that cannot be had here.
@@ -56,15 +63,15 @@ fn the_example_in_python_maps_as_the_mediator_does() {
     let run = |case: &str| {
         let mut command = Command::new(&python);
         command.arg(workspace().join("tests/embedding/embed.py")).arg(components_dir().join("map_claim_response.wasm"));
-        let Output { status, stdout, stderr } = command.arg(document(case)).output().expect("Python runs");
+        let document = document(case);
+        let Output { status, stdout, stderr } = command.arg(document.path()).output().expect("Python runs");
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         (status.code(), text(stdout), text(stderr))
     };
     let mapped = claim_response::map(&sample_claim(), None, None, &Settings::default()).expect("a record");
     let warnings: String = mapped.warnings.iter().map(|issue| format!("{issue}\n")).collect();
     assert_eq!(run("documented-sample"), (Some(0), format!("{}\n", mapped.body), warnings));
-    let expected = fixtures::root().join("claim-response/created-missing/error.txt");
-    let expected = std::fs::read_to_string(expected).expect("a fixture");
+    let expected = fixtures::text("claim-response/created-missing/error.txt");
     assert_eq!(run("created-missing"), (Some(1), expected, String::new()));
 }
 

@@ -19,8 +19,7 @@ fn answers(claim: &str) -> String {
 async fn feedback_that_names_no_insuree_is_about_the_patient_of_its_claim() {
     let (sandbox, dir) = (sandbox().await, tempfile::tempdir().expect("a folder"));
     let mediator = Mediator::start(config(&sandbox, &dir, &[])).await;
-    let sample =
-        std::fs::read(fixtures::root().join("claim-response/documented-sample/input.json")).expect("the sample");
+    let sample = fixtures::text("claim-response/documented-sample/input.json");
     assert_eq!(mediator.post("/mediator/claim-response", sample).await.status(), 202);
     mediator.settled().await;
 

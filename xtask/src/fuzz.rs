@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,21 +11,21 @@ use crate::{Done, cargo, cargo_command, root, say};
 const USAGE: &str = "Usage: cargo xtask fuzz [target] [--runs N] [--sanitizer none|address]";
 const RUNS: u64 = 1_000_000;
 
-/// A target: the feature that it is built with, its dictionary, and fixtures that are inputs as they are.
+/// A target: the feature that it is built with, its dictionary, and the mapping whose cases it begins with.
 struct Target {
     name: &'static str,
     feature: &'static str,
     dictionary: Option<&'static str>,
-    fixtures: Option<&'static str>,
+    cases: Option<&'static str>,
 }
 
 const fn target(
     name: &'static str,
     feature: &'static str,
     dictionary: Option<&'static str>,
-    fixtures: Option<&'static str>,
+    cases: Option<&'static str>,
 ) -> Target {
-    Target { name, feature, dictionary, fixtures }
+    Target { name, feature, dictionary, cases }
 }
 
 /// In the order of their building: wasmtime comes last.
@@ -116,8 +116,13 @@ fn run(target: &Target, runs: u64, sanitizer: &str) -> Done<(Told, String)> {
     std::fs::create_dir_all(&work).map_err(|error| named(&work, error))?;
     let mut args = fuzz("run", target, sanitizer).map(str::to_owned).to_vec();
     args.push(work.display().to_string());
-    args.push(fuzz_dir.join("corpus").join(name).display().to_string());
-    args.extend(target.fixtures.map(|map| root().join("tests/fixtures").join(map).display().to_string()));
+    let corpus = fuzz_dir.join("corpus").join(name);
+    args.extend(corpus.is_dir().then(|| corpus.display().to_string()));
+    if let Some(mapping) = target.cases {
+        let seeds = fuzz_dir.join("target/seeds").join(mapping);
+        write_seeds(mapping, &seeds)?;
+        args.push(seeds.display().to_string());
+    }
     args.extend(["--", "-max_len=8192", "-timeout=10", "-print_final_stats=1"].map(str::to_owned));
     args.push(format!("-runs={runs}"));
     args.extend(target.dictionary.map(|words| format!("-dict={}/dictionaries/{words}.dict", fuzz_dir.display())));
@@ -157,6 +162,22 @@ fn run(target: &Target, runs: u64, sanitizer: &str) -> Done<(Told, String)> {
     }
     let again = fuzz("run", target, sanitizer).join(" ");
     Ok((told, format!("RUSTC_BOOTSTRAP=1 cargo {again} {input}")))
+}
+
+/// Writes what the cases of a mapping make for the fuzzer into a folder of their own.
+fn write_seeds(mapping: &str, folder: &Path) -> Done {
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let cases = cases::in_folder(&root().join("wit/cases").join(mapping), read).map_err(|error| error.to_string())?;
+    let named = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    if folder.is_dir() {
+        std::fs::remove_dir_all(folder).map_err(|error| named(folder, error))?;
+    }
+    std::fs::create_dir_all(folder).map_err(|error| named(folder, error))?;
+    for (name, bytes) in cases.iter().flat_map(cases::seeds) {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).map_err(|error| named(&path, error))?;
+    }
+    Ok(())
 }
 
 impl Told {

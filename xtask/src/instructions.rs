@@ -73,7 +73,7 @@ fn file() -> PathBuf {
 
 fn write(counted: &[(&str, i64)]) -> Done {
     let mut text = format!(
-        "# Instructions of a mapping call (Rust function, {ARCHITECTURE}, the fixtures' documents), compared by `cargo xtask test`.\n\
+        "# Instructions of a mapping call (Rust function, {ARCHITECTURE}, the cases' documents), compared by `cargo xtask test`.\n\
          # Recorded by `BLESS=1 cargo xtask instructions`.\n"
     );
     for (mapping, count) in counted {

@@ -151,7 +151,7 @@ fn test(filter: &[String]) -> Done {
     cargo_with(&["test", "--no-fail-fast"], &MEDIATOR, filter, &[("MEDIATOR_SKIPPED", skips.as_os_str())])?;
     cargo_for(&["test", "--no-fail-fast"], &["fhir-r4-tests"], filter)?;
     cargo_for(&["test", "--no-fail-fast"], &["mediator-load"], filter)?;
-    cargo_for(&["test", "--no-fail-fast"], &["xtask"], filter)?;
+    cargo_for(&["test", "--no-fail-fast"], &["xtask", "cases"], filter)?;
     npm::test(filter, &skips, &mut skipped)?;
     instructions::test(&mut skipped)?;
     cht::test(filter, &mut skipped)?;

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use crate::{Done, root, say, target_dir};
 
-/// Samples of the page and the fixtures that they are; the program has the same list (`host/src/playground.rs`), a test compares.
+/// Samples of the page and the cases that they are; the program has the same list (`host/src/playground.rs`), a test compares.
 const SAMPLES: [(&str, &str); 7] = [
-    ("claim-response.json", "claim-response/documented-sample/input.json"),
-    ("claim-response-bad.json", "claim-response/several-problems/input.json"),
-    ("feedback.json", "feedback/documented/input.json"),
-    ("feedback-bad.json", "feedback/everything-wrong/input.json"),
-    ("patient.json", "patient/place-village/input.json"),
-    ("patient.settings.json", "patient/place-village/settings.json"),
-    ("patient-bad.json", "patient/everything-wrong/input.json"),
+    ("claim-response.json", "claim-response/documented-sample.input.json"),
+    ("claim-response-bad.json", "claim-response/several-problems.input.json"),
+    ("feedback.json", "feedback/documented.input.json"),
+    ("feedback-bad.json", "feedback/everything-wrong.input.json"),
+    ("patient.json", "patient/place-village.input.json"),
+    ("patient.settings.json", "patient/place-village.settings.json"),
+    ("patient-bad.json", "patient/everything-wrong.input.json"),
 ];
 /// What a browser needs of the npm package; and at the end its manifest, by whose version the mediator knows that they belong together.
 const WEB_BUILD: [&str; 6] = ["web.mjs", "face.mjs", "memory.mjs", "mapping.mjs", "mapping_bg.wasm", "package.json"];
@@ -31,8 +31,8 @@ pub fn build() -> Done {
             copy(&entry.path(), &out.join(entry.file_name()))?;
         }
     }
-    for (name, fixture) in SAMPLES {
-        copy(&root().join("tests/fixtures").join(fixture), &out.join("samples").join(name))?;
+    for (name, case) in SAMPLES {
+        copy(&root().join("wit/cases").join(case), &out.join("samples").join(name))?;
     }
     for name in WEB_BUILD {
         copy(&root().join("npm/dist").join(name), &out.join("mapping").join(name))?;

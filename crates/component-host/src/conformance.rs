@@ -1,4 +1,4 @@
-//! What every mapping must keep, whatever its country wants of it: the contract in `wit/mapping`, tried with the fixtures' inputs, which the
+//! What every mapping must keep, whatever its country wants of it: the contract in `wit/mapping`, tried with the inputs of the cases, which the
 //! program carries with it. And what a mapping must give exactly, where its folder says so.
 
 mod case;

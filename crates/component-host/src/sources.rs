@@ -88,7 +88,8 @@ impl Sources {
             if self.check {
                 for interface in Interface::ALL {
                     let cases = entries(&folder.join(FIXTURES).join(interface.name())).unwrap_or_default();
-                    paths.extend(cases.iter().flat_map(|case| entries(case).unwrap_or_default()));
+                    // A case is a folder or a file.
+                    paths.extend(cases.into_iter().flat_map(|case| entries(&case).unwrap_or_else(|_| vec![case])));
                 }
             }
         }

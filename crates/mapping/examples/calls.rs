@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use mapping::{claim_response, feedback, patient};
 
-const CLAIM_RESPONSE: &str = include_str!("../../../tests/fixtures/claim-response/documented-sample/input.json");
-const FEEDBACK: &str = include_str!("../../../tests/fixtures/feedback/documented/input.json");
-const PATIENT: &str = include_str!("../../../tests/fixtures/patient/recorded/input.json");
+const CLAIM_RESPONSE: &str = include_str!("../../../wit/cases/claim-response/documented-sample.input.json");
+const FEEDBACK: &str = include_str!("../../../wit/cases/feedback/documented.input.json");
+const PATIENT: &str = include_str!("../../../wit/cases/patient/recorded.input.json");
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -126,7 +126,7 @@ const CLAIM_TYPES: &[&str] = &["Claim", "ClaimV2"];
 /// Other JSON; no uuid, `Code` identifier, patient or `created`; a date outside the calendar's table; a resource that is not an answer to
 /// a claim, or does not hold any more (`status`, `use`, `modifierExtension`). All at once.
 /// # Source
-/// CHT documentation, openIMIS interoperability. Cases: `tests/fixtures/claim-response/`.
+/// CHT documentation, openIMIS interoperability. Cases: `wit/cases/claim-response/`.
 pub fn map(
     claim_response: &str,
     claim_date: Option<&str>,

@@ -148,7 +148,7 @@ fn as_found(node: &Node<Scalar>) -> String {
 /// # Errors
 /// Every missing or nonsensical answer, every missing or malformed uuid, all at once.
 /// # Source
-/// Exchanges: `tests/fixtures/feedback/`. openIMIS: `api_fhir_r4/converters/communicationConverter.py`.
+/// Exchanges: `wit/cases/feedback/`. openIMIS: `api_fhir_r4/converters/communicationConverter.py`.
 pub fn map(feedback: &str, insuree_uuid: Option<&str>, settings: &Settings) -> MapResult {
     let push: Push = document(feedback, "feedback")?;
     let mut issues = Vec::new();

@@ -86,7 +86,7 @@ impl Issue {
     }
 }
 
-/// One line: severity, type, path (if it is about an element), text. What fixtures and logs show.
+/// One line: severity, type, path (if it is about an element), text. What cases and logs show.
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { severity, code, expression, diagnostics } = self;

@@ -58,7 +58,7 @@ struct Person<'a> {
 /// Other JSON; no uuid or name; no place for the insuree's location; an insuree who has died or whose record is not in use. A phone, sex
 /// or birth date that cannot be used is a warning.
 /// # Source
-/// Cases: `tests/fixtures/patient/`. CHT: `api/src/services/people.js`.
+/// Cases: `wit/cases/patient/`. CHT: `api/src/services/people.js`.
 pub fn map(patient: &str, location_codes: &[String], settings: &Settings) -> MapResult {
     let resource: Patient = document(patient, "Patient")?;
     let mut issues = Vec::new();

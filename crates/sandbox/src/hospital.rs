@@ -30,7 +30,7 @@ use uuid::Uuid;
 /// Password of the user `mediator` at the stand-in.
 pub const HOSPITAL_PASSWORD: &str = "sandbox-hospital";
 /// An encounter at the out-patient department of a hospital with Bahmni: a diagnosis, a drug, a consultation.
-pub const SAMPLE_BUNDLE: &str = include_str!("../../../tests/fixtures/claim/encounter/input.json");
+pub const SAMPLE_BUNDLE: &str = include_str!("../../../wit/cases/claim/encounter.input.json");
 /// The encounter of the sample.
 const SAMPLE_ENCOUNTER: &str = "c7e2c6f3-9a44-4c3e-8a53-1f0ab7a90001";
 /// The insuree of the sample.

@@ -1,5 +1,5 @@
 //! The mappings in a program of your own, without the rest of the mediator:
-//! `cargo run -p embed-rust -- target/components tests/fixtures/claim-response/documented-sample/input.json`
+//! `cargo run -p embed-rust -- target/components wit/cases/claim-response/documented-sample.input.json`
 
 use std::path::Path;
 use std::time::Duration;

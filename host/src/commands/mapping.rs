@@ -34,7 +34,8 @@ pub struct New {
 pub struct Test {
     /// File of the component, or of a core module built for wasm32-unknown-unknown
     component: PathBuf,
-    /// Folder with cases of its own: <folder>/<mapping>/<case>/input.json and expected.json or error.txt. Default: `fixtures` beside the file
+    /// Folder with cases of its own: <folder>/<mapping>/<case>/input.json and expected.json or error.txt, or all of them in
+    /// <folder>/<mapping>/<case>.txtar. Default: `fixtures` next to the file
     #[arg(long)]
     fixtures: Option<PathBuf>,
     /// Also ask for the answers of the built-in mapping, byte for byte

@@ -28,7 +28,7 @@ const HOSPITAL_OWN_PASSWORD: &str = "hospital-password";
 /// How long the stand-in's officers take for each step of a claim.
 const OFFICERS: Duration = Duration::from_secs(5);
 /// The ClaimResponse of CHT's documentation.
-const SAMPLE: &str = include_str!("../../../tests/fixtures/claim-response/documented-sample/input.json");
+const SAMPLE: &str = include_str!("../../../wit/cases/claim-response/documented-sample.input.json");
 
 /// What `serve` is asked for with its sandbox.
 #[derive(Args)]

@@ -96,8 +96,9 @@ pub const TABLES: [(usize, &str); 3] =
 
 /// The first call for a hospital's claim, whose codes are looked up in tables of many rows.
 fn tables(criterion: &mut Criterion, host: &MappingHost) {
-    let text = include_str!("../../fixtures/claim/claim-alone/input.json");
-    let settings = include_str!("../../fixtures/claim/claim-alone/settings.json");
+    let case = include_str!("../../../wit/cases/claim/claim-alone.txtar");
+    let text = cases::archive::section(case, "input.json").expect("a document");
+    let settings = include_str!("../../../wit/cases/claim/settings.json");
     let own: eclaim::Settings = serde_json::from_str(settings).expect("settings");
     for (rows, size) in TABLES {
         let source = |number: usize| format!("https://codes.example.org|{number:06}");

@@ -7,11 +7,11 @@ use flow::ports::{Http, HttpError};
 use http::{Method, Request, Response, StatusCode};
 
 /// A claim as openIMIS posts it.
-pub const CLAIM_RESPONSE: &str = include_str!("../../fixtures/claim-response/documented-sample/input.json");
+pub const CLAIM_RESPONSE: &str = include_str!("../../../wit/cases/claim-response/documented-sample.input.json");
 /// Answers as CHT pushes them.
-pub const FEEDBACK: &str = include_str!("../../fixtures/feedback/documented/input.json");
+pub const FEEDBACK: &str = include_str!("../../../wit/cases/feedback/documented.input.json");
 /// An insuree as openIMIS answers it.
-const PATIENT: &str = include_str!("../../fixtures/patient/recorded/input.json");
+const PATIENT: &str = include_str!("../../../wit/cases/patient/recorded.input.json");
 /// What openIMIS gives for a password.
 pub const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9";
 

@@ -33,7 +33,7 @@ pub struct Options {
 }
 
 const GROUP: &str = "In bulk: `openimis-mediator map`";
-const SAMPLE: &str = include_str!("../../fixtures/claim-response/documented-sample/input.json");
+const SAMPLE: &str = include_str!("../../../wit/cases/claim-response/documented-sample.input.json");
 const SAMPLE_UUID: &str = "d3256498-ad16-4482-a2d2-4a6d9c78ba81";
 const MB: f64 = 1_000_000.0;
 

@@ -2,8 +2,8 @@
 
 use uuid::{Uuid, uuid};
 
-const SAMPLE: &str = include_str!("../../fixtures/claim-response/documented-sample/input.json");
-const FEEDBACK: &str = include_str!("../../fixtures/feedback/documented/input.json");
+const SAMPLE: &str = include_str!("../../../wit/cases/claim-response/documented-sample.input.json");
+const FEEDBACK: &str = include_str!("../../../wit/cases/feedback/documented.input.json");
 
 const CLAIM: &str = "d3256498-ad16-4482-a2d2-4a6d9c78ba81";
 /// The sample's `request` has a slip in the claim's uuid.

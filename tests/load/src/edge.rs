@@ -70,8 +70,7 @@ async fn spin() -> anyhow::Result<Option<(PathBuf, String)>> {
 }
 
 async fn measure(options: &Options, dir: &Path, program: &Path, version: &str, rows: &mut Rows) -> anyhow::Result<()> {
-    let claim =
-        std::fs::read_to_string(options.root.join("tests/fixtures/claim-response/documented-sample/input.json"))?;
+    let claim = std::fs::read_to_string(options.root.join("wit/cases/claim-response/documented-sample.input.json"))?;
     let dry_run = json!({ "document": claim }).to_string();
     let hello = App::start(program, &options.root.join("tests/edge/hello/spin.toml"), dir).await?;
     let floor = "hello-world on the same Spin".to_owned();

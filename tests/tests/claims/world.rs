@@ -30,7 +30,7 @@ pub struct World {
     _dir: TempDir,
 }
 
-/// What `tests/fixtures/claim/encounter/settings.json` says.
+/// What `wit/cases/claim/settings.json` says.
 const MAPPING: &str = r#"
 [mapping.eclaim]
 currency = "$"

@@ -93,7 +93,7 @@ fn folder() -> TempDir {
 }
 
 fn fixture(path: &str) -> String {
-    std::fs::read_to_string(fixtures::root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fixtures::text(path)
 }
 
 fn expected(case: &str) -> Value {

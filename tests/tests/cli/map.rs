@@ -24,7 +24,7 @@ async fn each_mapping_reads_a_file_or_standard_input_and_prints_json() {
         ("feedback", "feedback/documented", vec![]),
         ("patient", "patient/recorded", vec!["--location", "R1D1M1V1", "--location", "R1D1"]),
     ] {
-        let path = fixtures::root().join(case).join("input.json");
+        let path = fixtures::root().join(format!("{case}.input.json"));
         let input = std::fs::read_to_string(&path).expect("the fixture");
         let (path, expected) = (path.display().to_string(), expected(case));
         let standard_input = if mapping == "patient" { vec![] } else { vec!["-"] }; // nothing said is the same

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use component_host::{Limits, MappingHost};
 use flow::ports::{Mapper, MapperError};
 use mapping::{claim_response, feedback};
-use mediator_tests::fixtures::root;
+use mediator_tests::fixtures::text;
 use mediator_tests::running::{PATIENCE, components_dir};
 
 use crate::written::{NO_ISSUES, feedback_component, with_feedback};
@@ -35,7 +35,7 @@ fn works(host: &MappingHost) {
 }
 
 fn sample() -> String {
-    std::fs::read_to_string(root().join("claim-response/recorded-notification/input.json")).expect("a fixture")
+    text("claim-response/recorded-notification/input.json")
 }
 
 #[test]

@@ -54,8 +54,7 @@ fn moody(obeys: bool) -> Vec<u8> {
 /// What such a mapping is given: the Communication that openIMIS is to get, with a mood in a note.
 fn communication(sandbox: &Sandbox, mood: &str) -> String {
     let claim = sandbox.openimis.enter_claim("MOODY").to_string();
-    let path = mediator_tests::fixtures::root().join("feedback/documented/expected.json");
-    let expected = std::fs::read_to_string(path).expect("a fixture");
+    let expected = mediator_tests::fixtures::text("feedback/documented/expected.json");
     let mut communication = serde_json::from_str::<Value>(&expected).expect("JSON")["body"].take();
     communication["about"][0]["reference"] = json!(format!("Claim/{claim}"));
     communication["note"] = json!([{"text": mood}]);

@@ -6,7 +6,7 @@ use flow::catalogue::{self, Entry, Sign, Stage};
 use http::StatusCode;
 use mapping::{Issue, claim_response, feedback, patient};
 use mediator_tests::fixtures::{Case, cases};
-use mediator_tests::running::workspace;
+use serde_json::{Value, json};
 
 use super::render::linked;
 use super::told::{Told, told};
@@ -76,13 +76,14 @@ fn row(entry: &Entry) -> String {
     format!("| <a id=\"{}\"></a>{seen} | {} | {} |\n", entry.id, text(entry.meaning), text(entry.action))
 }
 
-/// The issues that fixtures of further mappings expect: a line each.
+/// The issues that the cases of all mappings expect.
 fn expected() -> Vec<Issue> {
     let mut all = Vec::new();
     let root = mediator_tests::fixtures::root();
-    for map in std::fs::read_dir(root).expect("fixtures").map(|entry| entry.expect("an entry").path()) {
-        for case in std::fs::read_dir(map).expect("cases").map(|entry| entry.expect("an entry").path()) {
-            for line in std::fs::read_to_string(case.join("error.txt")).unwrap_or_default().lines() {
+    for map in std::fs::read_dir(root).expect("cases").map(|entry| entry.expect("an entry").path()) {
+        let map = map.file_name().expect("a name").to_str().expect("text").to_owned();
+        for case in if map == "README.md" { Vec::new() } else { cases(&map) } {
+            for line in case.text("error.txt").unwrap_or_default().lines() {
                 let mut words = line.splitn(3, ' ');
                 let (severity, code) = (words.next().expect("a severity"), words.next().expect("a code"));
                 let (path, text) = match words.next() {
@@ -99,7 +100,46 @@ fn expected() -> Vec<Issue> {
     all
 }
 
-/// Every issue that the fixtures and what the fuzzer has found lead to, of the mappings that the mediator uses.
+/// A document with one element removed, or with another kind of value in its place: once for each element of the first levels.
+fn broken(text: &str) -> Vec<String> {
+    fn change(value: &Value, depth: usize, whole: &dyn Fn(Value) -> Value, out: &mut Vec<String>) {
+        const LEVELS: usize = 5;
+        for other in [Value::Null, json!("x"), json!(7), json!([]), json!({})] {
+            out.push(whole(other).to_string());
+        }
+        match value {
+            _ if depth == LEVELS => {}
+            Value::Object(entries) => {
+                for (key, entry) in entries {
+                    let inner = |new: Value| {
+                        let mut entries = entries.clone();
+                        entries.insert(key.clone(), new);
+                        whole(Value::Object(entries))
+                    };
+                    change(entry, depth + 1, &inner, out);
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate().take(2) {
+                    let inner = |new: Value| {
+                        let mut items = items.clone();
+                        items[index] = new;
+                        whole(Value::Array(items))
+                    };
+                    change(item, depth + 1, &inner, out);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut out = vec![text[..text.floor_char_boundary(text.len() / 2)].to_owned()];
+    if let Ok(document) = serde_json::from_str::<Value>(text) {
+        change(&document, 0, &|new| new, &mut out);
+    }
+    out
+}
+
+/// Every issue that the cases, whole and broken, lead to, of the mappings that the mediator uses.
 fn issues() -> Vec<Issue> {
     let results = |name: &str, map: fn(&Case) -> mapping::MapResult| cases(name).iter().map(map).collect::<Vec<_>>();
     let mut all = results("claim-response", |case| {
@@ -115,20 +155,16 @@ fn issues() -> Vec<Issue> {
         let codes: Vec<String> = case.read("locations.json");
         patient::map(&case.input, &codes, &case.read("settings.json"))
     }));
-    for (folder, map) in [
-        (
-            "map_claim_response",
-            (|text: &str| claim_response::map(text, None, None, &Default::default())) as fn(&str) -> _,
-        ),
-        ("map_feedback", |text: &str| feedback::map(text, None, &Default::default())),
-        ("map_patient", |text: &str| patient::map(text, &[], &Default::default())),
-    ] {
-        for entry in std::fs::read_dir(workspace().join("fuzz/corpus").join(folder)).expect("a corpus") {
-            let bytes = std::fs::read(entry.expect("an entry").path()).expect("an input");
-            // The corpora hold settings before the document: what is read of it depends, so both are tried.
-            let text = String::from_utf8_lossy(&bytes);
-            let document = text.find('{').map_or("", |at| &text[at..]);
-            all.extend([map(&text), map(document)]);
+    type Map = fn(&str) -> mapping::MapResult;
+    let maps: [(&str, Map); 3] = [
+        ("claim-response", |text| claim_response::map(text, None, None, &Default::default())),
+        ("feedback", |text| feedback::map(text, None, &Default::default())),
+        ("patient", |text| patient::map(text, &[], &Default::default())),
+    ];
+    for (name, map) in maps {
+        for case in cases(name).iter().step_by(10) {
+            all.push(map(&case.input));
+            all.extend(broken(&case.input).iter().map(|text| map(text)));
         }
     }
     all.into_iter().flat_map(|result| result.map(|mapped| mapped.warnings).unwrap_or_else(|issues| issues)).collect()

@@ -103,6 +103,7 @@ pub fn pages() -> Vec<PathBuf> {
         "npm/package/README.md",
         "tests/openimis/README.md",
         "wit/CHANGELOG.md",
+        "wit/cases/README.md",
     ] {
         let path = workspace().join(other);
         pages.extend(path.is_file().then_some(path));

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 /// The insurance number of the only insuree.
 pub const NUMBER: &str = "070707070";
-const KNOWN: &str = include_str!("../../fixtures/claim/known.json");
+const KNOWN: &str = include_str!("../../../wit/cases/claim/known.json");
 const RECORDED: &str = include_str!("../../fixtures/look-ups/claim.json");
 const TOKEN: &str = "csrf-of-the-session";
 

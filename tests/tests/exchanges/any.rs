@@ -237,11 +237,11 @@ fn any_answer_of_openimis_is_told_or_refused() {
     let mut random = Rng::with_seed(345);
     let [mut told, mut refused] = [0; 2];
     for case in cases("claim-answer") {
-        let text = |file: &str| std::fs::read_to_string(case.dir.join(file)).expect("a document");
+        let text = |section: &str| case.text(section).expect("a document");
         let (sent, original, settings) = (text("sent.json"), text("original.json"), eclaim::Settings::default());
         for _ in 0..PER_FIXTURE {
             let response = changed(&case, &mut random);
-            match eclaim::answer::map(&response, &sent, &original, None, &settings) {
+            match eclaim::answer::map(&response, sent, original, None, &settings) {
                 Ok(mapped) => {
                     told += 1;
                     let body: Value = serde_json::from_str(&mapped.body).expect("JSON");

@@ -6,6 +6,7 @@ use mapping::lookup::Outcome;
 use mapping::{MapResult, Severity, eclaim, eligibility, facility};
 use mediator_tests::fixtures::{Case, cases, check_all};
 use mediator_tests::outcomes::{drive, known};
+use mediator_tests::running::workspace;
 use serde_json::Value;
 
 fn map_claim(case: &Case) -> MapResult {
@@ -16,12 +17,10 @@ fn map_claim(case: &Case) -> MapResult {
 }
 
 fn map_claim_answer(case: &Case) -> MapResult {
-    let text = |file: &str| {
-        std::fs::read_to_string(case.dir.join(file)).unwrap_or_else(|error| panic!("{}: {error}", case.name))
-    };
+    let text = |section: &str| case.text(section).unwrap_or_else(|| panic!("{} has no {section}", case.name));
     let valuated: Option<String> = case.read("valuated.json");
     let (sent, original) = (text("sent.json"), text("original.json"));
-    eclaim::answer::map(&case.input, &sent, &original, valuated.as_deref(), &case.read("settings.json"))
+    eclaim::answer::map(&case.input, sent, original, valuated.as_deref(), &case.read("settings.json"))
 }
 
 fn map_eligibility(case: &Case) -> MapResult {
@@ -215,8 +214,9 @@ fn claim_of(count: usize) -> (Case, String) {
 
 #[test]
 fn a_bill_of_hundreds_of_items_adds_up() {
-    let (case, input) = claim_of(700);
-    let mapped = map_claim(&Case { input, ..case }).expect("a claim");
+    let (mut case, input) = claim_of(700);
+    case.input = input;
+    let mapped = map_claim(&case).expect("a claim");
     let body: Value = serde_json::from_str(&mapped.body).expect("JSON");
     assert_eq!(body["item"].as_array().map(Vec::len), Some(700));
     let expected: usize = (0..700).map(|number| 2 * (105 + number)).sum();
@@ -252,7 +252,7 @@ fn a_look_up_that_failed_is_asked_for_again_and_one_that_found_nothing_is_not() 
 
 #[test]
 fn a_page_of_a_registry_is_taken_apart() {
-    let text = std::fs::read_to_string(mediator_tests::fixtures::root().join("facility/page.json")).expect("a page");
+    let text = std::fs::read_to_string(workspace().join("tests/fixtures/facility/page.json")).expect("a page");
     let page = facility::page(&text).expect("a page");
     assert_eq!(page.next.as_deref(), Some("http://registry.example.org/fhir?_getpages=7&_getpagesoffset=2"));
     assert_eq!(page.facilities.len(), 2, "areas are no facilities");

@@ -27,10 +27,10 @@ async fn every_communication_is_valid_fhir() {
     let mut names = Vec::new();
     let mut bodies = Vec::new();
     for case in fixtures::cases("feedback") {
-        if let Ok(text) = std::fs::read_to_string(case.dir.join("expected.json")) {
-            let expected: Value = serde_json::from_str(&text).expect("JSON");
-            names.push(case.name);
+        if let Some(text) = case.text("expected.json") {
+            let expected: Value = serde_json::from_str(text).expect("JSON");
             bodies.push(expected["body"].clone());
+            names.push(case.name);
         }
     }
     let (judged, all_good) = validate(&bodies).await;

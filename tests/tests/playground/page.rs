@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use crate::{READY, browser};
 
 pub fn fixture(name: &str) -> String {
-    std::fs::read_to_string(fixtures::root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    fixtures::text(name)
 }
 
 pub async fn text(page: &Page<'_>, selector: &str) -> String {

@@ -19,8 +19,8 @@ fn write_case(fixtures: &Path) {
     let case = fixtures.join("feedback/ours");
     fs::create_dir_all(&case).expect("a folder");
     fs::write(case.join("input.json"), sample_feedback()).expect("a file");
-    let expected = mediator_tests::fixtures::root().join("feedback/documented/expected.json");
-    fs::copy(expected, case.join("expected.json")).expect("a file");
+    let expected = mediator_tests::fixtures::text("feedback/documented/expected.json");
+    fs::write(case.join("expected.json"), expected).expect("a file");
 }
 
 #[test]

@@ -1,7 +1,6 @@
-//! A case: a folder with `input.json`, what else goes in, and what must come out; or the same out of the program itself.
+//! A case: a file or folder with the document, what else goes in, and what must come out; or the same from the program itself.
 
 use std::borrow::Cow;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use flow::ports::MapperError;
@@ -14,28 +13,12 @@ use serde::de::DeserializeOwned;
 use super::super::Interface;
 use super::expected::{self, Shown};
 
-/// Mapping, case, files with their contents.
+/// Mapping, case, sections with their texts.
 type Table = &'static [(&'static str, &'static str, &'static [(&'static str, &'static str)])];
-/// Written by build.rs from `tests/fixtures`.
-static BUILT_IN: Table = include!(concat!(env!("OUT_DIR"), "/fixtures.rs"));
+/// Written by build.rs from `wit/cases`.
+static BUILT_IN: Table = include!(concat!(env!("OUT_DIR"), "/cases.rs"));
 
-/// What may stand beside `input.json`.
-const FURTHER: [&str; 12] = [
-    "settings.json",
-    "contact.json",
-    "claim-date.json",
-    "insuree.json",
-    "locations.json",
-    KNOWN,
-    "received.json",
-    "sent.json",
-    "original.json",
-    "valuated.json",
-    expected::DOCUMENT,
-    expected::ISSUES,
-];
-
-/// What openIMIS says to look-ups: of the case, else of the folder that it lies in.
+/// What openIMIS says to look-ups.
 const KNOWN: &str = "known.json";
 /// A mapping that goes on asking does not come to an end.
 const ROUNDS: usize = 6;
@@ -47,7 +30,7 @@ pub(super) const LOOKS_UP: &str = "looks up ";
 pub struct Case {
     /// Of which mapping.
     pub interface: Interface,
-    /// Its fixtures' folder: the mapping's name, or that of one of its functions.
+    /// The folder of its cases: the mapping's name, or that of one of its functions.
     folder: &'static str,
     name: String,
     files: Vec<(&'static str, Cow<'static, str>)>,
@@ -113,7 +96,8 @@ impl Case {
         made.filter_map(Result::ok).collect()
     }
 
-    /// The cases of a mapping in a folder: `<folder>/<mapping>/<case>/`. None if the folder is not there.
+    /// The cases of a mapping in a folder: `<folder>/<mapping>/<case>.txtar` or `<folder>/<mapping>/<case>/`. None if the folder is not
+    /// there.
     pub fn in_folder(interface: Interface, folder: &Path) -> Result<Vec<Self>, CaseError> {
         let mut cases = Vec::new();
         for name in folders(interface) {
@@ -126,29 +110,13 @@ impl Case {
         if !folder.is_dir() {
             return Ok(Vec::new());
         }
-        let failed = |error: std::io::Error| CaseError(folder.to_owned(), error.to_string());
-        let entries = fs::read_dir(folder).map_err(failed)?;
-        let mut paths: Vec<PathBuf> =
-            entries.map(|entry| Ok(entry?.path())).collect::<Result<_, _>>().map_err(failed)?;
-        paths.retain(|path| path.is_dir());
-        paths.sort();
-        paths.iter().map(|path| Self::read(interface, name, path)).collect()
-    }
-
-    fn read(interface: Interface, folder: &'static str, path: &Path) -> Result<Self, CaseError> {
-        let failed = |file: &str, error: String| CaseError(path.join(file), error);
-        let read = |file: &'static str| files::text(&path.join(file)).map_err(|error| failed(file, error));
-        let mut files = vec![("input.json", read("input.json")?.into())];
-        for file in FURTHER.into_iter().filter(|file| path.join(file).is_file()) {
-            files.push((file, read(file)?.into()));
-        }
-        let of_all = path.with_file_name(KNOWN);
-        if !path.join(KNOWN).is_file() && of_all.is_file() {
-            let text = files::text(&of_all).map_err(|error| failed(KNOWN, error))?;
-            files.push((KNOWN, text.into()));
-        }
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self::new(interface, folder, name, files).map_err(|(file, error)| failed(file, error))
+        let cases = cases::in_folder(folder, files::text).map_err(|error| CaseError(error.path, error.problem))?;
+        let case = |case: cases::Case| {
+            let texts = case.sections().map(|(section, text)| (section, Cow::Owned(text.to_owned()))).collect();
+            let failed = |(section, error)| CaseError(case.path().join(section), error);
+            Self::new(interface, name, case.name.clone(), texts).map_err(failed)
+        };
+        cases.into_iter().map(case).collect()
     }
 
     fn new(

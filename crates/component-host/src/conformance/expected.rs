@@ -1,12 +1,12 @@
-//! A mapping's answer as a fixture shows it, and how two of them differ.
+//! A mapping's answer as a case shows it, and how two of them differ.
 
 use mapping::MapResult;
 use serde_json::Value;
 
-/// Where a fixture has the mapped document, with its key and warnings.
-pub const DOCUMENT: &str = "expected.json";
-/// Where it has the issues, a line each.
-pub const ISSUES: &str = "error.txt";
+/// Section of the mapped document, with its key and warnings.
+pub const DOCUMENT: &str = cases::EXPECTED;
+/// Section of the issues, one on each line.
+pub const ISSUES: &str = cases::ISSUES;
 
 /// Longest body that is looked at: openIMIS and CHT would not take it either.
 pub const LONGEST_BODY: usize = 1 << 20;

@@ -31,7 +31,7 @@ impl Token {
     }
 }
 
-/// Texts of openIMIS' 500 answers that will not change by asking again (`api_fhir_r4`; exchanges in tests/fixtures).
+/// Texts of openIMIS' 500 answers that will not change by asking again (`api_fhir_r4`; exchanges in wit/cases).
 const PERMANENT: &[&str] = &[
     "Claim does not exist",
     "Failed to find the resource",

@@ -118,7 +118,7 @@ struct Decision {
 /// # Errors
 /// Other JSON; a claim response without uuid or status. Items that do not match are warnings.
 /// # Source
-/// openIMIS: `api_fhir_r4/converters/claimResponseConverter.py`. Cases: `tests/fixtures/claim-answer/`.
+/// openIMIS: `api_fhir_r4/converters/claimResponseConverter.py`. Cases: `wit/cases/claim-answer/`.
 pub fn map(claim_response: &str, sent: &str, original: &str, valuated: Option<&str>, settings: &Settings) -> MapResult {
     let response: ClaimResponse = document(claim_response, NAME)?;
     let mut issues = Vec::new();

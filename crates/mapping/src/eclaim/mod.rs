@@ -69,7 +69,7 @@ pub fn envelope(document: &str, settings: &Settings) -> Envelope {
 /// # Errors
 /// All problems at once, when everything is looked up.
 /// # Source
-/// openIMIS: `api_fhir_r4/converters/claimConverter.py`. Cases: `tests/fixtures/claim/`.
+/// openIMIS: `api_fhir_r4/converters/claimConverter.py`. Cases: `wit/cases/claim/`.
 pub fn map(document: &str, received: Option<&str>, known: &[Answer], settings: &Settings) -> Outcome {
     let mut issues = Vec::new();
     let documents = match Documents::read(document, &["Claim"], &mut issues) {

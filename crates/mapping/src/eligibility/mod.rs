@@ -80,7 +80,7 @@ told! {
 /// # Errors
 /// Other JSON; no patient; no insurance number. That openIMIS does not know the insuree is an answer, not an error.
 /// # Source
-/// Cases: `tests/fixtures/eligibility/`.
+/// Cases: `wit/cases/eligibility/`.
 pub fn map(request: &str, received: Option<&str>, known: &[Answer], settings: &Settings) -> Outcome {
     let mut issues = Vec::new();
     let documents = match Documents::read(request, &[NAME], &mut issues) {

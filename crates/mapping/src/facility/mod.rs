@@ -61,7 +61,7 @@ pub fn national_id(document: &str, settings: &Settings) -> Option<(String, bool)
 /// No name, code, level, legal form or district; more than openIMIS holds; a facility of the same name in the district, which an admin
 /// has to look at. All at once.
 /// # Source
-/// openIMIS: `location/gql_mutations.py`, `location/services.py`. Cases: `tests/fixtures/facility/`.
+/// openIMIS: `location/gql_mutations.py`, `location/services.py`. Cases: `wit/cases/facility/`.
 pub fn map(document: &str, known: &[Answer], settings: &Settings) -> Outcome {
     let mut issues = Vec::new();
     let documents = match Documents::read(document, &["Location"], &mut issues) {

@@ -220,8 +220,8 @@ fn on_words_brackets_and_blanks() {
 /// Documents with one thing changed at a time; the same ones in every run.
 #[test]
 fn on_documents_that_are_damaged() {
-    const CLAIM: &str = include_str!("../../../../tests/fixtures/claim-response/documented-sample/input.json");
-    const PATIENT: &str = include_str!("../../../../tests/fixtures/patient/recorded/input.json");
+    const CLAIM: &str = include_str!("../../../../wit/cases/claim-response/documented-sample.input.json");
+    const PATIENT: &str = include_str!("../../../../wit/cases/patient/recorded.input.json");
     const OTHER: &str = r#"{"id":"\u0928","value":-1.5e3,"type":{"coding":[{"id":"a"},null,[],{"value":true}]},"item":{"a":[1,2,{"b":"\\"}]}}"#;
     const BYTES: &[u8] = b"\"\\{}[]:, \n\t\x01012.eE+-tfnu";
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

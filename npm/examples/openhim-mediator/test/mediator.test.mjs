@@ -1,11 +1,11 @@
 // The whole mediator, as a process, between stand-ins.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import test, { afterEach } from 'node:test';
 
+import { one } from '../../../test/cases.mjs';
 import { certificate, cht, core, mediator, openimis, post } from './stand-ins.mjs';
 
-const fixture = (name, file = 'input.json') => readFileSync(new URL(`../../../../tests/fixtures/${name}/${file}`, import.meta.url));
+const fixture = (name, section) => (section ? one(name).text(section) : one(name).bytes);
 const body = (name) => JSON.stringify(JSON.parse(fixture(name, 'expected.json')).body);
 const claim = fixture('claim-response/documented-sample');
 const feedback = fixture('feedback/documented');
@@ -133,7 +133,7 @@ test('what cannot be mapped is told with all its issues and sent nowhere', async
   const answer = checked(await post(url, '/mediator/claim-response', fixture('claim-response/several-problems')));
   assert.equal(answer.response.status, 422);
   const lines = answer.told.issue.map(({ severity, code, expression, diagnostics }) => `${severity} ${code} ${expression}: ${diagnostics}\n`);
-  assert.equal(lines.join(''), fixture('claim-response/several-problems', 'error.txt').toString());
+  assert.equal(lines.join(''), fixture('claim-response/several-problems', 'error.txt'));
   assert.deepEqual([answer.orchestrations, peers.cht.requests], [[], []]);
 });
 

@@ -1,4 +1,4 @@
-//! The documents that are mapped: those of the fixtures, and the same with as many items as a size says.
+//! The documents that are mapped: those of cases, and the same with as many items as a size says.
 
 use serde_json::{Value, json};
 
@@ -11,20 +11,20 @@ pub struct Document {
     pub text: String,
 }
 
-/// How a fixture's own document is called.
+/// How a case's own document is called.
 pub const RECORDED: &str = "as recorded";
 
 const SIZES: [(usize, &str); 3] = [(1, "1 item"), (50, "50 items"), (1000, "1,000 items")];
 
 /// All of them.
 pub fn documents() -> Vec<Document> {
-    let fixtures = [
-        ("claim-response", include_str!("../../../fixtures/claim-response/documented-sample/input.json")),
-        ("feedback", include_str!("../../../fixtures/feedback/documented/input.json")),
-        ("patient", include_str!("../../../fixtures/patient/recorded/input.json")),
+    let recorded = [
+        ("claim-response", include_str!("../../../../wit/cases/claim-response/documented-sample.input.json")),
+        ("feedback", include_str!("../../../../wit/cases/feedback/documented.input.json")),
+        ("patient", include_str!("../../../../wit/cases/patient/recorded.input.json")),
     ];
     let mut documents = Vec::new();
-    for (mapping, text) in fixtures {
+    for (mapping, text) in recorded {
         documents.push(Document { mapping, size: RECORDED, text: text.to_owned() });
         for (items, size) in SIZES {
             documents.push(Document { mapping, size, text: with_items(mapping, text, items) });
@@ -35,7 +35,7 @@ pub fn documents() -> Vec<Document> {
 
 /// As openIMIS writes it, without indentation: items of a claim, other answers of the form, extensions of a patient.
 fn with_items(mapping: &str, text: &str, items: usize) -> String {
-    let mut document: Value = serde_json::from_str(text).expect("a fixture is JSON");
+    let mut document: Value = serde_json::from_str(text).expect("a case is JSON");
     match mapping {
         "claim-response" => {
             let item = document["item"][0].take();
