@@ -1,5 +1,5 @@
 //! What each fuzz target does with a piece of data, and what must hold for any data at all. `fuzz/` feeds them with libFuzzer,
-//! `tests/tests/fuzz_corpus.rs` with what libFuzzer has found before. A target panics when something does not hold.
+//! `tests/tests/fuzz_corpus.rs` with regressions and with inputs made from cases. A target panics when something does not hold.
 
 mod exchanges;
 mod input;

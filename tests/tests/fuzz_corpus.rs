@@ -21,7 +21,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Inputs that are made of each seed.
-const PER_SEED: usize = 3;
+const PER_SEED: usize = 8;
 /// Longest seed of which inputs are made; the fuzzer cuts off at the same length.
 const LONGEST: usize = 8192;
 
