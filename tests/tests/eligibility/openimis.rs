@@ -1,5 +1,5 @@
 //! An openIMIS with one insuree, as far as a question about eligibility needs it. Its GraphQL answers as the real one was recorded to
-//! (`tests/fixtures/look-ups`).
+//! (`crates/flow/src/lookups/recorded`).
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 /// The insurance number of the only insuree.
 pub const NUMBER: &str = "070707070";
 const KNOWN: &str = include_str!("../../../wit/cases/claim/known.json");
-const RECORDED: &str = include_str!("../../fixtures/look-ups/claim.json");
+const RECORDED: &str = include_str!("../../../crates/flow/src/lookups/recorded/claim.json");
 const TOKEN: &str = "csrf-of-the-session";
 
 /// How its GraphQL is today.

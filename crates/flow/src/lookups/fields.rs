@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn all_that_a_claim_needs_is_one_request_and_its_answer_is_read() {
         use Resource::{ActivityDefinition, Medication, Organization, Policy, Practitioner};
-        let (request, answer) = recorded(include_str!("../../../../tests/fixtures/look-ups/claim.json"));
+        let (request, answer) = recorded(include_str!("recorded/claim.json"));
         let wanted = lookups(&[
             (Organization, By::Code, "HF001"),
             (Practitioner, By::Code, "CA001"),
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_facility_is_told_with_all_that_an_update_repeats() {
-        let (request, answer) = recorded(include_str!("../../../../tests/fixtures/look-ups/facility.json"));
+        let (request, answer) = recorded(include_str!("recorded/facility.json"));
         let wanted = lookups(&[(Resource::HealthFacility, By::Code, "HF001"), (Resource::Location, By::Code, "R1D1")]);
         let question = asked(&wanted);
         assert_eq!(request["query"], question.document);

@@ -43,8 +43,7 @@ mod tests {
 
     /// A policy and an insuree as openIMIS 1.10 told them: in the policy twice, once in the past, and 120 of 1000 were paid.
     fn recorded() -> (Value, Value) {
-        let exchange: Value =
-            serde_json::from_str(include_str!("../../../../tests/fixtures/look-ups/policy-twice.json")).expect("JSON");
+        let exchange: Value = serde_json::from_str(include_str!("recorded/policy-twice.json")).expect("JSON");
         let data = &exchange["answer"]["data"];
         let first = |name: &str| nodes(&data[name]).next().expect("a node").clone();
         (first("policiesByInsuree_0"), first("insurees_0"))
