@@ -1,7 +1,7 @@
 //! The configuration: one typed struct from a TOML file and the environment, read once. All mistakes are told together.
 
 mod components;
-mod console;
+mod console_problems;
 mod facilities;
 mod load;
 mod log;
@@ -17,7 +17,7 @@ mod warnings;
 
 pub use auth::settings::{Client, Issuer, Scope, Tokens};
 pub use components::Components;
-pub use console::{Console, Language};
+pub use console::{ConsoleSettings, Language};
 pub use facilities::Facilities;
 pub use load::NAMED;
 pub(crate) use load::settings_of;
@@ -97,7 +97,7 @@ pub struct Config {
     /// The mapping components (WebAssembly).
     pub components: Components,
     /// The pages for admins at /console of the admin listener: docs/console.md.
-    pub console: Console,
+    pub console: ConsoleSettings,
     /// The page at /playground/, on which documents are mapped in the browser (docs/playground.md).
     pub playground: Playground,
     /// TLS to openIMIS and CHT. Certificates are always verified; there is no switch to turn that off.
@@ -196,7 +196,7 @@ impl Default for Config {
             store: StoreSettings::default(),
             retention: Retention::default(),
             components: Components::default(),
-            console: Console::default(),
+            console: ConsoleSettings::default(),
             playground: Playground::default(),
             tls: Tls::default(),
             worker: Worker::default(),
@@ -298,7 +298,7 @@ impl Config {
         problems.extend(components::problems(&self.components));
         problems.extend(openhim::problems(self));
         problems.extend(facilities::problems(&self.facilities));
-        problems.extend(console::problems(&self.console));
+        problems.extend(console_problems::problems(&self.console));
         problems.extend(metrics::problems(&self.metrics));
         problems.extend(telemetry::problems(&self.telemetry));
         // Below that the contract's input of a megabyte does not fit.

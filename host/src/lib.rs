@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`config`]: what the operator decides. [`Host`]: everything put together; [`Host::run`] serves until asked to stop.
 //! - [`server`]: TLS, limits, who is let in. [`routes`], [`inbound`]: HTTP in. [`admin_api`]: HTTP for admins.
-//! - [`console`]: pages for admins, in a browser.
+//! - `console_program`: what the console shows of the mediator.
 //! - [`eclaim`]: what hospitals post.
 //! - [`worker`]: deliveries, polling, subscription. [`http`]: HTTP out.
 //! - [`swap`]: mapping components are replaced as their files change. [`clock`]: the time.
@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 pub mod admin_api;
 pub mod clock;
 pub mod config;
-pub mod console;
+mod console_program;
 pub mod eclaim;
 pub mod eligibility;
 pub mod facilities;

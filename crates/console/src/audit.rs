@@ -18,7 +18,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>, Extension(visit): 
     let query = visit.uri.query().unwrap_or_default().as_bytes();
     let before = form_urlencoded::parse(query).find(|(name, _)| name == "before");
     let before = before.and_then(|(_, value)| value.parse().ok());
-    let lines = console.host.flow.store.audit(before, PAGE).await?;
+    let lines = console.store.audit(before, PAGE).await?;
     let older = lines.last().filter(|_| lines.len() == PAGE as usize).map(|last| last.id);
     let (t, reader) = (visit.reader.texts, &visit.reader);
     let body = html! {

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use flow::State as MessageState;
-use flow::ports::Clock;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
@@ -96,7 +95,7 @@ fn filter(visit: &Visit, asked: &Asked) -> Result<Filter, Trouble> {
 pub(super) async fn ask(State(console): State<Arc<Console>>, Extension(visit): Extension<Arc<Visit>>) -> Answer {
     let asked = Asked::from_query(visit.uri.query().unwrap_or_default());
     let filter = filter(&visit, &asked)?;
-    let count = console.host.flow.store.count_fitting(&filter, COUNTED).await?;
+    let count = console.store.count_fitting(&filter, COUNTED).await?;
     let t = visit.reader.texts;
     let title = fill(t.retry_all, &[&grouped(count)]);
     let body = html! {
@@ -134,7 +133,7 @@ pub(super) async fn begin(
 ) -> Answer {
     let asked = Asked::from_form(&form);
     let filter = filter(&visit, &asked)?;
-    let total = console.host.flow.store.count_fitting(&filter, COUNTED).await?;
+    let total = console.store.count_fitting(&filter, COUNTED).await?;
     let job = Job {
         who: visit.name.clone(),
         begun: console.now(),
@@ -146,12 +145,12 @@ pub(super) async fn begin(
     let Some((id, job)) = console.jobs.begin(job) else {
         return Err(Trouble::Conflict(visit.reader.texts.retry_enough.to_owned()));
     };
-    let host = console.host.clone();
+    let console = console.clone();
     tokio::spawn(async move {
-        let (store, now) = (&host.flow.store, host.flow.clock.now());
+        let (store, now) = (&console.store, console.now());
         let progress = |count| {
             job.retried.store(count, Ordering::Relaxed);
-            host.wake.notify_one();
+            console.program.wake();
         };
         let done = store.retry_all(&filter, &job.who, now, progress).await;
         match &done {

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 
-use crate::config::Language;
+use crate::settings::Language;
 
 /// The cookie of the language that somebody chose.
 pub(super) const LANGUAGE_COOKIE: &str = "openimis-console-language";

@@ -15,7 +15,6 @@ use super::texts::Texts;
 use super::trouble::Trouble;
 use super::visit::{Form, Visit};
 use super::{Console, HOME};
-use crate::facilities::national_id;
 use flow::facilities::is_code;
 use store::{FacilityFilter, FacilityLine, FacilityView, RunLine};
 
@@ -59,7 +58,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>, Extension(visit): 
             _ => {}
         }
     }
-    let store = &console.host.flow.store;
+    let store = &console.store;
     let facilities = store.facilities(&FacilityFilter { state, before, limit: PAGE }).await?;
     let (counts, runs) = (store.facility_counts().await?, store.facility_runs(RUNS).await?);
     let older = facilities.last().filter(|_| facilities.len() == PAGE as usize).map(|last| last.id);
@@ -68,7 +67,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>, Extension(visit): 
     let t = visit.reader.texts;
     let body = html! {
         h1 { (t.facilities) }
-        p.quiet { (if console.host.config.facilities.url.is_some() { t.facilities_hint } else { t.facilities_no_registry }) }
+        p.quiet { (if console.uses.registry { t.facilities_hint } else { t.facilities_no_registry }) }
         nav.choices aria-label=(t.state) {
             a href=(LIST) aria-current=[state.is_none().then_some("true")] { (t.facilities_not_done) }
             @for known in FacilityState::ALL {
@@ -153,7 +152,7 @@ fn last_runs(console: &Console, visit: &Visit, runs: &[RunLine]) -> Markup {
                     @if let (Some(at), "interrupted") = (run.next_at, run.state.as_str()) { " " (t.next_try) (t.colon) (reader.ahead(at)) }
                 }
             }
-            @if console.host.config.facilities.url.is_some() {
+            @if console.uses.registry {
                 form.doings method="post" action={ (LIST) "/sync" } {
                     (page::token(visit))
                     button type="submit" name="what" value="changed" { (t.facility_run_now) }
@@ -176,7 +175,7 @@ pub(super) async fn show(
     Extension(visit): Extension<Arc<Visit>>,
     number: Id,
 ) -> Answer {
-    let view = console.host.flow.store.facility(id(number)?).await?.ok_or(Trouble::NotFound)?;
+    let view = console.store.facility(id(number)?).await?.ok_or(Trouble::NotFound)?;
     let title = fill(visit.reader.texts.facility_title, &[&view.line.id.to_string()]);
     Ok(page::full(&visit, MenuEntry::Facilities, &title, &whole(&visit, &title, &view)))
 }
@@ -250,19 +249,19 @@ pub(super) async fn retry(
     number: Id,
 ) -> Answer {
     let id = id(number)?;
-    let store = &console.host.flow.store;
+    let store = &console.store;
     let view = store.facility(id).await?.ok_or(Trouble::NotFound)?;
     if store.ask_facilities_again(Some(id), &visit.name, console.now()).await? == 0 {
         return Err(Trouble::Conflict(state_word(visit.reader.texts, view.line.state).to_owned()));
     }
-    console.host.facilities.wake();
+    console.program.wake_facilities();
     Ok(to(&address(id)))
 }
 
 /// `POST /console/facilities/retry`: all that failed.
 pub(super) async fn retry_all(State(console): State<Arc<Console>>, Extension(visit): Extension<Arc<Visit>>) -> Answer {
-    console.host.flow.store.ask_facilities_again(None, &visit.name, console.now()).await?;
-    console.host.facilities.wake();
+    console.store.ask_facilities_again(None, &visit.name, console.now()).await?;
+    console.program.wake_facilities();
     Ok(to(&format!("{LIST}?state=due")))
 }
 
@@ -272,13 +271,13 @@ pub(super) async fn sync(
     Extension(visit): Extension<Arc<Visit>>,
     Extension(form): Extension<Form>,
 ) -> Answer {
-    if console.host.config.facilities.url.is_none() {
+    if !console.uses.registry {
         return Err(Trouble::Conflict(visit.reader.texts.facilities_no_registry.to_owned()));
     }
     let whole = form.get("what") == "all";
     let what = if whole { "all facilities" } else { "changed facilities" };
-    console.host.flow.store.audited(&visit.name, "sync facilities", None, what, console.now()).await?;
-    console.host.facilities.ask_for_run(whole);
+    console.store.audited(&visit.name, "sync facilities", None, what, console.now()).await?;
+    console.program.ask_for_facility_run(whole);
     Ok(to(LIST))
 }
 
@@ -306,20 +305,20 @@ pub(super) async fn another(
 }
 
 async fn decided(console: &Console, visit: &Visit, id: i64, code: Option<&str>) -> Answer {
-    let store = &console.host.flow.store;
+    let store = &console.store;
     let view = store.facility(id).await?.ok_or(Trouble::NotFound)?;
-    let national_id = view.line.code.as_deref().map(|own| national_id(&console.host.flow, own)).unwrap_or_default();
+    let national_id = view.line.code.as_deref().map(|own| console.program.national_id(own)).unwrap_or_default();
     if !store.decide_facility(id, &national_id, code, &visit.name, console.now()).await? {
         return Err(Trouble::Conflict(state_word(visit.reader.texts, view.line.state).to_owned()));
     }
-    console.host.facilities.wake();
+    console.program.wake_facilities();
     tracing::info!(client = visit.name, facility = id, "a possible duplicate was decided");
     Ok(to(&address(id)))
 }
 
 /// How many are not in openIMIS, for the overview; nothing if none.
 pub(super) async fn notice(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
-    let counts = console.host.flow.store.facility_counts().await?;
+    let counts = console.store.facility_counts().await?;
     let open: u64 = counts.iter().filter(|(state, _)| *state != FacilityState::Done).map(|(_, count)| count).sum();
     if open == 0 {
         return Ok(html! {});

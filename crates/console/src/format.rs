@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::texts::Texts;
-use crate::config::Language;
+use crate::settings::Language;
 
 impl Language {
     /// All of them.

@@ -6,7 +6,7 @@
 //!   request. `cookies`: what browsers keep. `trouble`: why there is no page.
 //! - `overview`, `messages`, `message`, `bulk`, `patients`, `facilities`, `audit`: the pages. `page`: what they share. `statics`: style and scripts.
 //! - `filter`: a filter as a form or an address says it. `documents`: two documents side by side. `mask`: what is hidden.
-//! - `format`, `texts`: languages and times.
+//! - `format`, `texts`: languages and times. [`settings`]: what the operator decides. [`program`]: what the mediator brings.
 
 mod audit;
 mod bulk;
@@ -22,8 +22,10 @@ mod messages;
 mod overview;
 mod page;
 mod patients;
+pub mod program;
 pub mod session;
 mod session_layer;
+pub mod settings;
 mod sign_in;
 mod statics;
 pub mod texts;
@@ -32,28 +34,64 @@ mod visit;
 
 use std::sync::Arc;
 
+use auth::Admission;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use flow::ports::Clock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use store::SqlStore;
 
-use crate::Host;
 use bulk::Jobs;
+use program::Program;
 use session::Sessions;
+
+pub use settings::{ConsoleSettings, Language};
 
 /// Where it is.
 pub const HOME: &str = "/console";
 /// Longest form.
 const FORM_LIMIT_BYTES: usize = 16 << 10;
 
+/// What the console is made of.
+pub struct Parts {
+    /// What the operator decides.
+    pub settings: ConsoleSettings,
+    /// The running mediator.
+    pub program: Arc<dyn Program>,
+    /// What is stored.
+    pub store: SqlStore,
+    /// Who may sign in.
+    pub admission: Arc<Admission>,
+    /// Whether the mediator itself speaks TLS.
+    pub has_certificate: bool,
+    /// Which parts of the mediator are in use.
+    pub uses: Uses,
+}
+
+/// Which parts of the mediator are in use: pages are left out where they are not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Uses {
+    /// A registry of facilities.
+    pub registry: bool,
+    /// A subscription at openIMIS is kept.
+    pub subscription: bool,
+    /// Answers are posted to a hospital.
+    pub hospital: bool,
+    /// A client may post hospitals' claims.
+    pub eclaims: bool,
+}
+
 /// What all pages share.
 struct Console {
-    host: Arc<Host>,
+    program: Arc<dyn Program>,
+    store: SqlStore,
+    admission: Arc<Admission>,
+    uses: Uses,
+    language: Language,
     sessions: Sessions,
     jobs: Jobs,
     zone: TimeZone,
@@ -63,13 +101,13 @@ struct Console {
 
 impl Console {
     fn now(&self) -> Timestamp {
-        self.host.flow.clock.now()
+        self.program.now()
     }
 }
 
-/// All pages, for the admin listener; none if it is switched off.
-pub fn router(host: Arc<Host>) -> Router {
-    let settings = &host.config.console;
+/// All pages, for the admin listener; none if they are switched off.
+pub fn router<S: Clone + Send + Sync + 'static>(parts: Parts) -> Router<S> {
+    let Parts { settings, program, store, admission, has_certificate, uses } = parts;
     if !settings.enabled {
         return Router::new();
     }
@@ -77,8 +115,12 @@ pub fn router(host: Arc<Host>) -> Router {
         sessions: Sessions::new(settings.idle_timeout, settings.session_timeout),
         jobs: Jobs::default(),
         zone: settings.zone().unwrap_or(TimeZone::UTC),
-        secure: settings.behind_https || host.doors.has_certificate(),
-        host,
+        secure: settings.behind_https || has_certificate,
+        language: settings.language,
+        program,
+        store,
+        admission,
+        uses,
     });
     let signed_in = Router::new()
         .route("/console", get(overview::show))

@@ -22,7 +22,7 @@ use super::texts::Texts;
 use super::trouble::Trouble;
 use super::visit::{Form, Visit};
 use super::{Console, documents, eclaim_answers, messages};
-use crate::config::Language;
+use crate::settings::Language;
 use store::View;
 use timeline::timeline;
 pub(super) use unlink::unlink;
@@ -49,8 +49,8 @@ pub(super) async fn show(
     number: Id,
 ) -> Answer {
     let id = id(number)?;
-    let view = console.host.flow.store.view(id).await?.ok_or(Trouble::NotFound)?;
-    let answers = eclaim_answers::of(&console.host.flow.store, &view).await?;
+    let view = console.store.view(id).await?.ok_or(Trouble::NotFound)?;
+    let answers = eclaim_answers::of(&console.store, &view).await?;
     let code = view.summary.claim_code.as_ref().map(|code| format!(" · {code}")).unwrap_or_default();
     let title = fill(visit.reader.texts.message_title, &[&id.to_string()]) + &code;
     Ok(page::full(&visit, MenuEntry::Messages, &title, &whole(&visit, &title, &view, &answers)))
@@ -310,11 +310,11 @@ pub(super) async fn retry(
     number: Id,
 ) -> Answer {
     let id = id(number)?;
-    let store = &console.host.flow.store;
+    let store = &console.store;
     if !store.retry(id, &visit.name, console.now()).await? {
         return Err(not_done(&console, &visit, id).await?);
     }
-    console.host.wake.notify_one();
+    console.program.wake();
     tracing::info!(client = visit.name, %id, "retry asked for");
     Ok(to(&address(id)))
 }
@@ -330,7 +330,7 @@ pub(super) async fn discard(
     if !(1..=LONGEST_REASON).contains(&reason.chars().count()) {
         return Err(Trouble::Invalid(visit.reader.texts.discard_reason.to_owned()));
     }
-    if !console.host.flow.store.discard(id, reason, &visit.name, console.now()).await? {
+    if !console.store.discard(id, reason, &visit.name, console.now()).await? {
         return Err(not_done(&console, &visit, id).await?);
     }
     tracing::info!(client = visit.name, %id, "discarded");
@@ -340,7 +340,7 @@ pub(super) async fn discard(
 /// Why nothing was done: somebody else was quicker.
 async fn not_done(console: &Console, visit: &Visit, id: MessageId) -> Result<Trouble, Trouble> {
     let t = visit.reader.texts;
-    let view = console.host.flow.store.view(id).await?.ok_or(Trouble::NotFound)?;
+    let view = console.store.view(id).await?.ok_or(Trouble::NotFound)?;
     Ok(Trouble::Conflict(fill(t.state_now, &[&id.to_string(), page::state_word(t, &view.summary.state)])))
 }
 
@@ -351,7 +351,7 @@ pub(super) async fn reveal(
     number: Id,
 ) -> Answer {
     let id = id(number)?;
-    let store = &console.host.flow.store;
+    let store = &console.store;
     store.view(id).await?.ok_or(Trouble::NotFound)?;
     store.audit_read(&visit.name, id, console.now()).await?;
     tracing::info!(client = visit.name, %id, "documents read");

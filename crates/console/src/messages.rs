@@ -30,7 +30,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>, Extension(visit): 
         Ok(filter) => filter,
         Err(wrong) => return Ok(refused(&visit, &asked, &wrong)),
     };
-    let store = &console.host.flow.store;
+    let store = &console.store;
     let messages = store.list(&filter).await?;
     let retriable = match filter.state {
         Some(MessageState::Dead | MessageState::Skipped | MessageState::Discarded | MessageState::Pending) => {
@@ -140,8 +140,7 @@ pub(super) async fn find(
     let visit = Visit { uri: Uri::from_static("/console/messages"), ..Visit::clone(&visit) };
     if !asked.insuree.is_empty() && InsureeUuid::parse(&asked.insuree).is_none() {
         let t = visit.reader.texts;
-        let flow = &console.host.flow;
-        let Ok(Ok(found)) = timeout(PATIENCE, flow.insuree_numbered(&asked.insuree)).await else {
+        let Ok(Ok(found)) = timeout(PATIENCE, console.program.insuree_numbered(&asked.insuree)).await else {
             return Ok(refused(&visit, &asked, &[t.insuree_cannot_be_asked.to_owned()]));
         };
         // Who tries number after number leaves a line for each.
@@ -149,7 +148,7 @@ pub(super) async fn find(
             Some(uuid) => format!("an insurance number; it is {uuid}"),
             None => "an insurance number; openIMIS does not know it".to_owned(),
         };
-        flow.store.audited(&visit.name, "look up insuree", None, &detail, console.now()).await?;
+        console.store.audited(&visit.name, "look up insuree", None, &detail, console.now()).await?;
         let Some(uuid) = found else { return Ok(refused(&visit, &asked, &[t.insuree_unknown.to_owned()])) };
         asked.insuree = uuid.to_string();
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::extract::{Extension, State};
 use flow::peers::Peer;
 use flow::poll::CLAIMS;
-use flow::ports::Clock;
 use flow::{Kind, State as MessageState};
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -15,12 +14,10 @@ use tokio::time::timeout;
 use super::format::{fill, grouped};
 use super::mask::masked;
 use super::page::{self, Answer, MenuEntry};
+use super::program::{DiskLevel, Mappings};
 use super::trouble::Trouble;
 use super::visit::Visit;
 use super::{Console, HOME, facilities, patients};
-use crate::config::Scope;
-use crate::openhim::adopt::plainly;
-use crate::room::Level;
 use store::Tally;
 
 /// Longest wait for openIMIS: a page is no place to wait for a peer.
@@ -35,7 +32,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Extension(visit): 
         div #overview hx-get="/console/overview" hx-trigger="every 10s" hx-swap="innerHTML" { (parts(&console, &visit).await?) }
         section aria-labelledby="subscriptions" {
             h2 #subscriptions { (t.subscriptions) }
-            @if console.host.config.subscription.callback.is_some() {
+            @if console.uses.subscription {
                 div hx-get="/console/subscriptions" hx-trigger="load" hx-swap="innerHTML" {
                     a href="/console/subscriptions" { (t.ask_openimis) }
                 }
@@ -53,7 +50,7 @@ pub(super) async fn part(State(console): State<Arc<Console>>, Extension(visit): 
 }
 
 async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
-    let store = &console.host.flow.store;
+    let store = &console.store;
     let (tally, watermarks) = (store.tally().await?, store.watermarks().await?);
     let t = visit.reader.texts;
     let dead: u64 = tally.iter().filter(|tally| tally.state == MessageState::Dead).map(|tally| tally.count).sum();
@@ -76,7 +73,7 @@ async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
                 h2 #peers { (t.peers) }
                 (peer(console, visit, Peer::OpenImis, &[Kind::Feedback, Kind::Eclaim], &tally))
                 (peer(console, visit, Peer::Cht, &[Kind::ClaimResponse], &tally))
-                @if console.host.config.eclaim.callback.url.is_some() {
+                @if console.uses.hospital {
                     (peer(console, visit, Peer::Hospital, &[Kind::EclaimAnswer], &tally))
                 }
                 (openhim(console, visit).await?)
@@ -90,14 +87,14 @@ async fn parts(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
 
 /// What an admin has to see to before anything else.
 fn alarms(console: &Console, visit: &Visit) -> impl Iterator<Item = &'static str> {
-    let (t, host) = (visit.reader.texts, &console.host);
-    let disk = match host.disk_level() {
-        Level::Full => Some(t.disk_full),
-        Level::Low => Some(t.disk_low),
-        Level::Room => None,
+    let t = visit.reader.texts;
+    let disk = match console.program.disk() {
+        DiskLevel::Full => Some(t.disk_full),
+        DiskLevel::Low => Some(t.disk_low),
+        DiskLevel::Enough => None,
     };
-    let damaged = host.flow.store.is_damaged().then_some(t.store_damaged);
-    let doubted = host.flow.clock.is_doubted().then_some(t.clock_doubted);
+    let damaged = console.store.is_damaged().then_some(t.store_damaged);
+    let doubted = console.program.is_clock_doubted().then_some(t.clock_doubted);
     [damaged, disk, doubted].into_iter().flatten()
 }
 
@@ -106,8 +103,7 @@ const HOSPITALS: [Kind; 3] = [Kind::Eclaim, Kind::Adjudication, Kind::EclaimAnsw
 
 /// Whether hospitals may post, or have posted.
 fn has_hospitals(console: &Console, tally: &[Tally]) -> bool {
-    let may_post = console.host.config.clients.iter().any(|client| client.scopes.contains(&Scope::Eclaim));
-    may_post || tally.iter().any(|tally| HOSPITALS.contains(&tally.kind))
+    console.uses.eclaims || tally.iter().any(|tally| HOSPITALS.contains(&tally.kind))
 }
 
 fn counts(visit: &Visit, tally: &[Tally], kinds: &[Kind]) -> Markup {
@@ -145,7 +141,7 @@ fn counts(visit: &Visit, tally: &[Tally], kinds: &[Kind]) -> Markup {
 /// `kinds`: what ends at this peer.
 fn peer(console: &Console, visit: &Visit, peer: Peer, kinds: &[Kind], tally: &[Tally]) -> Markup {
     let (t, reader) = (visit.reader.texts, &visit.reader);
-    let health = console.host.flow.health(peer);
+    let health = console.program.health(peer);
     let waiting = tally.iter().filter(|tally| {
         kinds.contains(&tally.kind) && matches!(tally.state, MessageState::Pending | MessageState::Leased)
     });
@@ -180,36 +176,35 @@ fn peer(console: &Console, visit: &Visit, peer: Peer, kinds: &[Kind], tally: &[T
 
 /// How OpenHIM is, where the mediator is registered with one.
 async fn openhim(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
-    let Some(status) = console.host.openhim.status(&console.host) else { return Ok(html! {}) };
-    let waiting = console.host.flow.store.count_reports().await?;
+    let Some(status) = console.program.openhim() else { return Ok(html! {}) };
+    let waiting = console.store.count_reports().await?;
     let (t, reader) = (visit.reader.texts, &visit.reader);
-    let (tone, standing) = match status.registered {
+    let (tone, standing) = match status.is_registered {
         true if status.problem.is_none() => ("good", t.openhim_registered),
         true => ("open", t.openhim_registered),
         false => ("bad", t.openhim_not_registered),
     };
-    let problems = [&status.problem, &status.reports.problem];
+    let problems = [&status.problem, &status.report_problem];
     Ok(html! {
         div.peer {
             h3 { "OpenHIM " span class={ "standing " (tone) } { (standing) } }
-            @for problem in problems.into_iter().flatten() {
-                p.bad { (masked(&problem.text, &[])) " (" (fill(t.short_since, &[&reader.written(problem.since)])) ")" }
+            @for (text, since) in problems.into_iter().flatten() {
+                p.bad { (masked(text, &[])) " (" (fill(t.short_since, &[&reader.written(*since)])) ")" }
             }
             dl.facts {
                 dt { "URN" } dd { code { (status.urn) } }
                 dt { (t.last_heartbeat) }
                 dd { @match status.last_heartbeat { Some(at) => (reader.ago(at)), None => (page::none()) } }
-                @if status.reports.enabled { dt { (t.reports_waiting) } dd { (waiting) } }
-                @let differing: Vec<_> = status.settings.iter().filter(|setting| setting.file.is_some()).collect();
-                @if !differing.is_empty() {
+                @if status.reports { dt { (t.reports_waiting) } dd { (waiting) } }
+                @if !status.differing.is_empty() {
                     dt { (t.openhim_differs) }
-                    dd { @for setting in differing {
-                        div { code { (setting.key) } ": " (plainly(&setting.value)) " ≠ " (setting.file.as_ref().map(plainly).unwrap_or_default()) }
+                    dd { @for (key, value, file) in &status.differing {
+                        div { code { (key) } ": " (value) " ≠ " (file) }
                     } }
                 }
                 @if !status.refused.is_empty() {
                     dt { (t.openhim_refused) }
-                    dd { @for refused in &status.refused { div { code { (refused.param) } ": " (refused.reason) } } }
+                    dd { @for (key, reason) in &status.refused { div { code { (key) } ": " (reason) } } }
                 }
             }
         }
@@ -218,8 +213,7 @@ async fn openhim(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
 
 fn reading(console: &Console, visit: &Visit, watermarks: &[(String, Timestamp)]) -> Markup {
     let (t, reader) = (visit.reader.texts, &visit.reader);
-    let flow = console.host.flow.fresh();
-    let poll = &flow.settings.poll;
+    let poll = console.program.poll();
     let known = |name: &str| watermarks.iter().find(|(known, _)| known == name).map(|(_, at)| *at);
     let every = |wait: jiff::SignedDuration| format!("{wait:#}");
     html! {
@@ -252,7 +246,7 @@ pub(super) async fn subscriptions(
     Extension(visit): Extension<Arc<Visit>>,
 ) -> Answer {
     let (t, reader) = (visit.reader.texts, &visit.reader);
-    let asked = timeout(PATIENCE, console.host.flow.own_subscriptions()).await;
+    let asked = timeout(PATIENCE, console.program.own_subscriptions()).await;
     let list = match asked {
         Err(_) => html! { p.bad { (t.no_answer_in_time) } },
         Ok(Err(error)) => html! { p.bad { (masked(&error.to_string(), &[])) } },
@@ -284,8 +278,8 @@ pub(super) async fn subscriptions(
 }
 
 fn mappings(console: &Console, visit: &Visit) -> Markup {
-    let (t, reader, mapper) = (visit.reader.texts, &visit.reader, &console.host.flow.mapper);
-    let refused = mapper.refused();
+    let (t, reader) = (visit.reader.texts, &visit.reader);
+    let Mappings { used, refused } = console.program.mappings();
     html! {
         section aria-labelledby="mappings" {
             h2 #mappings { (t.mappings) }
@@ -294,20 +288,20 @@ fn mappings(console: &Console, visit: &Visit) -> Markup {
                     caption.unseen { (t.mappings) }
                     thead { tr { @for title in [t.mapping, t.version, "SHA-256", t.file, t.since] { th scope="col" { (title) } } } }
                     tbody {
-                        @for mapping in mapper.mappings() {
+                        @for mapping in &used {
                             tr {
-                                th scope="row" { code { (mapping.mapping.name()) } }
+                                th scope="row" { code { (mapping.mapping) } }
                                 td { (mapping.interface) }
                                 td { code title=(mapping.sha256) { (mapping.sha256.chars().take(12).collect::<String>()) "…" } }
-                                td { code { (mapping.file.file_name().unwrap_or_default().display()) } }
+                                td { code { (mapping.file) } }
                                 td { (reader.moment(mapping.since)) }
                             }
                         }
                     }
                 }
             }
-            @for refusal in &refused {
-                p.bad { (t.mapping_refused) " " code { (refusal.file.display()) } ": " (refusal.reason) }
+            @for (file, reason) in &refused {
+                p.bad { (t.mapping_refused) " " code { (file) } ": " (reason) }
             }
         }
     }

@@ -15,7 +15,7 @@ use super::texts::Texts;
 use super::trouble::Trouble;
 use super::visit::{self, Visit};
 use super::{Console, HOME, statics};
-use crate::config::Language;
+use crate::settings::Language;
 
 /// Nothing from elsewhere, no inline scripts or styles, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

@@ -58,7 +58,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>, Extension(visit): 
         return Err(Trouble::NotFound);
     }
     let filter = ProposalFilter { state: Some(state.clone()), before, limit: PAGE };
-    let proposals = console.host.flow.store.proposals(&filter).await?;
+    let proposals = console.store.proposals(&filter).await?;
     let older = proposals.last().filter(|_| proposals.len() == PAGE as usize).map(|last| last.id);
     let t = visit.reader.texts;
     let body = html! {
@@ -124,7 +124,7 @@ pub(super) async fn show(
     number: Id,
 ) -> Answer {
     let id = id(number)?;
-    let view = console.host.flow.store.proposal(id).await?.ok_or(Trouble::NotFound)?;
+    let view = console.store.proposal(id).await?.ok_or(Trouble::NotFound)?;
     let t = visit.reader.texts;
     let body = whole(&visit, &view);
     Ok(page::full(&visit, MenuEntry::Patients, t.patient_title, &body))
@@ -251,7 +251,7 @@ pub(super) async fn reveal(
     number: Id,
 ) -> Answer {
     let id = id(number)?;
-    let store = &console.host.flow.store;
+    let store = &console.store;
     store.proposal(id).await?.ok_or(Trouble::NotFound)?;
     store.audited(&visit.name, "read patient", None, &format!("of proposal {id}"), console.now()).await?;
     console.sessions.show(&visit.session, Personal::Proposal(id), console.now());
@@ -278,7 +278,7 @@ pub(super) async fn confirm(
 ) -> Answer {
     let id = id(number)?;
     sure(&visit, &form)?;
-    let decided = console.host.flow.store.confirm_match(id, &visit.name, console.now()).await?;
+    let decided = console.store.confirm_match(id, &visit.name, console.now()).await?;
     decided_page(&console, &visit, id, decided)
 }
 
@@ -291,14 +291,14 @@ pub(super) async fn refuse(
 ) -> Answer {
     let id = id(number)?;
     sure(&visit, &form)?;
-    let decided = console.host.flow.store.refuse_match(id, &visit.name, console.now()).await?;
+    let decided = console.store.refuse_match(id, &visit.name, console.now()).await?;
     decided_page(&console, &visit, id, decided)
 }
 
 fn decided_page(console: &Console, visit: &Visit, id: i64, decided: Decided) -> Answer {
     match decided {
         Decided::Done { .. } => {
-            console.host.wake.notify_one();
+            console.program.wake();
             tracing::info!(client = visit.name, proposal = id, "a possible match was decided");
             console.sessions.hide(&visit.session, Personal::Proposal(id));
             Ok(to(&address(id)))
@@ -312,7 +312,7 @@ fn decided_page(console: &Console, visit: &Visit, id: i64, decided: Decided) -> 
 /// How many wait, for the overview; nothing if none.
 pub(super) async fn notice(console: &Console, visit: &Visit) -> Result<Markup, Trouble> {
     let filter = ProposalFilter { state: Some("open".to_owned()), before: None, limit: PAGE };
-    let open = console.host.flow.store.proposals(&filter).await?.len();
+    let open = console.store.proposals(&filter).await?.len();
     if open == 0 {
         return Ok(html! {});
     }

@@ -17,8 +17,8 @@ use super::page;
 use super::trouble::Trouble;
 use super::visit::{Form, Visit, language};
 use super::{Console, FORM_LIMIT_BYTES};
-use crate::config::Scope;
 use auth::Caller;
+use auth::Scope;
 
 /// Middleware: no session, no page; no token, no action. What a handler tells as trouble becomes a page here.
 pub(super) async fn signed_in(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
@@ -31,15 +31,14 @@ pub(super) async fn signed_in(State(console): State<Arc<Console>>, mut request: 
     if found.is_none()
         && request.method() == Method::GET
         && is_wanted(request.headers())
-        && let Some(client) =
-            certificate.and_then(|certificate| console.host.doors.admission.clients.by_certificate(certificate))
+        && let Some(client) = certificate.and_then(|certificate| console.admission.clients.by_certificate(certificate))
         && client.may(Scope::Admin)
     {
         let name = client.name.clone();
         if let Some(id) = console.sessions.begin(client, certificate, now) {
             let address = request.extensions().get::<Caller>().map(|caller| format!(", from {}", caller.address));
             let detail = format!("by certificate{}", address.unwrap_or_default());
-            let audited = console.host.flow.store.audited(&name, "sign in", None, &detail, now).await;
+            let audited = console.store.audited(&name, "sign in", None, &detail, now).await;
             if let Err(error) = audited {
                 return page::unavailable(&console, request.headers(), request.uri(), &error);
             }
@@ -56,7 +55,7 @@ pub(super) async fn signed_in(State(console): State<Arc<Console>>, mut request: 
         shown: signed.shown,
         reader: Reader::new(language, console.zone.clone(), now),
         uri: request.uri().clone(),
-        has_registry: console.host.config.facilities.url.is_some(),
+        has_registry: console.uses.registry,
         is_part,
     });
     if request.method() != Method::GET && request.method() != Method::HEAD {

@@ -15,8 +15,8 @@ use super::format::Reader;
 use super::visit::{self, Visit};
 use super::{Console, HOME, page, session};
 use super::{cookies, session_layer};
-use crate::config::Scope;
 use auth::Caller;
+use auth::Scope;
 use auth::refusal_log::Who;
 use auth::{Client, Refused};
 
@@ -91,9 +91,9 @@ pub(super) async fn check(
         return again(Problem::Foreign);
     }
     let password = SecretString::from(field("password"));
-    let doors = &console.host.doors;
+    let admission = &console.admission;
     let recognised =
-        doors.admission.clients.sign_in(field("username").to_owned(), password, &caller, &doors.admission.limits).await;
+        admission.clients.sign_in(field("username").to_owned(), password, &caller, &admission.limits).await;
     let (problem, audited) = match recognised {
         Ok(client) if client.may(Scope::Admin) => match enter(&console, client, &headers, &caller).await {
             Ok(Some(id)) => {
@@ -130,7 +130,7 @@ async fn enter(
 ) -> Result<Option<String>, StoreError> {
     let now = console.now();
     let detail = format!("by password, from {}", caller.address);
-    console.host.flow.store.audited(&client.name, "sign in", None, &detail, now).await?;
+    console.store.audited(&client.name, "sign in", None, &detail, now).await?;
     tracing::info!(client = client.name, "signed in to the console");
     if let Some(old) = cookies::cookie(headers, cookies::session_cookie(console.secure)) {
         console.sessions.end(old);
@@ -140,21 +140,21 @@ async fn enter(
 
 /// Some of many: whoever guesses must neither fill the log nor the audit trail, whose lines stay.
 async fn refused(console: &Console, who: &str, why: &'static str, caller: &Caller) -> Result<(), StoreError> {
-    let (doors, address) = (&console.host.doors, caller.address);
-    if let Some(left_out) = doors.admission.is_logged(why, Who::at(address)) {
+    let (admission, address) = (&console.admission, caller.address);
+    if let Some(left_out) = admission.is_logged(why, Who::at(address)) {
         tracing::warn!(%address, left_out, "a sign-in to the console was refused: {why}");
     }
-    let Some(left_out) = doors.admission.audited.worth_logging(why, Who::at(address)) else { return Ok(()) };
+    let Some(left_out) = admission.audited.worth_logging(why, Who::at(address)) else { return Ok(()) };
     let like_it =
         if left_out > 0 { format!(" ({left_out} like it before are not in the trail)") } else { String::new() };
     let detail = format!("{why}, from {address}{like_it}");
-    console.host.flow.store.audited(who, "sign-in refused", None, &detail, console.now()).await
+    console.store.audited(who, "sign-in refused", None, &detail, console.now()).await
 }
 
 /// The session ends.
 pub(super) async fn leave(State(console): State<Arc<Console>>, Extension(visit): Extension<Arc<Visit>>) -> Response {
     console.sessions.end(&visit.session);
-    let audited = console.host.flow.store.audited(&visit.name, "sign out", None, "", console.now()).await;
+    let audited = console.store.audited(&visit.name, "sign out", None, "", console.now()).await;
     if let Err(error) = audited {
         tracing::error!(%error, "a sign-out could not be noted in the audit trail");
     }

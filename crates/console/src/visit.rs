@@ -11,7 +11,7 @@ use super::Console;
 use super::cookies::{LANGUAGE_COOKIE, cookie};
 use super::format::Reader;
 use super::session::Personal;
-use crate::config::Language;
+use crate::settings::Language;
 
 /// A request of somebody who is signed in.
 #[derive(Clone)]
@@ -52,5 +52,5 @@ pub(super) fn language(console: &Console, headers: &HeaderMap, uri: &Uri) -> (La
         return (chosen, true);
     }
     let kept = cookie(headers, LANGUAGE_COOKIE).and_then(Language::from_tag);
-    (kept.or_else(|| Language::accepted(headers)).unwrap_or(console.host.config.console.language), false)
+    (kept.or_else(|| Language::accepted(headers)).unwrap_or(console.language), false)
 }

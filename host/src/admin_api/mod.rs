@@ -68,7 +68,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .route_layer(admitted)
         .merge(crate::metrics::routes(&host));
-    with_fallbacks(routes).with_state(host.clone()).merge(crate::console::router(host))
+    with_fallbacks(routes).with_state(host.clone()).merge(console::router(crate::console_program::parts(host)))
 }
 
 /// An answer that is none of what was asked for.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use auth::credential::hash_password;
 use clap::Args;
+use console::session;
 use flow::mapping::codes::CodeRow;
 use openimis_mediator::Host;
 use openimis_mediator::config::{Config, Log};
-use openimis_mediator::console::session;
 use sandbox::{
     CHT_PASSWORD, HOSPITAL_PASSWORD, Hospital, OPENHIM_PASSWORD, OPENHIM_USER, OPENIMIS_PASSWORD, OpenHim, OpenHimAuth,
     REGISTRY_TOKEN, Registry, SAMPLE_BUNDLE, Sandbox, USER,

@@ -32,10 +32,13 @@ fn packages() -> Vec<(String, BTreeSet<String>)> {
 fn allowed(package: &str) -> &'static [&'static str] {
     match package {
         "flow" | "mapping-guest" | "mapping-npm" => &["mapping"],
-        "openimis-mediator" => &["auth", "component-host", "files", "flow", "mapping", "observe", "sandbox", "store"],
+        "openimis-mediator" => {
+            &["auth", "component-host", "mediator-console", "files", "flow", "mapping", "observe", "sandbox", "store"]
+        }
         "component-host" => &["cases", "files", "flow", "mapping", "observe"],
         "embed-rust" => &["component-host", "mapping"],
         "auth" => &["files", "flow", "mapping"],
+        "mediator-console" => &["auth", "flow", "mapping", "store"],
         "files" => &["mapping"],
         "store" => &["files", "flow", "mapping", "observe"],
         "edge" => &["flow", "mapping"],

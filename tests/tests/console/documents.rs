@@ -1,11 +1,11 @@
 //! Two documents side by side, and what is hidden in the words of a peer.
 
-use openimis_mediator::console::documents::{View, lines, marks};
-use openimis_mediator::console::mask::{HIDDEN, masked};
+use console::documents::{View, lines, marks};
+use console::mask::{HIDDEN, masked};
 
 fn written(json: &str) -> String {
     let lines = lines(json).expect("JSON");
-    let line = |line: &openimis_mediator::console::documents::Line| {
+    let line = |line: &console::documents::Line| {
         format!("{}{}{}{}", "  ".repeat(line.depth), line.key, line.value.as_deref().unwrap_or_default(), line.end)
     };
     lines.iter().map(line).collect::<Vec<_>>().join("\n")

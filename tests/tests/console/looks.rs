@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use console::format::{Reader, fill, grouped};
+use console::texts::Texts;
 use openimis_mediator::config::Language;
-use openimis_mediator::console::format::{Reader, fill, grouped};
-use openimis_mediator::console::texts::Texts;
 
-const STYLE: &str = include_str!("../../../host/src/console/static/style.css");
+const STYLE: &str = include_str!("../../../crates/console/src/static/style.css");
 
 /// The colours of `:root`, light and dark.
 fn colours() -> BTreeMap<&'static str, [[f64; 3]; 2]> {
@@ -72,9 +72,9 @@ fn the_style_asks_nobody_for_anything() {
 #[test]
 fn htmx_is_the_file_that_the_readme_names() {
     use sha2::{Digest, Sha256};
-    let file = include_bytes!("../../../host/src/console/static/htmx.min.js");
+    let file = include_bytes!("../../../crates/console/src/static/htmx.min.js");
     let sum: String = Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert!(include_str!("../../../host/src/console/static/README.md").contains(&sum), "{sum}");
+    assert!(include_str!("../../../crates/console/src/static/README.md").contains(&sum), "{sum}");
 }
 
 /// Every text of a language, a line each, by the name of its field.

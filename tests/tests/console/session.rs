@@ -6,11 +6,11 @@ use std::sync::Arc;
 use auth::limits::Limits;
 use auth::{Caller, Listener};
 use auth::{Client as Known, Clients, credential::Fingerprint};
+use console::session::{Personal, Sessions};
 use flow::MessageId;
 use jiff::{SignedDuration, Timestamp};
 use mediator_tests::running::Mediator;
 use openimis_mediator::config::Config;
-use openimis_mediator::console::session::{Personal, Sessions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::Identity;
 

@@ -8,7 +8,8 @@ use mediator_tests::running::workspace;
 use syn::{Attribute, Expr, Fields, Item, Lit, Meta, Type};
 
 /// Where settings may be defined.
-const PLACES: [&str; 7] = [
+const PLACES: [&str; 8] = [
+    "crates/console/src/settings.rs",
     "crates/auth/src/settings.rs",
     "crates/store/src/settings.rs",
     "host/src/config.rs",

@@ -7,11 +7,11 @@ use flow::{Kind, State as MessageState};
 use maud::{Markup, html};
 
 use super::{Id, address, id};
-use crate::console::Console;
-use crate::console::page::{self, Answer};
-use crate::console::sign_in::to;
-use crate::console::trouble::Trouble;
-use crate::console::visit::{Form, Visit};
+use crate::Console;
+use crate::page::{self, Answer};
+use crate::sign_in::to;
+use crate::trouble::Trouble;
+use crate::visit::{Form, Visit};
 use store::{Unlinked, View};
 
 /// The form, on a claim that went to a contact or that a contact holds up.
@@ -42,20 +42,20 @@ pub(super) fn form(visit: &Visit, view: &View) -> Markup {
 }
 
 /// `POST …/unlink`.
-pub(in crate::console) async fn unlink(
+pub(crate) async fn unlink(
     State(console): State<Arc<Console>>,
     Extension(visit): Extension<Arc<Visit>>,
     Extension(form): Extension<Form>,
     number: Id,
 ) -> Answer {
     let id = id(number)?;
-    let store = &console.host.flow.store;
+    let store = &console.store;
     let insuree = store.view(id).await?.and_then(|view| view.insuree_uuid).ok_or(Trouble::NotFound)?;
     let unlinked = store.unlink_patient(&insuree, form.get("refuse") == "yes", &visit.name, console.now()).await?;
     let Some(Unlinked { put_back, .. }) = unlinked else {
         return Err(Trouble::Conflict(visit.reader.texts.unlink_none.to_owned()));
     };
-    console.host.wake.notify_one();
+    console.program.wake();
     tracing::info!(client = visit.name, insuree, put_back, "an insuree is unlinked");
     Ok(to(&address(id)))
 }

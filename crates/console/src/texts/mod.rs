@@ -4,7 +4,7 @@ mod en;
 mod fr;
 mod ne;
 
-use crate::config::Language;
+use crate::settings::Language;
 
 /// Every text of the console. `{}` stands for a value.
 #[derive(Debug)]
