@@ -30,6 +30,12 @@ pub(super) const ISSUES: &[Entry] = &[
         action: "Correct the sender: `resourceType` is required in FHIR.",
     },
     Entry {
+        id: "resource-type-unusable",
+        sign: Issue(Value, &["*.resourceType"], ""),
+        meaning: "The document states its FHIR resource in a form that FHIR does not have, for example as a number.",
+        action: "Correct the sender: `resourceType` is the name of the resource as text.",
+    },
+    Entry {
         id: "claim-uuid",
         sign: Issue(Required, &["ClaimResponse.id", "claimuuid"], ""),
         meaning: "No uuid of the claim. In a ClaimResponse it is the identifier of type UUID, `id` or `request`; in feedback `claimuuid`.",
