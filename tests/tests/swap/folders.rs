@@ -112,6 +112,28 @@ fn cases_that_change_are_tried_and_a_mapping_that_does_not_give_them_stays_and_i
 }
 
 #[test]
+fn a_case_in_one_file_is_checked_and_watched_like_a_folder() {
+    let dir = folder();
+    let cases = dir.path().join("fixtures/feedback");
+    fs::create_dir_all(&cases).expect("a folder");
+    let expected = mediator_tests::fixtures::text("feedback/documented/expected.json");
+    let write = |expected: &str| {
+        let text = format!("-- input.json --\n{}\n-- expected.json --\n{expected}", sample_feedback());
+        fs::write(cases.join("ours.txtar"), text).expect("a case");
+    };
+    write(&expected);
+    let host = open(checked(dir.path()));
+    let before = host.sources().stamps();
+    write(&expected.replace(WORD, OTHER_WORD));
+    assert_ne!(host.sources().stamps(), before, "a change of the file is noticed");
+    let reloaded = host.reload();
+    let [refused] = &reloaded.refused[..] else { panic!("{reloaded:?}") };
+    assert!(refused.reason.contains("feedback/ours: not what is expected"), "{}", refused.reason);
+    write(&expected);
+    assert_eq!(host.reload(), Default::default());
+}
+
+#[test]
 fn a_countrys_cases_are_asked_of_its_mappings_for_one_version_too() {
     let dir = folder();
     let versioned = dir.path().join("cht/np/0.1");
