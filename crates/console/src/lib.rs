@@ -77,7 +77,7 @@ pub struct Parts {
 pub struct Uses {
     /// A registry of facilities.
     pub registry: bool,
-    /// A subscription at openIMIS is kept.
+    /// The mediator maintains a subscription in openIMIS.
     pub subscription: bool,
     /// Answers are posted to a hospital.
     pub hospital: bool,

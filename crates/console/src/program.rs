@@ -45,10 +45,10 @@ pub trait Program: Send + Sync + 'static {
 /// How full the disk of the store is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum DiskLevel {
-    /// There is enough room.
+    /// There is enough space.
     #[default]
     Enough,
-    /// Somebody should make room soon.
+    /// Somebody should free space soon.
     Low,
     /// Nothing more is accepted.
     Full,
