@@ -29,7 +29,7 @@ async fn database(settings: &StoreSettings) -> (AnyPool, Migrator) {
         None => (format!("sqlite://{}?mode=rwc", settings.path.display()), "sqlite"),
     };
     let pool = AnyPool::connect(&url).await.expect("a database");
-    let all = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../host/migrations").join(migrations);
+    let all = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../crates/store/migrations").join(migrations);
     (pool, Migrator::new(all).await.expect("migrations"))
 }
 
