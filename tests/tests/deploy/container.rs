@@ -141,7 +141,7 @@ async fn the_program_runs_as_in_the_image_and_writes_nowhere_but_to_its_volume()
 }
 
 #[test]
-fn every_image_that_is_built_upon_is_pinned_by_digest() {
+fn every_base_image_has_a_version_and_is_pinned_by_digest() {
     let all = containerfile();
     let default_of = |argument: &str| {
         let defaults = all.iter().filter(|(name, _)| name == "ARG").filter_map(|(_, rest)| rest.split_once('='));
@@ -154,7 +154,9 @@ fn every_image_that_is_built_upon_is_pinned_by_digest() {
         let argument = image.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let image =
             argument.map_or(image, |name| default_of(name).unwrap_or_else(|| panic!("ARG {name} has no default")));
-        let (_, digest) = image.split_once("@sha256:").unwrap_or_else(|| panic!("{image} is not pinned by digest"));
+        let (name, digest) = image.split_once("@sha256:").unwrap_or_else(|| panic!("{image} is not pinned by digest"));
         assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{image}");
+        let (repository, tag) = name.rsplit_once(':').unwrap_or_else(|| panic!("{image} has no version"));
+        assert!(tag != "latest" && repository.contains('/'), "{image}");
     }
 }
