@@ -158,10 +158,12 @@ async fn the_sandbox_tells_what_to_try_and_it_works() {
     sandbox.press(6, "/sandbox/eligibility").await;
     assert!(sandbox.page(6).await.contains("insured"));
     sandbox.press(6, "/sandbox/claim").await;
-    eventually("an officer can reject it", || async { sandbox.page(1).await.contains("value=reject").then_some(()) })
-        .await;
+    eventually("an officer can reject it", || async {
+        sandbox.page(1).await.contains(r#"value="reject""#).then_some(())
+    })
+    .await;
     let page = sandbox.page(1).await;
-    let (_, rest) = page.split_once("name=uuid value=\"").expect("a claim to decide on");
+    let (_, rest) = page.split_once(r#"name="uuid" value=""#).expect("a claim to decide on");
     let uuid = rest.split('"').next().expect("a uuid");
     let url = format!("http://127.0.0.1:{}/sandbox/claim", sandbox.port + 1);
     let decided =
