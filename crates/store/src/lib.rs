@@ -10,7 +10,7 @@
 //! - `filter`: which messages a list is about. `console`: counts for the console and the metrics. `eclaim`: where hospitals' claims are.
 //! - `figures`: what the metrics tell of it. `explain`: the statements that every message meets. `quota`: what a client has stored here.
 //! - `conflict`: documents that came with the key of another one. `damage`: a file that is damaged. `waits`: why messages wait untried.
-//! - `connect`: opening it, with `migrations`, the steps that make its tables, and `connect_settings`. `batch`: the work of one commit.
+//! - `connect`: opening it, with `migrations`, the steps that make its tables, and `connect_settings`. `sql`: what statements are made of. `batch`: the work of one commit.
 //!   `forgotten`: messages that are no longer stored.
 //! - `openhim`: transactions that are to be told. `encryption`: documents encrypted at rest.
 
@@ -42,6 +42,7 @@ mod queue;
 mod quota;
 mod retention;
 pub mod settings;
+mod sql;
 mod sqlite;
 mod waits;
 mod writer;
@@ -51,7 +52,7 @@ pub use console::Tally;
 pub use eclaim::Which;
 pub use encryption::check_key_file;
 pub use facilities::{FacilityFilter, FacilityLine, FacilityView, Holder, RunLine};
-pub use figures::{Backlog, Disk};
+pub use figures::{Backlog, Disk, DiskLevel};
 pub use filter::Filter;
 pub use openhim::{Pending, peek_openhim_settings};
 pub use patients::{Decided, PROPOSAL_STATES, Proposal, ProposalFilter, ProposalView, Unlinked};
@@ -70,10 +71,10 @@ use flow::ports::{Lease, Store, StoreError};
 use flow::proposal::{Person, PossibleMatch};
 use jiff::Timestamp;
 use mapping::patient::PlaceLink;
-use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::any::AnyArguments;
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Row};
+use sqlx::{Any, AnyConnection, AnyPool};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use batch::{Arriving, LeaseRequest};
@@ -81,12 +82,11 @@ use encryption::Seal;
 use links::RecentLinks;
 use metrics::{Arrival, StoreFigures};
 use observe::trace::{self, MESSAGE_ID, SpanKind};
+use sql::{LIMIT, at, bounded, failed, list_of, ms, pieces, placeholders, sql, text, word};
 use writer::{Work, Writers};
 
 /// How often an outcome is tried to be stored before it is left: for about half a minute.
 const SETTLE_TRIES: u32 = 9;
-/// Longest wait for the database, a commit included.
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// Messages, trails, links and watermarks in a database. Cheap to clone.
 #[derive(Clone)]
@@ -355,65 +355,4 @@ impl Store for SqlStore {
     async fn save_watermark(&self, name: &str, moment: Timestamp) -> Result<(), StoreError> {
         bounded(self.tables.save_watermark(name, moment)).await
     }
-}
-
-/// A database that hangs is a database that failed.
-async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(LIMIT, work).await {
-        Ok(done) => done,
-        Err(_) => Err(StoreError(format!("no answer within {} s", LIMIT.as_secs()))),
-    }
-}
-
-fn failed(error: impl std::fmt::Display) -> StoreError {
-    StoreError(error.to_string())
-}
-
-fn ms(at: Timestamp) -> i64 {
-    at.as_millisecond()
-}
-
-fn at(ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(ms).unwrap_or_default()
-}
-
-/// Text as every database takes it: PostgreSQL has no NUL.
-fn text(text: &str) -> String {
-    text.replace('\0', "\u{FFFD}")
-}
-
-fn word<T>(row: &AnyRow, column: &str, read: fn(&str) -> Option<T>) -> Result<T, StoreError> {
-    let text: String = row.try_get(column).map_err(failed)?;
-    read(&text).ok_or_else(|| StoreError(format!("column {column} holds an unknown word")))
-}
-
-/// A statement that was put together from our own words and placeholders only.
-fn sql(statement: String) -> AssertSqlSafe<String> {
-    AssertSqlSafe(statement)
-}
-
-/// `($1, $2), ($3, $4)`: placeholders for rows of values.
-fn placeholders(rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let values: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
-        format!("({})", values.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
-
-/// `$1, $2, $3`: placeholders for a list.
-fn list_of(count: usize) -> String {
-    (1..=count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
-}
-
-/// Cuts work into pieces of 1, 2, 4 … 64: a few statements that are prepared once serve every length.
-fn pieces<T>(mut all: &[T]) -> Vec<&[T]> {
-    let mut pieces = Vec::new();
-    while !all.is_empty() {
-        let length = 1 << all.len().min(64).ilog2();
-        let (piece, rest) = all.split_at(length);
-        pieces.push(piece);
-        all = rest;
-    }
-    pieces
 }
