@@ -90,7 +90,7 @@ pub struct Tokens {
     ///
     /// Default: `"30s"`.
     pub leeway: SignedDuration,
-    /// How often keys at a URL are fetched anew. Those in a file are looked at every 10 seconds.
+    /// How often keys at a URL are fetched again. Those in a file are read every 10 seconds.
     ///
     /// Default: `"10m"`.
     pub refresh: SignedDuration,
@@ -98,7 +98,7 @@ pub struct Tokens {
     ///
     /// Default: `"30s"`.
     pub refresh_at_most_every: SignedDuration,
-    /// How long keys are used on while they cannot be fetched anew.
+    /// How long known keys stay in use while new ones cannot be fetched.
     ///
     /// Default: `"24h"`.
     pub keep: SignedDuration,
