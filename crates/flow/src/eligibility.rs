@@ -44,8 +44,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let settings = &self.settings.mapping.eligibility;
         let (mut known, mut trail) = (LookupSession::default(), Trail::default());
         loop {
-            let told = self.mapper.eligibility(request, Some(&received), known.answers(), settings).await;
-            match told.map_err(EligibilityError::Mapping)? {
+            let answered = self.mapper.eligibility(request, Some(&received), known.answers(), settings).await;
+            match answered.map_err(EligibilityError::Mapping)? {
                 Outcome::Mapped(mapped) => return Ok(mapped),
                 Outcome::Issues(issues) => return Err(EligibilityError::Issues(issues)),
                 Outcome::Needs(wanted) => self.find_out(&mut known, wanted, &mut trail).await?,
@@ -67,8 +67,8 @@ impl EligibilityError {
 }
 
 /// What the hospital is sent. What openIMIS said of a failure stays in the log: it may quote the patient.
-pub fn answer(told: &Result<Mapped, EligibilityError>) -> Answer {
-    match told {
+pub fn answer(result: &Result<Mapped, EligibilityError>) -> Answer {
+    match result {
         Ok(mapped) => http_api::fhir(StatusCode::OK, mapped.body.clone()),
         Err(EligibilityError::Issues(issues)) => {
             let unreadable = issues.iter().any(|issue| issue.severity == Severity::Fatal);

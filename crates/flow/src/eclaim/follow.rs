@@ -25,13 +25,13 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let Some((followed, uuid)) = followed.and_then(|it| ClaimUuid::parse(&it.claim).map(|uuid| (it, uuid))) else {
             return Ok(Outcome::dead("this is not what the mediator stores of a claim that it follows"));
         };
-        // What openIMIS said when it took the claim is told already. Whoever is woken asks at once.
+        // What openIMIS said when it took the claim was reported already. Whoever is woken asks at once.
         let first = message.received_at.saturating_add(self.settings.eclaim.follow_first).unwrap_or(Timestamp::MAX);
         if message.lease == 1 && self.clock.now() < first {
             return Ok(Outcome::Waiting { at: first, reason: "openIMIS has not decided on the claim yet".to_owned() });
         }
-        let told = match self.claim_now(uuid, attempt).await {
-            Ok(told) => told,
+        let snapshot = match self.claim_now(uuid, attempt).await {
+            Ok(snapshot) => snapshot,
             Err(error) if error.is_not_there() => {
                 return Ok(Outcome::Skipped { reason: "openIMIS no longer has the claim".to_owned() });
             }
@@ -39,9 +39,9 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         };
         let sent =
             SentClaim { claim: followed.sent.get(), original: followed.original.get(), warnings: &followed.warnings };
-        self.store_answer(&told, uuid, &sent, message, attempt).await?;
-        let status = told.envelope.status.map_or_else(String::new, |status| format!("{status:?}").to_lowercase());
-        if told.envelope.status.is_some_and(is_final) {
+        self.store_answer(&snapshot, uuid, &sent, message, attempt).await?;
+        let status = snapshot.envelope.status.map_or_else(String::new, |status| format!("{status:?}").to_lowercase());
+        if snapshot.envelope.status.is_some_and(is_final) {
             return Ok(Outcome::Delivered { note: format!("openIMIS has decided: {status}") });
         }
         let now = self.clock.now();

@@ -91,13 +91,13 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             Some(_) => self.claim_of_code(code, &mapped.body, message, attempt).await?,
             None => None,
         };
-        let (told, how) = match there {
-            Some(told) => (told, "openIMIS has it from an earlier attempt as claim"),
+        let (snapshot, how) = match there {
+            Some(snapshot) => (snapshot, "openIMIS has it from an earlier attempt as claim"),
             None => match self.post_claim(&mapped.body, attempt).await {
-                Ok(told) => (told, "openIMIS keeps it as claim"),
+                Ok(snapshot) => (snapshot, "openIMIS keeps it as claim"),
                 Err(error) if error.is_claim_exists() => {
                     match self.claim_of_code(code, &mapped.body, message, attempt).await? {
-                        Some(told) => (told, "openIMIS had it before as claim"),
+                        Some(snapshot) => (snapshot, "openIMIS had it before as claim"),
                         None => {
                             let reason = "openIMIS has a claim with this code and does not show it".to_owned();
                             let (now, retry) = (self.clock.now(), &self.settings.retry);
@@ -108,15 +108,15 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
                 Err(error) => return Err(self.stop(&error, true, message)),
             },
         };
-        let Some(uuid) = told.envelope.claim_uuid else {
+        let Some(uuid) = snapshot.envelope.claim_uuid else {
             let reason = "openIMIS answered without a claim's uuid".to_owned();
             let now = self.clock.now();
             return Ok(retry::again(reason, Some(now), message, now, &self.settings.retry));
         };
         let sent = SentClaim { claim: &mapped.body, original: &original, warnings: &mapped.warnings };
-        self.store_answer(&told, uuid, &sent, message, attempt).await?;
-        if !told.envelope.status.is_some_and(is_final) {
-            self.follow(&told, uuid, &sent, message).await?;
+        self.store_answer(&snapshot, uuid, &sent, message, attempt).await?;
+        if !snapshot.envelope.status.is_some_and(is_final) {
+            self.follow(&snapshot, uuid, &sent, message).await?;
         }
         Ok(Outcome::Delivered { note: format!("{how} {uuid}") })
     }
@@ -183,13 +183,13 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Stores openIMIS' word for the hospital: each status once, however often this is done.
     pub(super) async fn store_answer(
         &self,
-        told: &ClaimSnapshot,
+        snapshot: &ClaimSnapshot,
         uuid: ClaimUuid,
         sent: &SentClaim<'_>,
         message: &Message,
         attempt: &mut Attempt,
     ) -> Result<(), Interruption> {
-        let valuated = match told.envelope.status {
+        let valuated = match snapshot.envelope.status {
             Some(ClaimStatus::Valuated) => {
                 self.valuated(uuid, attempt).await.map_err(|error| self.stop(&error, false, message))?
             }
@@ -198,7 +198,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
         let settings = &self.settings.mapping.eclaim;
         let SentClaim { claim, original, warnings } = *sent;
         let answer =
-            self.mapper.claim_answer(&told.claim_response, claim, original, valuated.as_deref(), settings).await;
+            self.mapper.claim_answer(&snapshot.claim_response, claim, original, valuated.as_deref(), settings).await;
         let answer = match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(issues)) => return Err(unmappable("openIMIS' answer", issues).into()),
@@ -213,8 +213,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             dedupe_key: answer.idempotency_key,
             lane: format!("hospital/{uuid}"),
             claim_uuid: Some(uuid.to_string()),
-            claim_code: told.envelope.claim_code.clone(),
-            insuree_uuid: told.envelope.insuree_uuid.map(|uuid| uuid.to_string()),
+            claim_code: snapshot.envelope.claim_code.clone(),
+            insuree_uuid: snapshot.envelope.insuree_uuid.map(|uuid| uuid.to_string()),
             body: with_notes(answer.body, warnings.iter().chain(&answer.warnings)).into_bytes(),
             issues: Vec::new(),
             sender: None,
@@ -230,7 +230,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
     /// Stores that the claim is followed until openIMIS has decided.
     async fn follow(
         &self,
-        told: &ClaimSnapshot,
+        snapshot: &ClaimSnapshot,
         uuid: ClaimUuid,
         sent: &SentClaim<'_>,
         message: &Message,
@@ -241,7 +241,7 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             return Err(Outcome::dead("mapping claim gave no JSON: repair or replace the component, then retry").into());
         };
         let claim = uuid.to_string();
-        let code = told.envelope.claim_code.as_deref();
+        let code = snapshot.envelope.claim_code.as_deref();
         let followed =
             FollowedClaim { claim: claim.as_str().into(), code: code.map(Into::into), sent, original, warnings };
         let body = match serde_json::to_vec(&followed) {
@@ -254,8 +254,8 @@ impl<H: Http, S: Store, C: Clock, M: Mapper> Flow<H, S, C, M> {
             dedupe_key: format!("adjudication/{uuid}"),
             lane: format!("adjudication/{uuid}"),
             claim_uuid: Some(claim),
-            claim_code: told.envelope.claim_code.clone(),
-            insuree_uuid: told.envelope.insuree_uuid.map(|uuid| uuid.to_string()),
+            claim_code: snapshot.envelope.claim_code.clone(),
+            insuree_uuid: snapshot.envelope.insuree_uuid.map(|uuid| uuid.to_string()),
             body,
             issues: Vec::new(),
             sender: None,
