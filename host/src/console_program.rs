@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use auth::Scope;
-use console::program::{Answering, DiskLevel, Mappings, OpenHim, Program, UsedMapping};
+use console::program::{Answering, Mappings, OpenHim, Program, UsedMapping};
 use console::{Parts, Uses};
 use flow::breaker::Health;
 use flow::peers::{Peer, PeerError};
@@ -17,7 +17,7 @@ use crate::Host;
 use crate::facilities::national_id;
 use crate::openhim::adopt::plainly;
 use crate::openhim::status::Problem;
-use crate::room::Level;
+use store::DiskLevel;
 
 /// What the console is made of.
 pub(crate) fn parts(host: Arc<Host>) -> Parts {
@@ -47,11 +47,7 @@ impl Program for Host {
     }
 
     fn disk(&self) -> DiskLevel {
-        match self.disk_level() {
-            Level::Room => DiskLevel::Enough,
-            Level::Low => DiskLevel::Low,
-            Level::Full => DiskLevel::Full,
-        }
+        self.disk_level()
     }
 
     fn health(&self, peer: Peer) -> Health {

@@ -21,13 +21,13 @@ use flow::receive::{Journal, Receipt};
 use crate::Host;
 use crate::config::Scope;
 use crate::openhim::response::{enveloped, told};
-use crate::room::Level;
 use crate::server::admit::admit;
 use crate::server::answer::{json_body, sent};
 use crate::server::layers::{log_conflict, measured, traced};
 use auth::Client;
 use auth::refusal_log::Who;
 use observe::trace;
+use store::DiskLevel;
 
 /// The routes of messages, and the health checks.
 pub(crate) fn routes(host: &Arc<Host>) -> Router<Arc<Host>> {
@@ -109,7 +109,7 @@ async fn ready(State(host): State<Arc<Host>>) -> Response {
     // Each of these would also be found by a write, but not said.
     let why = if host.flow.store.is_damaged() {
         Some("the database file is damaged: its admin has to restore it")
-    } else if host.disk_level() == Level::Full {
+    } else if host.disk_level() == DiskLevel::Full {
         Some("the disk is nearly full: its admin has to make room")
     } else {
         None

@@ -10,7 +10,7 @@ use flow::receive::Receipt;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::Host;
-use store::{Disk, Held};
+use store::{Disk, DiskLevel, Held};
 
 /// How long a count is good for at least, and how many times longer than it took: what comes in meanwhile is added.
 const GOOD_FOR: Duration = Duration::from_secs(5);
@@ -26,25 +26,13 @@ const RETRY_AFTER_SECONDS: u32 = 600;
 #[derive(Debug, Default)]
 pub struct Room {
     clients: Mutex<HashMap<String, Count>>,
-    disk: Mutex<Option<(Instant, Level)>>,
+    disk: Mutex<Option<(Instant, DiskLevel)>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Count {
     until: Instant,
     held: Held,
-}
-
-/// How full the disk is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Level {
-    /// There is room.
-    #[default]
-    Room,
-    /// Somebody should make room soon.
-    Low,
-    /// Nothing more is taken in.
-    Full,
 }
 
 /// Why something is not taken in.
@@ -89,7 +77,7 @@ impl NoRoom {
 impl Host {
     /// Whether what a client posts may be stored. A store that does not say leaves that to the attempt.
     pub(crate) async fn room_for(&self, client: &str) -> Result<(), NoRoom> {
-        if self.disk_level() == Level::Full {
+        if self.disk_level() == DiskLevel::Full {
             return Err(NoRoom::Disk);
         }
         let settings = &self.config.store;
@@ -141,7 +129,7 @@ impl Host {
     }
 
     /// How full the disk of the store is, as of a moment ago. Tells of each change.
-    pub fn disk_level(&self) -> Level {
+    pub fn disk_level(&self) -> DiskLevel {
         let mut last = self.room.disk.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, level)) = *last
             && at.elapsed() < LOOKED
@@ -150,7 +138,7 @@ impl Host {
         }
         let before = last.map(|(_, level)| level).unwrap_or_default();
         let disk = self.config.store.place().ok().and_then(|place| Disk::of(&place));
-        let level = disk.map_or(Level::Room, |disk| level(&disk, self.config.store.reserve_bytes));
+        let level = disk.map_or(DiskLevel::Enough, |disk| level(&disk, self.config.store.reserve_bytes));
         *last = Some((Instant::now(), level));
         drop(last);
         if let Some(disk) = disk.filter(|_| level != before) {
@@ -166,25 +154,25 @@ impl Room {
     }
 }
 
-fn level(disk: &Disk, reserve_bytes: u64) -> Level {
+fn level(disk: &Disk, reserve_bytes: u64) -> DiskLevel {
     let reserve = disk.reserve(reserve_bytes);
     match disk.free_bytes {
-        free if free < reserve => Level::Full,
-        free if free < reserve.saturating_mul(EARLY) => Level::Low,
-        _ => Level::Room,
+        free if free < reserve => DiskLevel::Full,
+        free if free < reserve.saturating_mul(EARLY) => DiskLevel::Low,
+        _ => DiskLevel::Enough,
     }
 }
 
-fn tell_of_disk(level: Level, free_bytes: u64) {
+fn tell_of_disk(level: DiskLevel, free_bytes: u64) {
     match level {
-        Level::Full => tracing::error!(
+        DiskLevel::Full => tracing::error!(
             free_bytes,
             "the disk of the store is nearly full: nothing is taken in until there is room; what is stored is delivered"
         ),
-        Level::Low => {
+        DiskLevel::Low => {
             tracing::error!(free_bytes, "the disk of the store fills up: make room before nothing is taken in")
         }
-        Level::Room => tracing::info!(free_bytes, "the disk of the store has room again"),
+        DiskLevel::Enough => tracing::info!(free_bytes, "the disk of the store has room again"),
     }
 }
 
@@ -197,15 +185,15 @@ mod tests {
         let disk = |size_bytes, free_bytes| Disk { used_bytes: 0, free_bytes, size_bytes };
         const MB: u64 = 1 << 20;
         for (size, free, expected) in [
-            (100_000 * MB, 50_000 * MB, Level::Room),
-            (100_000 * MB, 500 * MB, Level::Low),
-            (100_000 * MB, 100 * MB, Level::Full),
-            (40 * MB, 9 * MB, Level::Room),
-            (40 * MB, 7 * MB, Level::Low),
-            (40 * MB, MB, Level::Full),
+            (100_000 * MB, 50_000 * MB, DiskLevel::Enough),
+            (100_000 * MB, 500 * MB, DiskLevel::Low),
+            (100_000 * MB, 100 * MB, DiskLevel::Full),
+            (40 * MB, 9 * MB, DiskLevel::Enough),
+            (40 * MB, 7 * MB, DiskLevel::Low),
+            (40 * MB, MB, DiskLevel::Full),
         ] {
             assert_eq!(level(&disk(size, free), 128 * MB), expected, "{free} of {size}");
         }
-        assert_eq!(level(&disk(40 * MB, 0), 0), Level::Room, "nothing is left free");
+        assert_eq!(level(&disk(40 * MB, 0), 0), DiskLevel::Enough, "nothing is left free");
     }
 }

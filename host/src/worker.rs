@@ -16,8 +16,8 @@ mod running;
 mod tell;
 
 use crate::Host;
-use crate::room::Level;
 use running::Running;
+use store::DiskLevel;
 use store::Leased;
 pub use tell::Away;
 use tell::{polling, tell_of_peers, tell_of_poll, warn_of};
@@ -202,7 +202,7 @@ pub async fn poll_claims(host: Arc<Host>, mut stop: Stop) {
     loop {
         let flow = host.flow.fresh();
         let interval = std_duration(flow.settings.poll.interval);
-        if host.disk_level() == Level::Full {
+        if host.disk_level() == DiskLevel::Full {
             rest(interval, &mut stop).await; // what is in openIMIS waits there
             if *stop.borrow() {
                 return;
@@ -224,7 +224,7 @@ pub async fn poll_selected(host: Arc<Host>, mut stop: Stop) {
     loop {
         let flow = host.flow.fresh();
         let interval = std_duration(flow.settings.poll.selected_interval);
-        if host.disk_level() == Level::Full {
+        if host.disk_level() == DiskLevel::Full {
             rest(interval, &mut stop).await;
             if *stop.borrow() {
                 return;

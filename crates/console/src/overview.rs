@@ -14,11 +14,11 @@ use tokio::time::timeout;
 use super::format::{fill, grouped};
 use super::mask::masked;
 use super::page::{self, Answer, MenuEntry};
-use super::program::{DiskLevel, Mappings};
+use super::program::Mappings;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use super::{Console, HOME, facilities, patients};
-use store::Tally;
+use store::{DiskLevel, Tally};
 
 /// Longest wait for openIMIS: a page is no place to wait for a peer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);

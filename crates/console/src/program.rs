@@ -8,6 +8,7 @@ use flow::settings::Poll;
 use flow::subscription::ListedSubscription;
 use jiff::Timestamp;
 use mapping::ids::InsureeUuid;
+use store::DiskLevel;
 
 /// An answer that takes a while.
 pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -40,18 +41,6 @@ pub trait Program: Send + Sync + 'static {
     fn wake_facilities(&self);
     /// A run over the registry's facilities, now: over all, or over those that changed.
     fn ask_for_facility_run(&self, whole: bool);
-}
-
-/// How full the disk of the store is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum DiskLevel {
-    /// There is enough space.
-    #[default]
-    Enough,
-    /// Somebody should free space soon.
-    Low,
-    /// Nothing more is accepted.
-    Full,
 }
 
 /// The mapping components in use, and files that were refused.

@@ -105,3 +105,15 @@ impl Disk {
         reserve_bytes.min(self.size_bytes / 20)
     }
 }
+
+/// How full the disk of the store is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum DiskLevel {
+    /// There is enough space.
+    #[default]
+    Enough,
+    /// Somebody should free space soon.
+    Low,
+    /// Nothing more is accepted.
+    Full,
+}
